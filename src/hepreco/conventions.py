@@ -1,0 +1,17 @@
+"""The conventions that every room shares.
+
+Energies, momenta and masses are in GeV, angles in radians, cross-sections in pb, luminosities in fb⁻¹.
+Four-momenta have components (E, px, py, pz) in the last axis and the metric (+, −, −, −).
+Axes are ordered: event, permutation, object, component.
+"""
+
+from typing import Final
+
+#: Masses and widths in GeV, Particle Data Group, Phys. Rev. D 110, 030001 (2024).
+W_MASS: Final = 80.3692
+W_WIDTH: Final = 2.085
+TOP_MASS: Final = 172.57
+TOP_WIDTH: Final = 1.42
+
+#: Cross-sections come in pb and luminosities in fb⁻¹: events = σ · L · this.
+PB_FB: Final = 1000.0

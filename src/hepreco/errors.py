@@ -1,0 +1,55 @@
+"""What hepreco raises: what came, what was expected, and what to do about it."""
+
+
+class HepRecoError(Exception):
+    """The base of every error that hepreco raises on purpose.
+
+    Parameters
+    ----------
+    problem
+        What came and what was expected, naming the file, branch, plugin or dataset.
+    remedy
+        What the reader can do about it.
+
+    Example
+    -------
+    >>> print(HepRecoError("no branch 'Jet_pt' in a.root", "check the file with 'uproot'"))
+    no branch 'Jet_pt' in a.root
+      what to do: check the file with 'uproot'
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(problem, remedy)
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.problem}\n  what to do: {self.remedy}"
+
+
+class ConfigError(HepRecoError):
+    """A configuration that cannot be understood."""
+
+
+class DatasetError(HepRecoError):
+    """Input that is missing, unreadable, or not what the analysis needs."""
+
+
+class PluginError(HepRecoError):
+    """A plugin that is unknown, broken, or breaks its contract."""
+
+
+class WeightsError(HepRecoError):
+    """Trained weights that are missing, tampered with, or made for another network."""
+
+
+class OutputError(HepRecoError):
+    """Results that cannot be written or read back."""
+
+
+class IncompleteRunError(HepRecoError):
+    """A run that could not process all of its chunks."""
+
+
+class StudyError(HepRecoError):
+    """A histogram from which the asked quantity cannot be computed."""

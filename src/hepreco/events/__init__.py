@@ -1,0 +1,27 @@
+"""From files to batches: datasets, the NanoAOD schema, object selection, and the awkward-torch bridge."""
+
+from hepreco.events.batch import EventBatch
+from hepreco.events.bridge import four_vector_records, missing_where_nan, parallel_to_collection, to_batch
+from hepreco.events.datasets import Dataset, to_fileset
+from hepreco.events.objects import InputSpec, ObjectSpec, column, finite_momenta, passing
+from hepreco.events.reading import NanoAODSchema, read_batch
+from hepreco.events.variations import NOMINAL, Variation
+
+__all__ = [
+    "NOMINAL",
+    "Dataset",
+    "EventBatch",
+    "InputSpec",
+    "NanoAODSchema",
+    "ObjectSpec",
+    "Variation",
+    "column",
+    "finite_momenta",
+    "four_vector_records",
+    "missing_where_nan",
+    "parallel_to_collection",
+    "passing",
+    "read_batch",
+    "to_batch",
+    "to_fileset",
+]

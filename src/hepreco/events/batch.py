@@ -1,0 +1,127 @@
+"""What a plugin is given: a frozen batch of events as padded tensors."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn.functional import pad
+
+
+@dataclass(frozen=True)
+class EventBatch:
+    """Selected objects of some events, padded to a common number of slots.
+
+    Objects of one collection stand together, ordered by decreasing pt; padding follows them. Padded slots hold
+    zeros, a mask of False and an index of −1, and must never change a result.
+
+    Parameters
+    ----------
+    momenta
+        Four-momenta (E, px, py, pz) in GeV, float64.
+    mask
+        True where a slot holds an object.
+    species
+        Position of the object's collection in ``collections``.
+    index
+        Position of the object in the original NanoAOD collection, −1 in padding.
+    features
+        The extra per-object features that the :class:`~hepreco.InputSpec` asks for, by name; a collection without
+        that feature holds zeros.
+    missing_momentum
+        (px, py) in GeV; NaN where the input specification asks for none.
+    event_id
+        (run, luminosity block, event), int64.
+    weight
+        The event's weight: for histograms, never for a decision.
+    collections
+        Names of the NanoAOD collections, in the order of the input specification.
+    """
+
+    momenta: Float[Tensor, "event object 4"]
+    mask: Bool[Tensor, "event object"]
+    species: Int[Tensor, "event object"]
+    index: Int[Tensor, "event object"]
+    features: Mapping[str, Float[Tensor, "event object"]]
+    missing_momentum: Float[Tensor, "event 2"]
+    event_id: Int[Tensor, "event 3"]
+    weight: Float[Tensor, " event"]
+    collections: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.momenta)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.momenta.device
+
+    def collection(self, name: str) -> "EventBatch":
+        """The same events with the slots of one collection only; ``ValueError`` where it is not among them."""
+        slots = torch.flatnonzero((self.species == self.collections.index(name)).any(dim=0))
+        return self._map_objects(lambda tensor: tensor[:, slots])
+
+    def objects_ordered_by(self, key: Float[Tensor, "event object"], *, at_most: int) -> "EventBatch":
+        """The ``at_most`` objects of largest ``key`` per event, in decreasing order; padding comes last."""
+        order = torch.where(self.mask, key, -torch.inf).sort(dim=1, descending=True, stable=True).indices[:, :at_most]
+        return self._map_objects(
+            lambda tensor: torch.take_along_dim(tensor, order[(...,) + (None,) * (tensor.ndim - 2)], dim=1)
+        )
+
+    def padded(self, objects: int) -> "EventBatch":
+        """The same events with at least that many slots."""
+        extra = max(objects - self.mask.shape[1], 0)
+
+        def widen(tensor: Tensor) -> Tensor:
+            return pad(tensor, (0, 0, 0, extra) if tensor.ndim == 3 else (0, extra))
+
+        wide = self._map_objects(widen)
+        return replace(wide, index=torch.where(wide.mask, wide.index, -1))
+
+    def __getitem__(self, events: slice | Tensor) -> "EventBatch":
+        return self._map(lambda tensor: tensor[events])
+
+    def to(self, device: str | torch.device) -> "EventBatch":
+        """The same batch on another device."""
+        return self._map(lambda tensor: tensor.to(device))
+
+    @staticmethod
+    def concatenate(batches: Sequence["EventBatch"]) -> "EventBatch":
+        """One batch of all events, in order; batches of one input specification, padded as needed.
+
+        Collections of varying width would interleave, so each collection is padded on its own.
+        """
+        first = batches[0]
+        widths = [max(b.collection(name).mask.shape[1] for b in batches) for name in first.collections]
+        aligned = [
+            [b.collection(name).padded(width) for name, width in zip(first.collections, widths, strict=True)]
+            for b in batches
+        ]
+        rows = [_join(parts, dim=1) for parts in aligned]
+        return _join(rows, dim=0)
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> "EventBatch":
+        per_event = ("missing_momentum", "event_id", "weight")
+        return replace(
+            self._map_objects(function), **{name: function(getattr(self, name)) for name in per_event}
+        )
+
+    def _map_objects(self, function: Callable[[Tensor], Tensor]) -> "EventBatch":
+        per_object = ("momenta", "mask", "species", "index")
+        return replace(
+            self,
+            features={name: function(feature) for name, feature in self.features.items()},
+            **{name: function(getattr(self, name)) for name in per_object},
+        )
+
+
+def _join(batches: Sequence[EventBatch], *, dim: int) -> EventBatch:
+    """Concatenate along events (0) or along objects (1)."""
+    first = batches[0]
+    names = ("momenta", "mask", "species", "index") + (("missing_momentum", "event_id", "weight") if dim == 0 else ())
+    return replace(
+        first,
+        features={name: torch.cat([b.features[name] for b in batches], dim=dim) for name in first.features},
+        **{name: torch.cat([getattr(b, name) for b in batches], dim=dim) for name in names},
+    )

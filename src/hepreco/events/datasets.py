@@ -1,0 +1,70 @@
+"""Which files make up a dataset, and how they are normalised."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+from hepreco.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Files of one process or data-taking period.
+
+    Parameters
+    ----------
+    name
+        Its name on the ``dataset`` axis of every histogram.
+    files
+        Paths, globs, or addresses that uproot opens (``root://``, ``https://``).
+    cross_section
+        In pb. With the run's luminosity it scales the histograms to σ·L / Σw, with Σw over the events that were
+        really processed. ``None`` leaves the sums of weights as they are, as for data.
+    label
+        What a figure's legend says; the name by default.
+    tree
+        Name of the tree in the files.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    cross_section: float | None = None
+    label: str = ""
+    tree: str = "Events"
+
+    def paths(self) -> tuple[str, ...]:
+        """Every file, globs expanded in sorted order, each once.
+
+        Raises
+        ------
+        DatasetError
+            No file is named, a pattern matches nothing, or a local file does not exist.
+        """
+        paths = dict.fromkeys(path for pattern in self.files for path in self._expand(pattern))
+        if not paths:
+            raise DatasetError(f"dataset {self.name!r} names no files", "give it files = [\"...\"] or use --files")
+        return tuple(paths)
+
+    def _expand(self, pattern: str) -> list[str]:
+        if "://" in pattern or Path(pattern).is_file():
+            return [pattern]
+        matches = sorted(glob(pattern, recursive=True))
+        if not matches:
+            raise DatasetError(
+                f"dataset {self.name!r}: no such file: {pattern}",
+                "check the path (relative paths start at the working directory of the command, or at the TOML file)",
+            )
+        return matches
+
+
+def to_fileset(datasets: Iterable[Dataset]) -> dict[str, dict[str, Any]]:
+    """What ``coffea.processor.Runner`` takes as its fileset."""
+    return {
+        dataset.name: {
+            "files": dict.fromkeys(dataset.paths(), dataset.tree),
+            "metadata": {"cross_section": dataset.cross_section},
+        }
+        for dataset in datasets
+    }

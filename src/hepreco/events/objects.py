@@ -1,0 +1,167 @@
+"""Which objects of an event count: declarative cuts on NanoAOD collections."""
+
+import operator
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final
+
+import awkward as ak
+import numpy as np
+
+from hepreco.errors import ConfigError, DatasetError
+
+MOMENTUM: Final = ("pt", "eta", "phi", "mass")
+#: What vector computes from the stored coordinates.
+DERIVED: Final = ("px", "py", "pz", "energy", "rapidity")
+_COMPARISON = re.compile(r"(?P<bar>\|?)(?P<field>[A-Za-z]\w*)(?P=bar)\s*(?P<sign><=|>=|==|<|>)\s*(?P<value>\S+)")
+_SIGNS = {"<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge, "==": operator.eq}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One cut such as ``pt > 30`` or ``|eta| < 2.4``.
+
+    Example
+    -------
+    >>> Comparison.parse("|eta| < 2.4")
+    Comparison(field='eta', sign='<', value=2.4, absolute=True)
+    """
+
+    field: str
+    sign: str
+    value: float
+    absolute: bool
+
+    @classmethod
+    def parse(cls, text: str) -> "Comparison":
+        """Read ``field sign number``; :class:`~hepreco.errors.ConfigError` where it is anything else."""
+        match = _COMPARISON.fullmatch(text.strip())
+        try:
+            if match:
+                return cls(match["field"], match["sign"], float(match["value"]), absolute=bool(match["bar"]))
+        except ValueError:
+            pass
+        raise ConfigError(
+            f"cannot read the cut {text!r}",
+            "write one comparison of a branch with a number, for example 'pt > 30' or '|eta| < 2.4'",
+        )
+
+    def __call__(self, values: ak.Array) -> ak.Array:
+        """Whether each value passes."""
+        return _SIGNS[self.sign](abs(values) if self.absolute else values, self.value)
+
+
+@dataclass(frozen=True)
+class ObjectSpec:
+    """Objects of one NanoAOD collection that a plugin reads.
+
+    Parameters
+    ----------
+    collection
+        Name in NanoAOD, for example ``Jet``.
+    where
+        Cuts that an object must pass, for example ``("pt > 30", "|eta| < 2.4")``.
+    at_least
+        An event with fewer such objects is not given to the plugin: its outputs are missing, and it is counted.
+    at_most
+        Keep that many of the largest pt; ``None`` keeps all.
+    features
+        Further branches of the collection, for example ``("btagDeepFlavB",)``.
+    """
+
+    collection: str
+    where: tuple[str, ...] = ()
+    at_least: int = 0
+    at_most: int | None = None
+    features: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for cut in self.where:
+            Comparison.parse(cut)
+        if self.at_most is not None and self.at_most < max(self.at_least, 1):
+            raise ConfigError(
+                f"{self.collection}: at_most = {self.at_most} is below at_least = {self.at_least} or below 1",
+                "raise at_most or lower at_least",
+            )
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What a plugin reads of an event.
+
+    Parameters
+    ----------
+    objects
+        One :class:`ObjectSpec` per collection.
+    missing_momentum
+        The collection that holds missing transverse momentum, for example ``PuppiMET``; ``None`` reads none.
+    """
+
+    objects: tuple[ObjectSpec, ...]
+    missing_momentum: str | None = None
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """All features asked for, each once, in order."""
+        return tuple(dict.fromkeys(feature for spec in self.objects for feature in spec.features))
+
+
+def column(events: ak.Array, path: str) -> ak.Array:
+    """Look up ``Jet.pt`` or ``chi2_assigner.top.mass`` in the events.
+
+    Raises
+    ------
+    DatasetError
+        Names the file, the branch that is missing, and the closest that exist.
+    """
+    values = events
+    for depth, name in enumerate(path.split(".")):
+        if name not in values.fields and not (name in DERIVED and "pt" in values.fields):
+            where = ".".join(path.split(".")[:depth]) or "the events"
+            raise DatasetError(
+                f"{_file(events)}: no branch {path.replace('.', '_')!r} ({where} has no {name!r})",
+                _closest(name, values.fields),
+            )
+        values = values[name] if name in values.fields else getattr(values, name)
+    return values
+
+
+def passing(events: ak.Array, collection: str, where: Iterable[str]) -> ak.Array:
+    """Whether each object of a collection passes all cuts.
+
+    A comparison with NaN is false, so an object with an undefined quantity never passes a cut on it.
+    """
+    mask = ak.ones_like(_any_field(events, collection), dtype=bool)
+    for comparison in map(Comparison.parse, where):
+        mask = mask & comparison(column(events, f"{collection}.{comparison.field}"))
+    return mask
+
+
+def finite_momenta(events: ak.Array, collections: Iterable[str]) -> np.ndarray:
+    """Whether each event's objects all have finite pt, η, φ and mass (as far as the collection stores them)."""
+    finite = np.ones(len(events), dtype=bool)
+    for collection in collections:
+        fields = column(events, collection).fields
+        for name in MOMENTUM:
+            if name in fields:
+                values = np.isfinite(column(events, f"{collection}.{name}"))
+                finite &= ak.to_numpy(ak.all(values, axis=1) if values.ndim > 1 else values)
+    return finite
+
+
+def _any_field(events: ak.Array, collection: str) -> ak.Array:
+    objects = column(events, collection)
+    return objects["pt"] if "pt" in objects.fields else objects[objects.fields[0]]
+
+
+def _file(events: ak.Array) -> str:
+    return str(getattr(events, "metadata", {}).get("filename", "events"))
+
+
+def _closest(name: str, names: list[str]) -> str:
+    matches = get_close_matches(name, names, n=3, cutoff=0.5)
+    if matches:
+        return f"the closest are {', '.join(matches)}; name the branch as your NanoAOD version does"
+    return "choose a branch that this NanoAOD version has"

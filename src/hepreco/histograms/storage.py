@@ -1,0 +1,54 @@
+"""Histograms on disk: UHI in a zip archive, with the provenance of the run that filled them."""
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import hist
+import uhi.io.zip
+
+from hepreco.errors import OutputError
+
+PROVENANCE: Final = "provenance.json"
+INDEX: Final = "index.json"
+FORMAT: Final = 1
+
+
+@dataclass(frozen=True)
+class StoredHistograms:
+    """Histograms by name, and what made them."""
+
+    histograms: Mapping[str, hist.Hist]
+    provenance: Mapping[str, object]
+
+
+def write_histograms(path: Path, histograms: Mapping[str, hist.Hist], *, provenance: Mapping[str, object]) -> None:
+    """Write a zip archive of UHI histograms, in place only once it is whole.
+
+    ``provenance`` is stored beside them as JSON.
+    """
+    partial = path.with_name(path.name + ".partial")
+    with zipfile.ZipFile(partial, "w", compression=zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(INDEX, json.dumps({"format": FORMAT, "histograms": list(histograms)}))
+        archive.writestr(PROVENANCE, json.dumps(provenance, indent=2))
+        for name, histogram in histograms.items():
+            uhi.io.zip.write(archive, name, histogram)
+    partial.replace(path)
+
+
+def read_histograms(path: Path) -> StoredHistograms:
+    """Read what :func:`write_histograms` wrote; :class:`~hepreco.errors.OutputError` where it is something else."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            index = json.loads(archive.read(INDEX))
+            if index["format"] != FORMAT:
+                raise OutputError(f"{path} has format {index['format']}, this hepreco reads {FORMAT}", "run it again")
+            return StoredHistograms(
+                {name: hist.Hist(uhi.io.zip.read(archive, name)) for name in index["histograms"]},
+                json.loads(archive.read(PROVENANCE)),
+            )
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise OutputError(f"cannot read histograms from {path}: {error}", "point to a file that 'hepreco run' wrote") from None

@@ -1,0 +1,72 @@
+"""Invariants and collider coordinates of four-momenta."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def from_pt_eta_phi_mass(
+    pt: Float[Tensor, "*shape"],
+    eta: Float[Tensor, "*shape"],
+    phi: Float[Tensor, "*shape"],
+    mass: Float[Tensor, "*shape"],
+) -> Float[Tensor, "*shape 4"]:
+    """Four-momenta (E, px, py, pz) in GeV from NanoAOD's coordinates.
+
+    A negative mass is the field's sign for negative m² (NanoAOD jets have some by rounding) and is kept:
+    E² = p² + m·|m|.
+
+    Example
+    -------
+    >>> one, zero = torch.ones(1), torch.zeros(1)
+    >>> from_pt_eta_phi_mass(3 * one, zero, zero, 4 * one).tolist()
+    [[5.0, 3.0, 0.0, 0.0]]
+    """
+    p = pt * torch.cosh(eta)
+    energy = torch.sqrt(torch.clamp(p * p + mass * mass.abs(), min=0.0))
+    return torch.stack((energy, pt * torch.cos(phi), pt * torch.sin(phi), pt * torch.sinh(eta)), dim=-1)
+
+
+def to_pt_eta_phi_mass(momenta: Float[Tensor, "*shape 4"]) -> Float[Tensor, "*shape 4"]:
+    """NanoAOD's coordinates (pt, η, φ, m) of four-momenta, the inverse of :func:`from_pt_eta_phi_mass`."""
+    return torch.stack((pt(momenta), eta(momenta), phi(momenta), mass(momenta)), dim=-1)
+
+
+def pt(momenta: Float[Tensor, "*shape 4"]) -> Float[Tensor, "*shape"]:
+    """Transverse momentum √(px² + py²) in GeV."""
+    return torch.hypot(momenta[..., 1], momenta[..., 2])
+
+
+def phi(momenta: Float[Tensor, "*shape 4"]) -> Float[Tensor, "*shape"]:
+    """Azimuth in (−π, π]."""
+    return torch.atan2(momenta[..., 2], momenta[..., 1])
+
+
+def eta(momenta: Float[Tensor, "*shape 4"]) -> Float[Tensor, "*shape"]:
+    """Pseudorapidity asinh(pz / pt); ±∞ along the beam, 0 for a momentum of zero."""
+    transverse, longitudinal = pt(momenta), momenta[..., 3]
+    return torch.where(longitudinal == 0, torch.zeros_like(transverse), torch.asinh(longitudinal / transverse))
+
+
+def mass_squared(momenta: Float[Tensor, "*shape 4"]) -> Float[Tensor, "*shape"]:
+    """E² − p² in GeV², written as (E − p)(E + p), which keeps its digits for light, fast particles."""
+    p = torch.linalg.vector_norm(momenta[..., 1:], dim=-1)
+    energy = momenta[..., 0]
+    return (energy - p) * (energy + p)
+
+
+def mass(momenta: Float[Tensor, "*shape 4"]) -> Float[Tensor, "*shape"]:
+    """Invariant mass in GeV: √(m²), and −√(−m²) where rounding or measurement makes m² negative.
+
+    Example
+    -------
+    >>> mass(torch.tensor([[5.0, 3.0, 0.0, 0.0], [3.0, 5.0, 0.0, 0.0]])).tolist()
+    [4.0, -4.0]
+    """
+    squared = mass_squared(momenta)
+    return torch.sign(squared) * torch.sqrt(squared.abs())
+
+
+def delta_phi(first: Float[Tensor, "*shape"], second: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Difference of azimuths first − second, wrapped into [−π, π)."""
+    return torch.remainder(first - second + torch.pi, 2 * torch.pi) - torch.pi

@@ -1,0 +1,22 @@
+"""What a plugin is: the hook, the contract of a reconstructor, and the registry of those installed."""
+
+from hepreco.plugin.columns import Axis, Column, attachable
+from hepreco.plugin.interface import Checkpoint, Reconstructor, Trainable, TrainingOptions
+from hepreco.plugin.manager import BrokenPlugin, PluginRegistry, RegisteredPlugin, discover
+from hepreco.plugin.spec import API_VERSION, hookimpl
+
+__all__ = [
+    "API_VERSION",
+    "Axis",
+    "BrokenPlugin",
+    "Checkpoint",
+    "Column",
+    "PluginRegistry",
+    "Reconstructor",
+    "RegisteredPlugin",
+    "Trainable",
+    "TrainingOptions",
+    "attachable",
+    "discover",
+    "hookimpl",
+]

@@ -1,0 +1,126 @@
+"""What a plugin computes: the description of its columns, and their way back to the events."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import awkward as ak
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hepreco.errors import ConfigError, PluginError
+from hepreco.events import EventBatch, column, four_vector_records, missing_where_nan, parallel_to_collection
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Binning of a histogram axis: ``bins`` between ``start`` and ``stop``, equal in width or in ratio."""
+
+    bins: int
+    start: float
+    stop: float
+    spacing: Literal["linear", "log"] = "linear"
+
+    def __post_init__(self) -> None:
+        if self.bins < 1 or not self.start < self.stop or (self.spacing == "log" and self.start <= 0):
+            raise ConfigError(
+                f"no histogram axis has {self.bins} bins from {self.start} to {self.stop} ({self.spacing})",
+                "give at least one bin, start < stop, and start > 0 for log spacing",
+            )
+
+
+@dataclass(frozen=True)
+class Column:
+    """One output of a plugin.
+
+    Parameters
+    ----------
+    name
+        Field name under ``events.<plugin>``.
+    kind
+        ``scalar``; ``index``, a position in an original NanoAOD collection, −1 for none; or ``four-vector``.
+    per
+        ``None``: one per event. An integer: that many per event. The name of an input collection: one per object,
+        handed back parallel to the original collection.
+    unit
+        ``GeV``, ``rad``, ``GeV^2`` or nothing. A four-vector is in GeV.
+    label
+        For figures, LaTeX between dollar signs.
+    axis
+        Default binning, of the value or of a four-vector's mass; ``None`` books no histogram. A score for ROC
+        curves wants about a thousand bins.
+    """
+
+    name: str
+    kind: Literal["scalar", "index", "four-vector"] = "scalar"
+    per: int | str | None = None
+    unit: Literal["", "GeV", "GeV^2", "rad"] = ""
+    label: str = ""
+    axis: Axis | None = None
+
+    def shape(self, batch: EventBatch) -> tuple[int, ...]:
+        """The shape of the tensor that stands for this column."""
+        match self.per:
+            case None:
+                per: tuple[int, ...] = ()
+            case int(number):
+                per = (number,)
+            case str(collection):
+                per = (batch.collection(collection).mask.shape[1],)
+        return (len(batch), *per, *((4,) if self.kind == "four-vector" else ()))
+
+
+def attachable(
+    tensors: Mapping[str, Tensor],
+    *,
+    columns: tuple[Column, ...],
+    batch: EventBatch,
+    enough: NDArray[np.bool_],
+    events: ak.Array,
+    plugin: str,
+) -> ak.Array:
+    """A plugin's tensors as one record per event, missing where the event was not in the batch.
+
+    Raises
+    ------
+    PluginError
+        The tensors are not what the plugin's columns promise.
+    """
+    check_outputs(tensors, columns=columns, batch=batch, plugin=plugin)
+    fields = {}
+    for spec in columns:
+        value = _spread(tensors[spec.name], enough, missing=-1 if spec.kind == "index" else torch.nan)
+        if spec.kind == "four-vector":
+            fields[spec.name] = four_vector_records(value)
+        elif isinstance(spec.per, str):
+            counts = ak.to_numpy(ak.num(column(events, f"{spec.per}.pt"))).astype(np.int64)
+            index = _spread(batch.collection(spec.per).index, enough, missing=-1)
+            fields[spec.name] = parallel_to_collection(value, index, counts)
+        else:
+            fields[spec.name] = missing_where_nan(value)
+    return ak.zip(fields, depth_limit=1)
+
+
+def check_outputs(tensors: Mapping[str, Tensor], *, columns: tuple[Column, ...], batch: EventBatch, plugin: str) -> None:
+    """Raise :class:`~hepreco.errors.PluginError` unless the tensors are what the columns promise."""
+    remedy = "run 'hepreco plugins check' and tell the plugin's author"
+    names = [spec.name for spec in columns]
+    if sorted(tensors) != sorted(names):
+        raise PluginError(f"plugin {plugin!r} returned columns {sorted(tensors)}, promised {sorted(names)}", remedy)
+    for spec in columns:
+        tensor, shape = tensors[spec.name], spec.shape(batch)
+        if tuple(tensor.shape) != shape:
+            raise PluginError(f"plugin {plugin!r}: {spec.name} has shape {tuple(tensor.shape)}, promised {shape}", remedy)
+        if tensor.is_floating_point() == (spec.kind == "index"):
+            raise PluginError(f"plugin {plugin!r}: {spec.name} is {tensor.dtype}, promised a {spec.kind}", remedy)
+        if tensor.is_floating_point() and torch.isinf(tensor).any():
+            raise PluginError(f"plugin {plugin!r}: {spec.name} is infinite; NaN stands for no answer", remedy)
+
+
+def _spread(values: Tensor, enough: NDArray[np.bool_], *, missing: float) -> Tensor:
+    """Rows for all events, filled with ``missing`` where the batch has none."""
+    rows = values.new_full((len(enough), *values.shape[1:]), missing)
+    rows[torch.from_numpy(enough).to(rows.device)] = values
+    return rows

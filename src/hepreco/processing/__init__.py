@@ -1,0 +1,18 @@
+"""The coffea processor, the executors that it runs on, and the account of every chunk."""
+
+from hepreco.processing.columns_out import ColumnWriter
+from hepreco.processing.processor import ReconstructionProcessor
+from hepreco.processing.report import Chunk, Failure, RunReport
+from hepreco.processing.runner import make_executor, run
+from hepreco.processing.selection import Cut
+
+__all__ = [
+    "Chunk",
+    "ColumnWriter",
+    "Cut",
+    "Failure",
+    "ReconstructionProcessor",
+    "RunReport",
+    "make_executor",
+    "run",
+]

@@ -1,0 +1,57 @@
+"""Columns out: what the plugins found, per event, as Parquet or ROOT files."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+import awkward as ak
+import numpy as np
+import uproot
+from numpy.typing import NDArray
+
+from hepreco.processing.report import Chunk
+
+
+@dataclass(frozen=True)
+class ColumnWriter:
+    """Writes one file per chunk, on the worker that processed it.
+
+    The file holds the selected events of the nominal variation: ``run``, ``luminosityBlock``, ``event``, ``weight``
+    (the generator's, not normalised), and ``<plugin>_<column>``, four-vectors as ``…_pt``, ``…_eta``, ``…_phi``, ``…_mass``.
+    A missing number is NaN. The directory must be one that all workers see.
+    """
+
+    directory: Path
+    format: Literal["parquet", "root"]
+
+    def __call__(self, events: ak.Array, *, plugins: Iterable[str], weight: NDArray[np.float32], chunk: Chunk) -> str:
+        """Write a chunk; returns the file's name relative to the directory. Writing it again replaces it."""
+        table = {name: ak.to_numpy(events[name]) for name in ("run", "luminosityBlock", "event")} | {"weight": weight}
+        for plugin in plugins:
+            for name in events[plugin].fields:
+                table |= _flat(f"{plugin}_{name}", events[plugin, name])
+        digest = sha256(f"{chunk.file}:{chunk.start}-{chunk.stop}".encode()).hexdigest()[:12]
+        name = f"{chunk.dataset}/{Path(chunk.file).stem}-{chunk.start}-{chunk.stop}-{digest}.{self.format}"
+        path = self.directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}")
+        if self.format == "parquet":
+            ak.to_parquet(ak.zip(table, depth_limit=1), partial)
+        else:
+            with uproot.recreate(partial) as file:
+                file.mktree("Events", {field: _type(values) for field, values in table.items()}).extend(table)
+        partial.replace(path)
+        return name
+
+
+def _flat(name: str, values: ak.Array) -> dict[str, ak.Array]:
+    if values.fields:
+        return {key: value for field in values.fields for key, value in _flat(f"{name}_{field}", values[field]).items()}
+    values = ak.fill_none(values, np.float32(np.nan), axis=-1) if "?" in str(values.type) else values
+    return {name: ak.to_packed(ak.without_parameters(values))}
+
+
+def _type(values: ak.Array | NDArray[np.generic]) -> str | np.dtype[np.generic]:
+    return values.dtype if isinstance(values, np.ndarray) else str(values.type.content)

@@ -1,0 +1,236 @@
+"""The coffea processor: select, reconstruct, fill."""
+
+import hashlib
+import json
+import multiprocessing
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
+from traceback import extract_tb
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import torch
+from coffea import processor
+from numpy.typing import NDArray
+
+from hepreco.errors import ConfigError, DatasetError, HepRecoError, PluginError
+from hepreco.conventions import PB_FB
+from hepreco.events import NOMINAL, Variation, column, finite_momenta, to_batch
+from hepreco.histograms import HistogramSpec, default_histograms, fill, fill_cutflow, sort_categories
+from hepreco.plugin import Reconstructor, attachable
+from hepreco.processing.columns_out import ColumnWriter
+from hepreco.processing.report import Chunk, RunReport
+from hepreco.processing.selection import Cut, cut_flow
+from hepreco.weights import read_manifest
+
+Output = dict[str, Any]
+CUTFLOW = "cutflow"
+
+
+class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
+    """Runs reconstructors over NanoAOD events and histograms what they find.
+
+    Parameters
+    ----------
+    reconstructors
+        By the field name under which their columns are attached to the events (``events.<name>``).
+    selection
+        Cuts, applied in order. Events with non-finite momenta, in collections that a cut or plugin reads, are cut
+        first, and counted.
+    histograms
+        What to fill beside the default histograms of the reconstructors' columns. One of the same name as a default
+        takes its place.
+    variations
+        Beside the nominal one; each goes through selection and plugins.
+    luminosity
+        In fb⁻¹; datasets with a cross-section are normalised to it.
+    device
+        Where the plugins compute.
+    columns
+        Writes every plugin's columns per event.
+
+    The output is ``{"histograms": {name: hist.Hist}, "report": RunReport}``, with the weighted cut flow among the
+    histograms.
+    """
+
+    def __init__(
+        self,
+        reconstructors: Mapping[str, Reconstructor] | None = None,
+        *,
+        selection: Sequence[Cut] = (),
+        histograms: Sequence[HistogramSpec] = (),
+        variations: Sequence[Variation] = (),
+        luminosity: float | None = None,
+        device: str = "cpu",
+        columns: ColumnWriter | None = None,
+    ) -> None:
+        self.reconstructors = dict(reconstructors or {})
+        self.selection = tuple(selection)
+        specs = {spec.name: spec for spec in (*default_histograms(self.reconstructors), *histograms)}
+        self.histograms = tuple(specs.values())
+        self.variations = (NOMINAL, *variations)
+        self.luminosity = luminosity
+        self.device = device
+        self.columns = columns
+        _unique([cut.name for cut in selection] + ["all", "finite momenta"], "cuts")
+        _unique([spec.name for spec in histograms] + [CUTFLOW], "histograms")
+        _unique([variation.name for variation in self.variations], "variations")
+
+    def setup(self) -> None:
+        """Load every plugin's weights now, so that a missing file stops the run before it starts."""
+        for reconstructor in self.reconstructors.values():
+            _set_up(reconstructor, self.device)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What determines the result: versions, options, and the hashes of weights."""
+        return {
+            "hepreco": version("hepreco"),
+            "plugins": {
+                name: {
+                    "options": repr(plugin),
+                    "version": _distribution_version(type(plugin).__module__),
+                    "weights": read_manifest(plugin.weights).sha256 if plugin.weights else None,
+                }
+                for name, plugin in self.reconstructors.items()
+            },
+            "selection": [repr(cut) for cut in self.selection],
+            "histograms": [repr(spec) for spec in self.histograms],
+            "variations": [repr(variation) for variation in self.variations],
+            "luminosity": self.luminosity,
+            "columns": self.columns.format if self.columns else None,
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the provenance: results with another fingerprint must not be mixed."""
+        return hashlib.sha256(json.dumps(self.provenance, sort_keys=True).encode()).hexdigest()[:16]
+
+    def process(self, events: ak.Array) -> Output:
+        """One chunk: its histograms, not yet normalised, and its report."""
+        self.setup()
+        meta = events.metadata
+        chunk = Chunk(meta["dataset"], meta["filename"], meta["entrystart"], meta["entrystop"])
+        weight, finite = self._weights(events)
+        passed: dict[str, dict[str, NDArray[np.bool_]]] = {}
+        selected: dict[str, ak.Array] = {}
+        weights: dict[str, NDArray[np.float32]] = {}
+        without_answer: dict[str, int] = {}
+        for variation in self.variations:
+            varied = variation(events)
+            passed[variation.name] = cut_flow(varied, self.selection, finite=finite)
+            mask = list(passed[variation.name].values())[-1]
+            weights[variation.name] = weight[mask]
+            selected[variation.name], missing = self._reconstruct(varied[mask], weight[mask], chunk)
+            without_answer = without_answer or missing
+        histograms = {
+            spec.name: fill(spec, selected, weights=weights, dataset=chunk.dataset) for spec in self.histograms
+        }
+        histograms[CUTFLOW] = fill_cutflow(passed, weights=weight, dataset=chunk.dataset)
+        report = RunReport(
+            processed=frozenset([chunk]),
+            sum_of_weights={chunk.dataset: float(weight.sum(dtype=np.float64))},
+            cross_section={chunk.dataset: meta.get("cross_section")},
+            without_answer={chunk.dataset: without_answer},
+            columns=self._write(selected[NOMINAL.name], weights[NOMINAL.name], chunk),
+        )
+        return {"histograms": histograms, "report": report}
+
+    def postprocess(self, accumulator: Output) -> Output:
+        """Order the categories and normalise to luminosity, once all chunks are added."""
+        report: RunReport = accumulator["report"]
+        histograms = {name: sort_categories(histogram) for name, histogram in accumulator["histograms"].items()}
+        report.scale = {name: self._scale(report, name) for name in report.sum_of_weights}
+        for histogram in histograms.values():
+            for row, dataset in enumerate(histogram.axes["dataset"]):
+                view = histogram.view(flow=True)[row]
+                view["value"] *= report.scale[dataset]
+                view["variance"] *= report.scale[dataset] ** 2
+        return {"histograms": histograms, "report": report}
+
+    def _scale(self, report: RunReport, dataset: str) -> float:
+        cross_section, total = report.cross_section[dataset], report.sum_of_weights[dataset]
+        if cross_section is None or total == 0:
+            return 1.0
+        if self.luminosity is None:
+            raise ConfigError(f"dataset {dataset!r} has a cross-section, but there is no luminosity", "give luminosity in fb⁻¹")
+        return cross_section * PB_FB * self.luminosity / total
+
+    def _weights(self, events: ak.Array) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Generator weights, and whether they and all momenta in use are finite; a non-finite weight becomes 0."""
+        if "genWeight" in events.fields:
+            weight = ak.to_numpy(events.genWeight).astype(np.float32)
+        elif events.metadata.get("cross_section") is None:
+            weight = np.ones(len(events), dtype=np.float32)
+        else:
+            raise DatasetError(
+                f"{events.metadata['filename']}: no branch 'genWeight', which a dataset with a cross-section needs",
+                "take cross_section out of the dataset if it is data",
+            )
+        specs = [spec for plugin in self.reconstructors.values() for spec in plugin.inputs.objects]
+        met = [plugin.inputs.missing_momentum for plugin in self.reconstructors.values()]
+        used = dict.fromkeys([part.collection for part in (*self.selection, *specs)] + [name for name in met if name])
+        finite = np.isfinite(weight)
+        return np.where(finite, weight, np.float32(0)), finite & finite_momenta(events, used)
+
+    def _reconstruct(
+        self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk
+    ) -> tuple[ak.Array, dict[str, int]]:
+        """The events with every plugin's columns, and how many each plugin had no answer for."""
+        missing = {}
+        for name, plugin in self.reconstructors.items():
+            if name in events.fields:
+                raise ConfigError(f"{name!r} names a plugin's columns and a branch of {chunk.file}", "rename the plugin's table")
+            batch, enough = to_batch(events, plugin.inputs, weight=weight)
+            columns = _guarded(plugin, batch.to(self.device), name=name, chunk=chunk)
+            record = attachable(
+                columns, columns=plugin.outputs, batch=batch, enough=enough, events=events, plugin=name
+            )
+            events = ak.with_field(events, record, name)
+            missing[name] = int((~enough).sum())
+        return events, missing
+
+    def _write(self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk) -> frozenset[str]:
+        if self.columns is None:
+            return frozenset()
+        return frozenset([self.columns(events, plugins=self.reconstructors, weight=weight, chunk=chunk)])
+
+
+def _guarded(plugin: Reconstructor, batch: Any, *, name: str, chunk: Chunk) -> Mapping[str, torch.Tensor]:
+    """Run a plugin; whatever it raises becomes a PluginError without a cause.
+
+    Without a cause, because coffea drops a chunk in silence when an OSError stands anywhere in the chain and bad files
+    are skipped.
+    """
+    try:
+        with torch.no_grad():
+            return plugin.reconstruct(batch)
+    except HepRecoError as error:
+        raise error from None
+    except Exception as error:  # noqa: BLE001  a plugin may raise anything
+        frame = extract_tb(error.__traceback__)[-1]
+        problem = f"plugin {name!r} raised {type(error).__name__}: {error} ({frame.name}, line {frame.lineno})"
+    raise PluginError(f"{problem} on {chunk.file} [{chunk.start}, {chunk.stop})", "run 'hepreco plugins check', tell its author")
+
+
+@cache
+def _set_up(reconstructor: Reconstructor, device: str) -> None:
+    """Once per process and plugin. A worker process has one thread, so that processes do not fight for cores."""
+    if multiprocessing.parent_process() is not None:
+        torch.set_num_threads(1)
+    reconstructor.setup(device)
+
+
+def _distribution_version(module: str) -> str:
+    try:
+        return version(module.partition(".")[0].replace("_", "-"))
+    except ModuleNotFoundError:
+        return "not installed"
+
+
+def _unique(names: list[str], what: str) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"two {what} are named {twice[0]!r}", "give each its own name")

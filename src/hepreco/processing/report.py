@@ -1,0 +1,157 @@
+"""The account of a run: which chunks were processed, which were not, and why."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from traceback import walk_tb
+from typing import Any, Literal, NamedTuple
+
+from hepreco.errors import HepRecoError
+
+
+class Chunk(NamedTuple):
+    """Entries [start, stop) of one file."""
+
+    dataset: str
+    file: str
+    start: int
+    stop: int
+
+    @property
+    def events(self) -> int:
+        """How many entries it has."""
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A chunk that was not processed.
+
+    ``kind`` is ``unreadable`` (the file), ``error`` (the analysis or a plugin), or ``lost`` (its worker died). A file
+    that could not be opened stands as one chunk of no entries: how many it has is not known.
+    """
+
+    chunk: Chunk
+    kind: Literal["unreadable", "error", "lost"]
+    reason: str
+    remedy: str
+
+    @classmethod
+    def from_exception(cls, chunk: Chunk, error: BaseException) -> "Failure":
+        """Say why a chunk failed, from the exception and what caused it."""
+        chain = [error]
+        while chain[-1].__cause__ is not None:
+            chain.append(chain[-1].__cause__)
+        for link in chain:
+            if isinstance(link, HepRecoError):
+                return cls(chunk, "error", link.problem, link.remedy)
+        root = chain[-1]
+        reason = " ".join(f"{type(root).__name__}: {root}".split())
+        if isinstance(root, OSError | EOFError) or _raised_while_reading(root):
+            return cls(
+                chunk, "unreadable", f"cannot read {chunk.file}: {reason[:300]}", "replace the file, or use --skip-bad-files"
+            )
+        return cls(chunk, "error", reason[:500], "this is unexpected: please report it with this message")
+
+
+@dataclass
+class RunReport:
+    """What a run did, per dataset; reports of chunks add up.
+
+    Parameters
+    ----------
+    processed
+        The chunks whose events are in the histograms.
+    failures
+        The chunks whose events are not.
+    sum_of_weights
+        Of all processed events before any cut, per dataset: what histograms are normalised to.
+    cross_section
+        In pb, per dataset; ``None`` for data.
+    without_answer
+        Per dataset and plugin, how many selected events had too few objects for it.
+    columns
+        Names of the files of columns that were written.
+    scale
+        Per dataset, what the sums of weights were multiplied by in the end.
+    """
+
+    processed: frozenset[Chunk] = frozenset()
+    failures: frozenset[Failure] = frozenset()
+    sum_of_weights: dict[str, float] = field(default_factory=dict)
+    cross_section: dict[str, float | None] = field(default_factory=dict)
+    without_answer: dict[str, dict[str, int]] = field(default_factory=dict)
+    columns: frozenset[str] = frozenset()
+    scale: dict[str, float] = field(default_factory=dict)
+
+    def __add__(self, other: "RunReport") -> "RunReport":
+        """Both accounts in one; a dataset has one cross-section."""
+        twice = self.processed & other.processed
+        if twice:
+            raise ValueError(f"chunks counted twice: {sorted(twice)[:3]}")
+        datasets = {**self.without_answer, **other.without_answer}
+        return RunReport(
+            self.processed | other.processed,
+            self.failures | other.failures,
+            _sum(self.sum_of_weights, other.sum_of_weights),
+            self.cross_section | other.cross_section,
+            {d: dict(Counter(self.without_answer.get(d)) + Counter(other.without_answer.get(d))) for d in datasets},
+            self.columns | other.columns,
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether every chunk was processed."""
+        return not self.failures
+
+    @property
+    def datasets(self) -> list[str]:
+        """All datasets of which the run saw a chunk, sorted."""
+        return sorted({chunk.dataset for chunk in self.processed} | {failure.chunk.dataset for failure in self.failures})
+
+    def events(self, dataset: str) -> int:
+        """How many events of a dataset were processed."""
+        return sum(chunk.events for chunk in self.processed if chunk.dataset == dataset)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, sorted, with neighbouring chunks of a file joined."""
+        values = asdict(self)
+        values["processed"] = [chunk._asdict() for chunk in _joined(self.processed)]
+        values["failures"] = [
+            {**failure.chunk._asdict(), "kind": failure.kind, "reason": failure.reason, "remedy": failure.remedy}
+            for failure in sorted(self.failures, key=lambda failure: failure.chunk)
+        ]
+        values["columns"] = sorted(self.columns)
+        return {"complete": self.complete, "events": {name: self.events(name) for name in self.datasets}, **values}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "RunReport":
+        """The inverse of :meth:`as_json`."""
+        failures = frozenset(
+            Failure(Chunk(*(row[name] for name in Chunk._fields)), row["kind"], row["reason"], row["remedy"])
+            for row in values["failures"]
+        )
+        chunks = frozenset(Chunk(**row) for row in values["processed"])
+        names = ("sum_of_weights", "cross_section", "without_answer", "scale")
+        plain = {name: values[name] for name in names}
+        return cls(processed=chunks, failures=failures, columns=frozenset(values["columns"]), **plain)
+
+
+def _sum(first: dict[str, float], second: dict[str, float]) -> dict[str, float]:
+    return {name: first.get(name, 0.0) + second.get(name, 0.0) for name in first | second}
+
+
+def _joined(chunks: Iterable[Chunk]) -> list[Chunk]:
+    joined: list[Chunk] = []
+    for chunk in sorted(chunks):
+        if joined and joined[-1][:2] == chunk[:2] and joined[-1].stop == chunk.start:
+            joined[-1] = joined[-1]._replace(stop=chunk.stop)
+        else:
+            joined.append(chunk)
+    return joined
+
+
+def _raised_while_reading(error: BaseException) -> bool:
+    """Whether the innermost frame is uproot's: corrupt bytes show as many a type of exception."""
+    frames = list(walk_tb(error.__traceback__))
+    return bool(frames) and frames[-1][0].f_globals.get("__name__", "").partition(".")[0] == "uproot"
