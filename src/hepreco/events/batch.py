@@ -59,7 +59,8 @@ class EventBatch:
 
     def collection(self, name: str) -> "EventBatch":
         """The same events with the slots of one collection only; ``ValueError`` where it is not among them."""
-        slots = torch.flatnonzero((self.species == self.collections.index(name)).any(dim=0))
+        held = (self.species == self.collections.index(name)).any(dim=0)
+        slots = torch.nonzero(held)[:, 0] if len(self) else torch.arange(len(held), device=self.device)
         return self._map_objects(lambda tensor: tensor[:, slots])
 
     def objects_ordered_by(self, key: Float[Tensor, "event object"], *, at_most: int) -> "EventBatch":

@@ -1,0 +1,6 @@
+"""Simulated events in NanoAOD format."""
+
+from hepreco.generation.nanoaod import write_toy
+from hepreco.generation.toy import PROCESSES, ToySample, toy_events
+
+__all__ = ["PROCESSES", "ToySample", "toy_events", "write_toy"]

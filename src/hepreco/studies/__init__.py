@@ -1,0 +1,8 @@
+"""Studies: numbers with uncertainties from histograms; pure functions, so sums of histograms give the merged result."""
+
+from hepreco.studies.mass_peak import MassPeak, mass_peak
+from hepreco.studies.peak_model import Background, PeakModel
+from hepreco.studies.roc import ROC, roc
+from hepreco.studies.values import Value
+
+__all__ = ["ROC", "Background", "MassPeak", "PeakModel", "Value", "mass_peak", "roc"]

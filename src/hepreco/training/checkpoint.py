@@ -1,0 +1,101 @@
+"""The running checkpoint on disk, from which an interrupted fit goes on as if nothing had happened."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from hepreco.errors import WeightsError
+from hepreco.plugin import TrainingOptions
+from hepreco.training.result import FitResult
+from hepreco.training.snapshot import Snapshot
+
+#: One file, so that it is replaced as a whole: tensors, and the rest as JSON in its header.
+CHECKPOINT: Final = "checkpoint.safetensors"
+#: What an uninterrupted fit would not depend on up to here.
+_FREE: Final = ("epochs", "resume_from")
+
+
+def identity(network: nn.Module, sample: Sequence[Tensor], options: TrainingOptions) -> dict[str, str]:
+    """What a checkpoint belongs to: options, architecture, and the numbers that it was trained on."""
+    named = {name: str(value) for name, value in vars(options).items() if name not in _FREE}
+    shapes = [(name, tuple(tensor.shape), str(tensor.dtype)) for name, tensor in network.state_dict().items()]
+    events = sha256()
+    for tensor in sample:
+        events.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
+        events.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return {
+        **named,
+        "network": sha256(f"{network!r} {shapes}".encode()).hexdigest(),
+        "sample": events.hexdigest(),
+    }
+
+
+def write_checkpoint(directory: Path, snapshot: Snapshot, *, belongs_to: Mapping[str, str]) -> None:
+    """Replace the directory's checkpoint, which is whole at any moment."""
+    progress = snapshot.progress
+    groups = {"network": snapshot.network, "best": progress.best, "optimizer": snapshot.optimizer}
+    tensors = {f"{group}/{name}": tensor for group, held in groups.items() for name, tensor in held.items()}
+    header = {
+        "belongs_to": dict(belongs_to),
+        "best_epoch": progress.best_epoch,
+        "training_loss": progress.training_loss,
+        "validation_loss": progress.validation_loss,
+    }
+    data = save({**tensors, "generator": snapshot.generator}, metadata={"fit": json.dumps(header)})
+    directory.mkdir(parents=True, exist_ok=True)
+    partial = directory / f"{CHECKPOINT}.{os.getpid()}"
+    with partial.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(directory / CHECKPOINT)
+
+
+def read_checkpoint(directory: Path, *, belongs_to: Mapping[str, str], epochs: int) -> Snapshot | None:
+    """The directory's checkpoint, ``None`` where there is none.
+
+    Raises
+    ------
+    WeightsError
+        The checkpoint cannot be read, belongs to another fit, or is beyond the epochs that are asked for.
+    """
+    path = directory / CHECKPOINT
+    if not path.exists():
+        return None
+    remedy = f"remove {path} to train anew, or choose another directory"
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads(file.metadata()["fit"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a mapping
+            groups = {group: _group(tensors, group) for group in ("network", "best", "optimizer")}
+            progress = FitResult(
+                tuple(header["training_loss"]), tuple(header["validation_loss"]), header["best_epoch"], groups["best"]
+            )
+            snapshot = Snapshot(progress, groups["network"], groups["optimizer"], tensors["generator"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path} is not a training checkpoint: {error}", remedy) from None
+    _check_owner(path, header["belongs_to"], belongs_to, remedy=remedy)
+    if progress.epochs > epochs:
+        raise WeightsError(f"{path} has done {progress.epochs} epochs, {epochs} are asked for", remedy)
+    return snapshot
+
+
+def _check_owner(path: Path, found: Mapping[str, str], expected: Mapping[str, str], *, remedy: str) -> None:
+    different = [
+        f"{name} {found.get(name, 'nothing')[:12]}, not {expected.get(name, 'nothing')[:12]}"
+        for name in sorted(found.keys() | expected.keys())
+        if found.get(name) != expected.get(name)
+    ]
+    if different:
+        raise WeightsError(f"{path} belongs to another training: it has {'; '.join(different)}", remedy)
+
+
+def _group(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{group}/"): tensor for name, tensor in tensors.items() if name.startswith(f"{group}/")}

@@ -1,0 +1,148 @@
+"""The fit loop: minimise a loss over a sample, stop early, keep the best."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from hepreco.errors import ConfigError, DatasetError, HepRecoError
+from hepreco.plugin import TrainingOptions
+from hepreco.training.checkpoint import identity, read_checkpoint, write_checkpoint
+from hepreco.training.result import FitResult
+from hepreco.training.seeding import seeded
+from hepreco.training.snapshot import Snapshot
+
+#: ``loss(network, *tensors)``: the mean over the events of a minibatch, a scalar.
+Loss = Callable[..., Tensor]
+Report = Callable[[int, Mapping[str, float]], None]
+
+
+def fit(
+    network: nn.Module,
+    loss: Loss,
+    *,
+    training: Sequence[Tensor],
+    validation: Sequence[Tensor],
+    options: TrainingOptions,
+    report: Report = lambda _epoch, _losses: None,
+) -> FitResult:
+    """Minimise the loss with Adam until the validation loss has not improved for ``options.patience`` epochs.
+
+    All randomness, of shuffling as of dropout, comes from ``options.seed``: one seed gives the same parameters,
+    bit for bit, on one kind of machine (on a GPU as far as the network's operations are deterministic). With
+    ``options.resume_from``, so does a fit that was interrupted and resumed.
+
+    Parameters
+    ----------
+    network
+        Trained in place; holds the parameters of the best epoch afterwards, in evaluation mode.
+    loss
+        ``loss(network, *tensors)``, the mean over the events it is given.
+    training, validation
+        One or more tensors each, ``(event, ...)``: what the loss is given, minibatch by minibatch.
+    options
+        How to train. Minibatches are of equal size within one event, at most ``batch_size``.
+    report
+        Called as ``report(epoch, losses)`` after every epoch, counted from 1.
+
+    Raises
+    ------
+    ConfigError
+        An option is out of range.
+    DatasetError
+        A sample is empty, or its tensors are of different lengths.
+    HepRecoError
+        A loss or a gradient is not finite.
+    WeightsError
+        The checkpoint belongs to another network, sample, or set of options.
+    """
+    _check_options(options)
+    _check_sample(training, name="training")
+    _check_sample(validation, name="validation")
+    device = torch.device(options.device)
+    network.to(device)
+    optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
+    generator = torch.Generator().manual_seed(options.seed)
+    directory = options.resume_from
+    belongs_to = identity(network, (*training, *validation), options) if directory else {}
+    stored = read_checkpoint(directory, belongs_to=belongs_to, epochs=options.epochs) if directory else None
+    progress = stored.restore(network, optimizer, generator) if stored else FitResult()
+    training, validation = ([tensor.to(device) for tensor in sample] for sample in (training, validation))
+    while progress.epochs < options.epochs and progress.epochs - progress.best_epoch < options.patience:
+        losses = {
+            "training_loss": _train(network, loss, training, optimizer, generator, options.batch_size),
+            "validation_loss": _measure(network, loss, validation, options.batch_size),
+        }
+        progress = progress.after(**losses, state=network.state_dict())
+        if directory:
+            snapshot = Snapshot.take(progress, network, optimizer, generator)
+            write_checkpoint(directory, snapshot, belongs_to=belongs_to)
+        report(progress.epochs, losses)
+    network.load_state_dict(progress.best)
+    network.eval()
+    return progress
+
+
+def _train(
+    network: nn.Module,
+    loss: Loss,
+    sample: Sequence[Tensor],
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+    batch_size: int,
+) -> float:
+    """One epoch; returns the mean of the loss over it."""
+    network.train()
+    device, events, total = sample[0].device, len(sample[0]), 0.0
+    seed = int(torch.randint(2**62, (), generator=generator))
+    order = torch.randperm(events, generator=generator).to(device)
+    with seeded(seed, device=device):
+        for rows in _minibatches(order, batch_size):
+            optimizer.zero_grad()
+            value = loss(network, *(tensor[rows] for tensor in sample))
+            value.backward()
+            total += _finite(value, name="training loss") * len(rows) / events
+            gradients = [p.grad for p in network.parameters() if p.grad is not None]
+            _finite(torch.nn.utils.get_total_norm(gradients), name="norm of the gradient")
+            optimizer.step()
+    return total
+
+
+@torch.no_grad()
+def _measure(network: nn.Module, loss: Loss, sample: Sequence[Tensor], batch_size: int) -> float:
+    """The mean of the loss over a sample, with the network in evaluation mode."""
+    network.eval()
+    events, total = len(sample[0]), 0.0
+    for rows in _minibatches(torch.arange(events, device=sample[0].device), batch_size):
+        value = loss(network, *(tensor[rows] for tensor in sample))
+        total += _finite(value, name="validation loss") * len(rows) / events
+    return total
+
+
+def _minibatches(order: Tensor, batch_size: int) -> Sequence[Tensor]:
+    return order.tensor_split(math.ceil(len(order) / batch_size))
+
+
+def _finite(value: Tensor, *, name: str) -> float:
+    number = value.item()
+    if not math.isfinite(number):
+        raise HepRecoError(
+            f"the {name} is {number}", "check that the inputs are finite and scaled, or lower the learning rate"
+        )
+    return number
+
+
+def _check_options(options: TrainingOptions) -> None:
+    for name in ("epochs", "batch_size", "patience", "learning_rate"):
+        value = getattr(options, name)
+        if not value > 0:
+            raise ConfigError(f"{name} = {value}", "give a positive number")
+
+
+def _check_sample(sample: Sequence[Tensor], *, name: str) -> None:
+    lengths = sorted({len(tensor) for tensor in sample})
+    if len(lengths) > 1:
+        raise DatasetError(f"the {name} tensors have {lengths} events", "give each tensor one row per event")
+    if not lengths or lengths[0] == 0:
+        raise DatasetError(f"the {name} sample has no events", "give more events, or change validation_fraction")

@@ -1,0 +1,59 @@
+"""What a fit has reached."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """How the losses went, and the parameters of the epoch with the lowest validation loss.
+
+    Parameters
+    ----------
+    training_loss
+        Mean over the training sample, one entry per epoch, while the parameters were moving.
+    validation_loss
+        Mean over the validation sample after each epoch.
+    best_epoch
+        The epoch of the lowest validation loss, counted from 1; 0 before the first.
+    best
+        State of the network after that epoch, on the CPU.
+    """
+
+    training_loss: tuple[float, ...] = ()
+    validation_loss: tuple[float, ...] = ()
+    best_epoch: int = 0
+    best: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were done."""
+        return len(self.validation_loss)
+
+    @property
+    def best_loss(self) -> float:
+        """The lowest validation loss; infinite before the first epoch."""
+        return self.validation_loss[self.best_epoch - 1] if self.best_epoch else float("inf")
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """The losses of every epoch by name."""
+        return {"training_loss": list(self.training_loss), "validation_loss": list(self.validation_loss)}
+
+    def after(self, training_loss: float, validation_loss: float, *, state: Mapping[str, Tensor]) -> "FitResult":
+        """The result with one more epoch, after which the network is in ``state``."""
+        longer = replace(
+            self,
+            training_loss=(*self.training_loss, training_loss),
+            validation_loss=(*self.validation_loss, validation_loss),
+        )
+        if validation_loss < self.best_loss:
+            return replace(longer, best_epoch=longer.epochs, best=copied(state))
+        return longer
+
+
+def copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors by name, each a copy of its own on the CPU."""
+    return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.items()}
