@@ -1,6 +1,8 @@
 """Opening NanoAOD: the schema, and whole samples as one batch for training."""
 
+import warnings
 from collections.abc import Callable
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -21,6 +23,12 @@ class NanoAODSchema(nanoevents.NanoAODSchema):  # type: ignore[misc]
     """
 
     warn_missing_crossrefs = False
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        with warnings.catch_warnings():
+            # Old NanoAOD stores Photon_mass and Photon_charge, which coffea sets to zero: nothing to act on.
+            warnings.filterwarnings("ignore", message="Branch .* already exists", category=RuntimeWarning)
+            super().__init__(*arguments, **options)
 
 
 def read_batch(

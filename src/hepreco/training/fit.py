@@ -71,8 +71,8 @@ def fit(
     training, validation = ([tensor.to(device) for tensor in sample] for sample in (training, validation))
     while progress.epochs < options.epochs and progress.epochs - progress.best_epoch < options.patience:
         losses = {
-            "training_loss": _train(network, loss, training, optimizer, generator, options.batch_size),
-            "validation_loss": _measure(network, loss, validation, options.batch_size),
+            "training_loss": _train(network, loss, training, optimizer, generator, batch_size=options.batch_size),
+            "validation_loss": _measure(network, loss, validation, batch_size=options.batch_size),
         }
         progress = progress.after(**losses, state=network.state_dict())
         if directory:
@@ -90,6 +90,7 @@ def _train(
     sample: Sequence[Tensor],
     optimizer: torch.optim.Optimizer,
     generator: torch.Generator,
+    *,
     batch_size: int,
 ) -> float:
     """One epoch; returns the mean of the loss over it."""
@@ -101,7 +102,7 @@ def _train(
         for rows in _minibatches(order, batch_size):
             optimizer.zero_grad()
             value = loss(network, *(tensor[rows] for tensor in sample))
-            value.backward()
+            torch.autograd.backward(value)
             total += _finite(value, name="training loss") * len(rows) / events
             gradients = [p.grad for p in network.parameters() if p.grad is not None]
             _finite(torch.nn.utils.get_total_norm(gradients), name="norm of the gradient")
@@ -110,7 +111,7 @@ def _train(
 
 
 @torch.no_grad()
-def _measure(network: nn.Module, loss: Loss, sample: Sequence[Tensor], batch_size: int) -> float:
+def _measure(network: nn.Module, loss: Loss, sample: Sequence[Tensor], *, batch_size: int) -> float:
     """The mean of the loss over a sample, with the network in evaluation mode."""
     network.eval()
     events, total = len(sample[0]), 0.0

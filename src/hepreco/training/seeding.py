@@ -23,16 +23,12 @@ def seeded(seed: int, *, device: str | torch.device = "cpu") -> Iterator[None]:
     >>> torch.equal(first, again)
     True
     """
-    device = torch.device(device)
-    if device.type != "cuda":
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            yield
-        return
-    index = torch.cuda.current_device() if device.index is None else device.index
-    with torch.random.fork_rng(devices=[index]):
+    ordinal = torch.empty(0, device=device).get_device()  # -1 on the CPU
+    cards = [ordinal] if ordinal >= 0 else []
+    with torch.random.fork_rng(devices=cards):
         torch.default_generator.manual_seed(seed)
-        torch.cuda.default_generators[index].manual_seed(seed)
+        for card in cards:
+            torch.cuda.default_generators[card].manual_seed(seed)
         yield
 
 

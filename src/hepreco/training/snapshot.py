@@ -41,9 +41,7 @@ class Snapshot:
         }
         return cls(progress, copied(network.state_dict()), copied(moments), generator.get_state())
 
-    def restore(
-        self, network: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator
-    ) -> FitResult:
+    def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator) -> FitResult:
         """Put network, optimiser and generator into this state; returns the progress."""
         network.load_state_dict(self.network)
         moments: dict[int, dict[str, Tensor]] = {}

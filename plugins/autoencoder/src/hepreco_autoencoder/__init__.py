@@ -1,0 +1,25 @@
+"""An autoencoder over the leading jets: events unlike those it was trained on are reconstructed badly."""
+
+from collections.abc import Callable
+from typing import Final
+
+from hepreco.plugin import Reconstructor, hookimpl
+from hepreco_autoencoder.network import Autoencoder, reconstruction_error
+from hepreco_autoencoder.reconstructor import AutoencoderReconstructor, network_inputs
+
+HEPRECO_API_VERSION: Final = 1
+
+__all__ = [
+    "HEPRECO_API_VERSION",
+    "Autoencoder",
+    "AutoencoderReconstructor",
+    "hepreco_register_reconstructors",
+    "network_inputs",
+    "reconstruction_error",
+]
+
+
+@hookimpl
+def hepreco_register_reconstructors(register: Callable[[str, type[Reconstructor]], None]) -> None:
+    """Offer the reconstructor under the name ``autoencoder``."""
+    register("autoencoder", AutoencoderReconstructor)

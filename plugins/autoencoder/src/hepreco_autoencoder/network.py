@@ -1,0 +1,74 @@
+"""The network and its loss."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hepreco.weights.manifest import Option
+
+
+class Autoencoder(nn.Module):
+    """Dense layers with ReLU between them, through a narrow middle.
+
+    Parameters
+    ----------
+    objects
+        How many four-momenta an event has.
+    hidden
+        Sizes of the hidden layers of the encoder; the decoder has them in reverse.
+    latent
+        Size of the middle.
+    scale
+        The momenta are divided by that many GeV on the way in, and multiplied on the way out.
+
+    References
+    ----------
+    arXiv:2507.13447, section 5: 24-64-64-6 and 6-64-64-24 for six four-momenta, in units of 100 GeV.
+
+    Example
+    -------
+    >>> import torch
+    >>> network = Autoencoder(objects=6, hidden=(64, 64), latent=6, scale=100.0)
+    >>> network(torch.ones(2, 6, 4)).shape
+    torch.Size([2, 6, 4])
+    """
+
+    def __init__(self, *, objects: int, hidden: Sequence[int], latent: int, scale: float) -> None:
+        super().__init__()
+        self.objects, self.hidden, self.latent, self.scale = objects, tuple(hidden), latent, scale
+        sizes = (4 * objects, *hidden, latent)
+        self.encoder = _dense(sizes)
+        self.decoder = _dense(sizes[::-1])
+
+    @property
+    def options(self) -> dict[str, Option]:
+        """The keyword arguments that build this network."""
+        return {"objects": self.objects, "hidden": list(self.hidden), "latent": self.latent, "scale": self.scale}
+
+    def forward(self, momenta: Float[Tensor, "event object 4"]) -> Float[Tensor, "event object 4"]:
+        """The momenta (GeV) as they come out of the narrow middle (GeV)."""
+        code = self.encoder(momenta.flatten(start_dim=1) / self.scale)
+        restored: Tensor = self.decoder(code)
+        return restored.reshape(momenta.shape) * self.scale
+
+    def extra_repr(self) -> str:
+        """What the layers do not show."""
+        return f"scale={self.scale}"
+
+
+def reconstruction_error(network: Autoencoder, momenta: Float[Tensor, "event object 4"]) -> Float[Tensor, " event"]:
+    r"""Mean squared difference of the components, in units of the network's scale s.
+
+    .. math:: \frac{1}{4n} \sum_{i=1}^{n} \sum_{\mu=0}^{3} \left(\frac{\hat p_i^\mu - p_i^\mu}{s}\right)^2
+    """
+    difference: Tensor = (network(momenta) - momenta) / network.scale
+    return difference.square().mean(dim=(1, 2))
+
+
+def _dense(sizes: Sequence[int]) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for before, after in pairwise(sizes):
+        layers += [nn.Linear(before, after), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])

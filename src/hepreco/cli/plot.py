@@ -1,0 +1,22 @@
+"""``hepreco plot``: draw the results of a run again."""
+
+from pathlib import Path
+
+import click
+
+from hepreco.cli import results
+from hepreco.cli.console import console
+from hepreco.config import AnalysisConfig, read_config
+from hepreco.histograms import read_histograms
+
+
+@click.command()
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option("--config", type=click.Path(path_type=Path), help="TOML file with the mass peaks and ROC curves to measure.")
+def plot(output: Path, config: Path | None) -> None:
+    """Draw the figures of the run in directory OUTPUT again, from its histograms.zip."""
+    stored = read_histograms(output / "histograms.zip")
+    labels = stored.provenance.get("labels", {})
+    analysis = read_config(config) if config else AnalysisConfig()
+    results.draw(output, stored.histograms, analysis, labels=labels if isinstance(labels, dict) else {})
+    console.print(f"figures: {output / 'figures'}", highlight=False)

@@ -1,0 +1,71 @@
+"""``hepreco plugins``: which plugins are installed, what they do, and whether they keep the contract."""
+
+import sys
+from dataclasses import MISSING, fields
+
+import click
+from rich.table import Table
+
+from hepreco.cli.console import console
+from hepreco.plugin import discover
+from hepreco.weights import read_manifest
+
+
+@click.group()
+def plugins() -> None:
+    """List, describe and check the installed plugins."""
+
+
+@plugins.command("list")
+def list_plugins() -> None:
+    """Every plugin found, broken ones with their reason."""
+    registry = discover()
+    table = Table("plugin", "distribution", "version", "state")
+    for plugin in registry.plugins:
+        table.add_row(plugin.name, plugin.distribution, plugin.version, "ready")
+    for broken in registry.broken:
+        table.add_row(broken.name, broken.distribution, "", f"broken: {broken.reason}")
+    for name in registry.disabled:
+        table.add_row(name, "", "", "disabled by HEPRECO_DISABLE_PLUGINS")
+    console.print(table)
+
+
+@plugins.command()
+@click.argument("name")
+def info(name: str) -> None:
+    """Options, inputs, outputs and weights of the plugin NAME."""
+    plugin = discover()[name]
+    console.print(f"{plugin.name} ({plugin.distribution} {plugin.version})", highlight=False)
+    console.print((plugin.reconstructor.__doc__ or "").strip(), highlight=False, markup=False)
+    options = Table("option", "type", "default", title="Options")
+    for option in fields(plugin.reconstructor):
+        kind = option.type if isinstance(option.type, str) else getattr(option.type, "__name__", str(option.type))
+        options.add_row(option.name, str(kind), "required" if option.default is MISSING else repr(option.default))
+    console.print(options)
+    reconstructor = plugin.build({})
+    inputs = Table("collection", "cuts", "at least", "at most", "features", title="Inputs")
+    for spec in reconstructor.inputs.objects:
+        at_most = "all" if spec.at_most is None else str(spec.at_most)
+        inputs.add_row(spec.collection, ", ".join(spec.where), str(spec.at_least), at_most, ", ".join(spec.features))
+    console.print(inputs)
+    outputs = Table("column", "kind", "per", "unit", title="Outputs")
+    for column in reconstructor.outputs:
+        outputs.add_row(column.name, column.kind, str(column.per or "event"), column.unit)
+    console.print(outputs)
+    if reconstructor.weights:
+        manifest = read_manifest(reconstructor.weights)
+        console.print(f"weights: {manifest.sample}; seed {manifest.seed}; {manifest.metrics}", highlight=False)
+
+
+@plugins.command()
+@click.argument("name")
+def check(name: str) -> None:
+    """Run the conformance kit on the plugin NAME with its default options; exit status 1 if a check fails."""
+    from hepreco.testing import check_all  # noqa: PLC0415  the kit is only needed here
+
+    outcomes = check_all(discover()[name].build({}))
+    table = Table("check", "result")
+    for outcome in outcomes:
+        table.add_row(outcome.name, "passed" if outcome.passed else f"FAILED: {outcome.detail}")
+    console.print(table)
+    sys.exit(0 if all(outcome.passed for outcome in outcomes) else 1)

@@ -1,0 +1,121 @@
+"""What a run found: tables on the terminal, figures and studies on disk."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import hist
+import numpy as np
+from rich.table import Table
+
+from hepreco import plotting, studies
+from hepreco.cli.console import console
+from hepreco.config import AnalysisConfig, MassPeakConfig
+from hepreco.errors import StudyError
+from hepreco.processing import RunReport
+
+
+def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
+    """Print the account of the run and the cut flow."""
+    table = Table("dataset", "events", "Σw", "scale", "chunks not processed", title="Run report")
+    for dataset in report.datasets:
+        failed = [failure for failure in report.failures if failure.chunk.dataset == dataset]
+        table.add_row(
+            dataset,
+            str(report.events(dataset)),
+            f"{report.sum_of_weights.get(dataset, 0.0):.6g}",
+            f"{report.scale.get(dataset, 1.0):.4g}",
+            str(len(failed)),
+        )
+    console.print(table)
+    for failure in sorted(report.failures, key=lambda failure: failure.chunk)[:20]:
+        chunk = failure.chunk
+        console.print(f"  not processed: {chunk.file} [{chunk.start}, {chunk.stop}): {failure.reason}", highlight=False, markup=False)
+    for dataset, counts in sorted(report.without_answer.items()):
+        for plugin, count in counts.items():
+            console.print(f"  {dataset}: {plugin} has no answer for {count} selected events", highlight=False)
+    if "cutflow" in histograms:
+        _show_cutflow(histograms["cutflow"])
+
+
+def draw(output: Path, histograms: Mapping[str, hist.Hist], analysis: AnalysisConfig, *, labels: Mapping[str, str]) -> None:
+    """Figures (PNG and PDF) of all histograms, mass peaks and ROC curves, and the studies' numbers as JSON."""
+    directory = output / "figures"
+    directory.mkdir(exist_ok=True)
+    for name, histogram in histograms.items():
+        figure = plotting.cutflow_figure if name == "cutflow" else plotting.histogram_figure
+        plotting.save_figure(figure(histogram, labels=labels), directory / name)
+    numbers: dict[str, object] = {"mass_peaks": [], "rocs": []}
+    table = Table("study", "result", title="Studies")
+    for peak in analysis.mass_peaks:
+        numbers["mass_peaks"].append(_mass_peak(peak, histograms, directory, table))  # type: ignore[attr-defined]
+    numbers["rocs"] = _rocs(analysis, histograms, directory, table)
+    (output / "studies.json").write_text(json.dumps(numbers, indent=2, default=_plain))
+    if table.row_count:
+        console.print(table)
+
+
+def _plain(value: object) -> object:
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
+
+
+def _show_cutflow(cutflow: hist.Hist) -> None:
+    datasets = list(cutflow.axes["dataset"])
+    table = Table("cut", *datasets, title="Cut flow (nominal, normalised)")
+    nominal = cutflow[{"variation": "nominal"}]
+    for cut in cutflow.axes["cut"]:
+        cells = [nominal[{"dataset": dataset, "cut": cut}] for dataset in datasets]
+        table.add_row(cut, *(f"{cell.value:.6g} ± {cell.variance ** 0.5:.2g}" for cell in cells))
+    console.print(table)
+
+
+def _mass_peak(
+    config: MassPeakConfig, histograms: Mapping[str, hist.Hist], directory: Path, table: Table
+) -> dict[str, object]:
+    """Fit, draw and print one peak; a peak that cannot be fitted is said to be so."""
+    try:
+        histogram = _nominal(histograms, config.histogram, config.dataset)
+        peak = studies.mass_peak(histogram, window=config.window, fit_range=config.fit_range)
+    except StudyError as error:
+        table.add_row(f"{config.histogram}, {config.dataset}", f"not measured: {error.problem}")
+        return {"histogram": config.histogram, "dataset": config.dataset, "not_measured": error.problem}
+    plotting.save_figure(plotting.mass_peak_figure(histogram, peak), directory / f"{config.histogram}-{config.dataset}-peak")
+    table.add_row(
+        f"{config.histogram}, {config.dataset}",
+        f"position {peak.position} GeV, width {peak.width} GeV, "
+        f"purity {peak.purity} in {config.window[0]:g}-{config.window[1]:g} GeV, χ²/ndof {peak.chi2:.1f}/{peak.ndof}",
+    )
+    return {"histogram": config.histogram, "dataset": config.dataset, **asdict(peak)}
+
+
+def _rocs(
+    analysis: AnalysisConfig, histograms: Mapping[str, hist.Hist], directory: Path, table: Table
+) -> list[dict[str, object]]:
+    curves, numbers = {}, []
+    for config in analysis.rocs:
+        title = f"{config.histogram}, {config.signal} against {config.background}"
+        try:
+            curve = studies.roc(
+                _nominal(histograms, config.histogram, config.signal),
+                _nominal(histograms, config.histogram, config.background),
+                higher_is_signal=config.higher_is_signal,
+            )
+            rejection = {str(eff): asdict(curve.background_rejection(eff)) for eff in (0.3, 0.5, 0.7)}
+        except StudyError as error:
+            table.add_row(title, f"not measured: {error.problem}")
+            continue
+        curves[config.histogram] = curve
+        table.add_row(title, f"AUC {studies.Value(curve.auc, curve.auc_uncertainty)}")
+        numbers.append({**asdict(config), "auc": curve.auc, "auc_uncertainty": curve.auc_uncertainty, "rejection": rejection})
+    if curves:
+        plotting.save_figure(plotting.roc_figure(curves), directory / "roc")
+    return numbers
+
+
+def _nominal(histograms: Mapping[str, hist.Hist], name: str, dataset: str) -> hist.Hist:
+    if name not in histograms:
+        raise StudyError(f"there is no histogram {name!r}", f"choose one of {', '.join(histograms)}")
+    if dataset not in histograms[name].axes["dataset"]:
+        raise StudyError(f"histogram {name!r} has no dataset {dataset!r}", "choose a dataset that was run")
+    return histograms[name][{"dataset": dataset, "variation": "nominal"}]

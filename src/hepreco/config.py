@@ -1,0 +1,135 @@
+"""TOML into frozen values: read once, by the command line."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cattrs
+
+from hepreco.errors import ConfigError
+from hepreco.events import Dataset, Variation
+from hepreco.generation import ToySample
+from hepreco.histograms import HistogramSpec
+from hepreco.plugin import Reconstructor, discover
+from hepreco.processing import Cut
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """A table ``[datasets.<name>]``: files to read, or a toy to make.
+
+    ``cross_section`` is in pb; ``files`` are relative to the TOML file.
+    """
+
+    files: tuple[str, ...] = ()
+    toy: ToySample | None = None
+    cross_section: float | None = None
+    label: str = ""
+    tree: str = "Events"
+
+    def dataset(self, name: str, files: tuple[str, ...]) -> Dataset:
+        """The dataset of these files."""
+        return Dataset(name, files, cross_section=self.cross_section, label=self.label, tree=self.tree)
+
+
+@dataclass(frozen=True)
+class MassPeakConfig:
+    """A table ``[[mass_peaks]]``: fit the peak of a histogram and state its purity in a window (GeV)."""
+
+    histogram: str
+    dataset: str
+    window: tuple[float, float]
+    fit_range: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class RocConfig:
+    """A table ``[[rocs]]``: separate two datasets by a score."""
+
+    histogram: str
+    signal: str
+    background: str
+    higher_is_signal: bool = True
+
+
+@dataclass(frozen=True)
+class AnalysisConfig:
+    """A whole configuration file.
+
+    ``plugins`` maps field names to options; the option ``plugin`` names the plugin where that differs from the field.
+    ``luminosity`` is in fb⁻¹.
+    """
+
+    datasets: dict[str, DatasetConfig] = field(default_factory=dict)
+    plugins: dict[str, dict[str, Any]] = field(default_factory=dict)
+    selection: tuple[Cut, ...] = ()
+    histograms: tuple[HistogramSpec, ...] = ()
+    variations: tuple[Variation, ...] = ()
+    mass_peaks: tuple[MassPeakConfig, ...] = ()
+    rocs: tuple[RocConfig, ...] = ()
+    luminosity: float | None = None
+
+    def reconstructors(self) -> dict[str, Reconstructor]:
+        """The plugins with their options, by field name (hyphens become underscores)."""
+        built = {}
+        for name, table in self.plugins.items():
+            options = dict(table)
+            plugin = discover()[options.pop("plugin", name)]
+            built[name.replace("-", "_")] = plugin.build(options)
+        return built
+
+
+def read_config(path: Path) -> AnalysisConfig:
+    """Read a configuration file.
+
+    Raises
+    ------
+    ConfigError
+        It is missing, not TOML, or has a key or value that is not understood.
+    """
+    try:
+        table = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}", "give the path of a TOML file") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}", "mend it") from None
+    converter = cattrs.Converter(forbid_extra_keys=True, prefer_attrib_converters=True)
+    converter.register_structure_hook(float, _number)
+    try:
+        config = converter.structure(table, AnalysisConfig)
+    except cattrs.BaseValidationError as error:
+        problems = "; ".join(cattrs.transform_error(error, path=path.name))
+        raise ConfigError(f"{path} is not understood: {problems}", "the keys are described in docs/reference/configuration") from None
+    relative = {name: _from_directory(dataset, path.parent) for name, dataset in config.datasets.items()}
+    return replace(config, datasets=relative)
+
+
+def override_files(datasets: Mapping[str, DatasetConfig], files: tuple[str, ...]) -> dict[str, DatasetConfig]:
+    """The datasets that ``--files [NAME=]PATH …`` asks for instead of those of the configuration.
+
+    Each argument is one dataset (quote a glob to have it so); several of one name are joined. Without a name it is called
+    after the file. A dataset of the configuration keeps its label and cross-section.
+    """
+    chosen: dict[str, tuple[str, ...]] = {}
+    for argument in files:
+        name, separator, pattern = argument.partition("=")
+        if not separator or "/" in name:
+            pattern = argument
+            name = Path(argument).name.partition(".")[0].replace("*", "") or "files"
+        chosen[name] = (*chosen.get(name, ()), pattern)
+    return {
+        name: replace(datasets.get(name, DatasetConfig()), files=patterns, toy=None) for name, patterns in chosen.items()
+    }
+
+
+def _from_directory(dataset: DatasetConfig, directory: Path) -> DatasetConfig:
+    files = tuple(file if "://" in file or Path(file).is_absolute() else str(directory / file) for file in dataset.files)
+    return replace(dataset, files=files)
+
+
+def _number(value: object, _: type) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is not a number")
+    return float(value)
