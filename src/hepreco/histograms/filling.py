@@ -83,6 +83,7 @@ def _book(dataset: str, variations: Sequence[str], axis: object) -> hist.Hist:
 
 def _entries(values: ak.Array, weight: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """All present entries, flat, each with its event's weight."""
+    values = ak.from_regular(values, axis=None) if values.ndim > 1 else values
     present = ~ak.is_none(values, axis=-1)
     weights = ak.broadcast_arrays(weight, present)[0]
     return (

@@ -16,7 +16,7 @@ from hepreco.studies.values import Value
 from hepreco.studies.weighted_bins import WeightedBins, weighted_bins
 
 NAMES = ("signal", "position", "width", "b0", "b1")
-#: In events of average weight. Coefficients of the background below this are held at zero, so that none is at its limit.
+#: In events of average weight: coefficients of the background below this are held at zero, so none is at its limit.
 NEGLIGIBLE = 0.01
 #: In range, on both sides. Keeps the exponential within what is representable, and no histogram resolves steeper ones.
 STEEPEST = 30.0
@@ -147,7 +147,7 @@ def mass_peak(
 def _in_range(
     bins: WeightedBins, *, window: tuple[float, float], fit_range: tuple[float, float] | None
 ) -> WeightedBins:
-    """The bins that overlap the fit range, if they can be fitted."""
+    """Keep the bins that overlap the fit range, if they can be fitted."""
     first, last = bins.edges[0], bins.edges[-1]
     if not first <= window[0] < window[1] <= last:
         raise StudyError(
@@ -177,7 +177,7 @@ def _in_range(
 
 
 def _in_units(bins: WeightedBins, unit: float) -> WeightedBins:
-    """In events of average weight, with variances smoothed over neighbouring bins where weights vary."""
+    """Count in events of average weight, with variances smoothed over neighbouring bins where weights vary."""
     values, variances = bins.values / unit, bins.variances / unit**2
     local, spread = (np.convolve(x, np.ones(5), mode="same") for x in (values, variances))
     scale = np.divide(np.abs(local), spread, out=np.ones_like(local), where=(spread > 0) & (local != 0))
@@ -185,14 +185,12 @@ def _in_units(bins: WeightedBins, unit: float) -> WeightedBins:
 
 
 def _fit(bins: WeightedBins, *, window: tuple[float, float], shape: Background) -> Minuit:
-    """The best of fits from several widths."""
+    """Take the best of fits from several widths."""
     low, high = bins.edges[0], bins.edges[-1]
     background = partial(background_cdf, shape=shape, low=low, high=high)
 
-    def cdf(
-        edges: NDArray[np.float64], signal: float, position: float, width: float, b0: float, b1: float
-    ) -> NDArray[np.float64]:
-        return gaussian_cdf(edges, signal, position, width) + background(edges, b0, b1)
+    def cdf(edges: NDArray[np.float64], *parameters: float) -> NDArray[np.float64]:
+        return gaussian_cdf(edges, *parameters[:3]) + background(edges, *parameters[3:])
 
     cost = ExtendedBinnedNLL(np.stack([bins.values, bins.variances], axis=-1), bins.edges, cdf, name=NAMES)
     fits = [_minimised(cost, start, bins, window=window, shape=shape) for start in _starts(bins, window, shape)]
@@ -230,7 +228,7 @@ def _minimised(
 
 
 def _starts(bins: WeightedBins, window: tuple[float, float], shape: Background) -> list[tuple[float, ...]]:
-    """Starting values: background from the sides of the window, peak from what is left inside, with several widths."""
+    """Guess the background from the sides of the window, the peak from what is left inside, with several widths."""
     centres, widths = (bins.edges[1:] + bins.edges[:-1]) / 2, np.diff(bins.edges)
     span = bins.edges[-1] - bins.edges[0]
     inside = (centres > window[0]) & (centres < window[1])
@@ -274,7 +272,7 @@ def _require_peak(fit: Minuit, bins: WeightedBins, window: tuple[float, float]) 
 
 
 def _pearson(bins: WeightedBins, model: PeakModel) -> tuple[float, int]:
-    """χ² with the variances that the model expects, and the number of its bins."""
+    """Compute χ² with the variances that the model expects, and the number of its bins."""
     expected = model.expected(bins.edges)
     local, spread = (np.convolve(x, np.ones(5), mode="same") for x in (bins.values, bins.variances))
     weight = np.divide(spread, np.abs(local), out=np.full_like(local, np.inf), where=(local != 0) & (spread > 0))

@@ -27,7 +27,7 @@ class WeightedBins:
 
 
 def weighted_bins(histogram: hist.Hist, *, flow: bool = False) -> WeightedBins:
-    """The bins of a one-dimensional histogram of weights.
+    """Take the bins of a one-dimensional histogram of weights.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def weighted_bins(histogram: hist.Hist, *, flow: bool = False) -> WeightedBins:
     """
     if histogram.ndim != 1:
         raise StudyError(
-            f"a histogram with {histogram.ndim} axes ({', '.join(map(repr, histogram.axes.name))}) came, one was expected",
+            f"a histogram with axes {', '.join(map(repr, histogram.axes.name))} came, one with one axis was expected",
             "slice it, as in h[{'dataset': 'ttbar', 'variation': 'nominal'}]",
         )
     axis = histogram.axes[0]

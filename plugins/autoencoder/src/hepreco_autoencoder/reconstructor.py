@@ -101,7 +101,7 @@ class AutoencoderReconstructor(Reconstructor, Trainable):
     ) -> Checkpoint:
         """Minimise the mean reconstruction error, in single precision."""
         training, validation = split(samples, fraction=options.validation_fraction, seed=options.seed)
-        network = initialised(self._build, seed=options.seed)
+        network = initialised(self.build_network, seed=options.seed)
         result = fit(
             network,
             lambda network, momenta: reconstruction_error(network, momenta).mean(),
@@ -120,7 +120,8 @@ class AutoencoderReconstructor(Reconstructor, Trainable):
         }
         return Checkpoint(tensors=result.best, network=self.network, metrics=metrics, history=result.history)
 
-    def _build(self) -> Autoencoder:
+    def build_network(self) -> Autoencoder:
+        """Build an untrained network of these options."""
         return Autoencoder(objects=self.objects, hidden=self.hidden, latent=self.latent, scale=self.scale)
 
     def _loaded(self, device: torch.device) -> Autoencoder:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hepreco import Column, EventBatch, InputSpec, ObjectSpec, Reconstructor
+from hepreco.errors import ConfigError
 from hepreco.conventions import TOP_MASS, W_MASS
 from hepreco.kinematics import mass, pt
 from hepreco.plugin import Axis
@@ -75,9 +76,9 @@ class Chi2Assigner(Reconstructor):
 
     def __post_init__(self) -> None:
         if not self._jets_needed <= self.at_most <= MOST_JETS:
-            raise ValueError(f"at_most = {self.at_most} jets: give {self._jets_needed} to {MOST_JETS}")
+            raise ConfigError(f"chi2-assigner: at_most = {self.at_most} jets", f"give {self._jets_needed} to {MOST_JETS}")
         if min(self.sigma_w, self.sigma_top, self.sigma_leptonic_top, self.sigma_difference) <= 0:
-            raise ValueError("a resolution is not positive: give widths in GeV")
+            raise ConfigError("chi2-assigner: a resolution is not positive", "give widths in GeV")
 
     @property
     def inputs(self) -> InputSpec:
