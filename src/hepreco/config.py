@@ -6,13 +6,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import cattrs
-
 from hepreco.errors import ConfigError
 from hepreco.events import Dataset, Variation
 from hepreco.generation import ToySample
 from hepreco.histograms import HistogramSpec
 from hepreco.plugin import Reconstructor, discover
+from hepreco.plugin.options import structure
 from hepreco.processing import Cut
 
 
@@ -95,13 +94,7 @@ def read_config(path: Path) -> AnalysisConfig:
         raise ConfigError(f"cannot read {path}: {error.strerror}", "give the path of a TOML file") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not TOML: {error}", "mend it") from None
-    converter = cattrs.Converter(forbid_extra_keys=True, prefer_attrib_converters=True)
-    converter.register_structure_hook(float, _number)
-    try:
-        config = converter.structure(table, AnalysisConfig)
-    except cattrs.BaseValidationError as error:
-        problems = "; ".join(cattrs.transform_error(error, path=path.name))
-        raise ConfigError(f"{path} is not understood: {problems}", "the keys are described in docs/reference/configuration") from None
+    config = structure(table, AnalysisConfig, where=str(path), remedy="the reference of the configuration lists every key")
     relative = {name: _from_directory(dataset, path.parent) for name, dataset in config.datasets.items()}
     return replace(config, datasets=relative)
 
@@ -127,9 +120,3 @@ def override_files(datasets: Mapping[str, DatasetConfig], files: tuple[str, ...]
 def _from_directory(dataset: DatasetConfig, directory: Path) -> DatasetConfig:
     files = tuple(file if "://" in file or Path(file).is_absolute() else str(directory / file) for file in dataset.files)
     return replace(dataset, files=files)
-
-
-def _number(value: object, _: type) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{value!r} is not a number")
-    return float(value)

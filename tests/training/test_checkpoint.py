@@ -72,14 +72,14 @@ def test_refused_for_other_options(options: TrainingOptions, line: Line, changed
 def test_refused_for_another_network(options: TrainingOptions, line: Line, network: nn.Module) -> None:
     dtype = next(network.parameters()).dtype
     x, y = (tensor.to(dtype) for tensor in line)
-    with pytest.raises(WeightsError, match=r"belongs to another training.*network"):
+    with pytest.raises(WeightsError, match=r"belongs to another training: it has.*another network"):
         fit(network, squared, training=(x, y), validation=(x, y), options=options)
 
 
 def test_refused_for_another_sample(options: TrainingOptions, line: Line) -> None:
     x, y = line
     other = torch.where(torch.arange(len(y))[:, None] == 5, y + 1e-6, y)
-    with pytest.raises(WeightsError, match=r"belongs to another training.*sample"):
+    with pytest.raises(WeightsError, match=r"belongs to another training: it has another sample"):
         fit(build(), squared, training=(x, other), validation=line, options=options)
 
 

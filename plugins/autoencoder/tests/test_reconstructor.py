@@ -111,3 +111,11 @@ def test_it_is_built_from_a_configuration() -> None:
 def test_it_asks_for_all_jets_that_pass() -> None:
     (jets,) = AutoencoderReconstructor(objects=4).inputs.objects
     assert (jets.collection, jets.where, jets.at_least, jets.at_most) == ("Jet", ("pt > 30", "|eta| < 2.4"), 4, None)
+
+
+def test_packaged_weights_are_those_of_the_default_options(batch: EventBatch) -> None:
+    reconstructor = AutoencoderReconstructor()
+    reconstructor.setup("cpu")
+    error = reconstructor.reconstruct(batch)["error"]
+    assert (error > 0).all()
+    assert error.isfinite().all()

@@ -1,5 +1,6 @@
 """The group of commands, and how it fails."""
 
+import logging
 import sys
 from importlib import import_module
 from importlib.metadata import version
@@ -56,3 +57,4 @@ class _Commands(click.Group):
 @click.version_option(version("hepreco"), prog_name="hepreco")
 def main(traceback: bool) -> None:  # noqa: ARG001, FBT001  read by the group
     """Run reconstruction plugins over NanoAOD files, and look at what they find."""
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # says which of many fonts are not installed

@@ -1,6 +1,7 @@
 """``hepreco train``: make the weights of a plugin."""
 
 import shlex
+import shutil
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -44,10 +45,12 @@ def train(
     training = TrainingOptions(resume_from=checkpoint, **settings)  # type: ignore[arg-type]  click has checked them
     batch = read_batch(Dataset("training", files), reconstructor.inputs)
     console.print(f"training {plugin} on {len(batch)} events", highlight=False)
+    reached = [0]
     with progress_bar("Training", total=training.epochs) as advance:
 
         def report(epoch: int, losses: Mapping[str, float]) -> None:
-            advance(1)
+            advance(epoch - reached[-1])
+            reached.append(epoch)
             if epoch % 10 == 0:
                 console.print(f"epoch {epoch}: " + ", ".join(f"{k} {v:.5g}" for k, v in losses.items()), highlight=False)
 
@@ -63,6 +66,7 @@ def train(
         metrics=dict(result.metrics),
     )
     save_weights(output, result.tensors, manifest)
+    shutil.rmtree(checkpoint, ignore_errors=True)
     console.print(f"weights: {output}; {dict(result.metrics)}", highlight=False)
 
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
+
+PER_OBJECT: Final = ("momenta", "mask", "species", "index")
+PER_EVENT: Final = ("missing_momentum", "event_id", "weight")
 
 
 @dataclass(frozen=True)
@@ -103,24 +107,20 @@ class EventBatch:
         return _join(rows, dim=0)
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> "EventBatch":
-        per_event = ("missing_momentum", "event_id", "weight")
-        return replace(
-            self._map_objects(function), **{name: function(getattr(self, name)) for name in per_event}
-        )
+        return self._replaced(function, (*PER_OBJECT, *PER_EVENT))
 
     def _map_objects(self, function: Callable[[Tensor], Tensor]) -> "EventBatch":
-        per_object = ("momenta", "mask", "species", "index")
-        return replace(
-            self,
-            features={name: function(feature) for name, feature in self.features.items()},
-            **{name: function(getattr(self, name)) for name in per_object},
-        )
+        return self._replaced(function, PER_OBJECT)
+
+    def _replaced(self, function: Callable[[Tensor], Tensor], names: tuple[str, ...]) -> "EventBatch":
+        features = {name: function(feature) for name, feature in self.features.items()}
+        return replace(self, features=features, **{name: function(getattr(self, name)) for name in names})
 
 
 def _join(batches: Sequence[EventBatch], *, dim: int) -> EventBatch:
     """Concatenate along events (0) or along objects (1)."""
     first = batches[0]
-    names = ("momenta", "mask", "species", "index") + (("missing_momentum", "event_id", "weight") if dim == 0 else ())
+    names = (*PER_OBJECT, *PER_EVENT) if dim == 0 else PER_OBJECT
     return replace(
         first,
         features={name: torch.cat([b.features[name] for b in batches], dim=dim) for name in first.features},

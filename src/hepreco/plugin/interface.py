@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from hepreco.errors import ConfigError
 from hepreco.events import EventBatch, InputSpec
 from hepreco.plugin.columns import Column
 from hepreco.weights.manifest import Option
@@ -109,6 +110,12 @@ class TrainingOptions:
     seed: int = 1
     device: str = "cpu"
     resume_from: Path | None = None
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.batch_size, self.patience) < 1 or self.learning_rate <= 0:
+            raise ConfigError(f"cannot train with {self}", "give positive epochs, batch size, patience and learning rate")
+        if not 0 < self.validation_fraction < 1:
+            raise ConfigError(f"a validation fraction of {self.validation_fraction}", "give a number between 0 and 1")
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
-import cattrs
 import pluggy
 
-from hepreco.errors import ConfigError, PluginError
+from hepreco.errors import PluginError
 from hepreco.plugin import spec
 from hepreco.plugin.interface import Reconstructor
+from hepreco.plugin.options import structure
 
 GROUP: Final = "hepreco"
 DISABLE: Final = "HEPRECO_DISABLE_PLUGINS"
@@ -31,14 +31,9 @@ class RegisteredPlugin:
 
     def build(self, options: Mapping[str, Any]) -> Reconstructor:
         """The reconstructor with these options; :class:`~hepreco.errors.ConfigError` names what does not fit."""
-        converter = cattrs.Converter(forbid_extra_keys=True)
-        try:
-            return converter.structure(dict(options), self.reconstructor)
-        except cattrs.BaseValidationError as error:
-            known = ", ".join(option.name for option in fields(self.reconstructor)) or "none"
-            raise ConfigError(
-                f"plugin {self.name!r}: {'; '.join(cattrs.transform_error(error))}", f"its options are: {known}"
-            ) from None
+        known = ", ".join(option.name for option in fields(self.reconstructor)) or "none"
+        where = f"plugin {self.name!r}"
+        return structure(options, self.reconstructor, where=where, remedy=f"its options are: {known}")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Literal, cast
 from coffea import processor
 from coffea.processor.accumulator import accumulate
 from coffea.processor.executor import ExecutorBase, WorkItem
+from coffea.util import coffea_console
 
 from hepreco.errors import ConfigError, DatasetError
 from hepreco.events import Dataset, NanoAODSchema, to_fileset
@@ -43,6 +44,7 @@ def make_executor(
     """
     if scheduler is not None and name != "dask":
         raise ConfigError(f"a scheduler address needs the executor 'dask', not {name!r}", "add --executor dask")
+    coffea_console.quiet = not status  # its bars ignore the executor's own flag where output is not a terminal
     if name == "iterative":
         yield IterativeExecutor(status=status, file_retries=file_retries)
     elif name == "futures":

@@ -20,6 +20,7 @@ from hepreco.training.snapshot import Snapshot
 CHECKPOINT: Final = "checkpoint.safetensors"
 #: What an uninterrupted fit would not depend on up to here.
 _FREE: Final = ("epochs", "resume_from")
+_HASHED: Final = ("network", "sample")
 
 
 def identity(network: nn.Module, sample: Sequence[Tensor], options: TrainingOptions) -> dict[str, str]:
@@ -89,7 +90,7 @@ def read_checkpoint(directory: Path, *, belongs_to: Mapping[str, str], epochs: i
 
 def _check_owner(path: Path, found: Mapping[str, str], expected: Mapping[str, str], *, remedy: str) -> None:
     different = [
-        f"{name} {found.get(name, 'nothing')[:12]}, not {expected.get(name, 'nothing')[:12]}"
+        f"another {name}" if name in _HASHED else f"{name} {found.get(name)}, not {expected.get(name)}"
         for name in sorted(found.keys() | expected.keys())
         if found.get(name) != expected.get(name)
     ]

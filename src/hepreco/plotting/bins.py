@@ -1,0 +1,49 @@
+"""How bins are described on axes."""
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def is_linear(edges: NDArray[np.float64]) -> bool:
+    """Whether all bins are equally wide."""
+    return bool(np.allclose(np.diff(edges), edges[1] - edges[0], rtol=1e-6, atol=0))
+
+
+def is_logarithmic(edges: NDArray[np.float64]) -> bool:
+    """Whether bins are unequal, and equally wide on a logarithmic axis.
+
+    Example
+    -------
+    >>> is_logarithmic(np.geomspace(1, 100, 5)), is_logarithmic(np.linspace(1, 100, 5))
+    (True, False)
+    """
+    return edges[0] > 0 and not is_linear(edges) and is_linear(np.log(edges))
+
+
+def per_bin(quantity: str, edges: NDArray[np.float64], *, label: str) -> str:
+    """Name a vertical axis: with the width of the bins where they have one, in the unit that ``label`` ends with.
+
+    Example
+    -------
+    >>> per_bin("Events", np.linspace(0, 100, 21), label="top mass [GeV]")
+    'Events / 5 GeV'
+    >>> per_bin("Events", np.geomspace(1, 100, 21), label="χ²")
+    'Events / bin'
+    """
+    if not is_linear(edges):
+        return f"{quantity} / bin"
+    return f"{quantity} / {(edges[-1] - edges[0]) / (len(edges) - 1):.3g}{unit_of(label)}"
+
+
+def unit_of(label: str) -> str:
+    """Find the unit that a label ends with, in brackets, with a space before it; nothing where there is none.
+
+    Example
+    -------
+    >>> unit_of("top mass [GeV]")
+    ' GeV'
+    """
+    unit = re.search(r"\[(.+)\]\s*$", label)
+    return f" {unit[1]}" if unit else ""

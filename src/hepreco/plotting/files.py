@@ -1,0 +1,52 @@
+"""Figures on disk."""
+
+from pathlib import Path
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from hepreco.errors import OutputError
+from hepreco.plotting.style import STYLE
+
+DPI = 150
+
+
+@rc_context(STYLE)
+def save_figure(figure: Figure, path: Path) -> list[Path]:
+    """Write a figure as PNG (150 dpi) and as PDF, without dates, so that equal figures give equal files.
+
+    Parameters
+    ----------
+    figure
+        What to write.
+    path
+        Where, without suffix: ``figures/chi2_assigner.top.mass`` gives ``figures/chi2_assigner.top.mass.png`` and
+        ``.pdf``. Its directory is made.
+
+    Returns
+    -------
+    list of Path
+        The two files.
+
+    Raises
+    ------
+    OutputError
+        If they cannot be written.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     [written.name for written in save_figure(Figure(), Path(directory) / "top.mass")]
+    ['top.mass.png', 'top.mass.pdf']
+    """
+    png, pdf = path.with_name(f"{path.name}.png"), path.with_name(f"{path.name}.pdf")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(png, dpi=DPI, metadata={"Software": None})
+        figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    except OSError as error:
+        raise OutputError(
+            f"cannot write the figure {path}: {error}", "choose a directory that can be written"
+        ) from None
+    return [png, pdf]

@@ -1,0 +1,101 @@
+"""Histograms of a run, datasets over each other."""
+
+from collections.abc import Mapping, Sequence
+
+import hist
+import mplhep as mh
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from hepreco.plotting.bins import is_logarithmic, per_bin
+from hepreco.plotting.spectra import Spectrum, spectra
+from hepreco.plotting.style import COLOURS, GREY, STYLE, end_labels, new_axes, note
+
+
+@rc_context(STYLE)
+def histogram_figure(h: hist.Hist, *, labels: Mapping[str, str] | None = None, density: bool = False) -> Figure:
+    """Draw every dataset's nominal histogram with its statistical uncertainty and the envelope of its variations.
+
+    Parameters
+    ----------
+    h
+        Axes ``dataset``, ``variation`` and a numeric one, ``Weight`` storage.
+    labels
+        For the legend, by dataset; those that are missing are called by their names.
+    density
+        Draw fractions of each dataset's Σw (that outside the axis included) in place of events, to compare shapes of
+        datasets whose yields differ. Variations are divided by their own Σw, so the envelope is that of the shape.
+
+    Returns
+    -------
+    Figure
+        With a logarithmic mass or score axis where the bins are spaced so. A remark says what lies outside the axis.
+
+    Raises
+    ------
+    StudyError
+        If axes or storage are others, or a dataset without events is to be drawn as fractions.
+
+    Example
+    -------
+    >>> h = hist.Hist(
+    ...     hist.axis.StrCategory(["ttbar"], name="dataset"),
+    ...     hist.axis.StrCategory(["nominal"], name="variation"),
+    ...     hist.axis.Regular(30, 100, 250, name="mass", label="top mass [GeV]"),
+    ...     storage=hist.storage.Weight(),
+    ... ).fill("ttbar", "nominal", [170.0, 175.0, 180.0])
+    >>> histogram_figure(h, labels={"ttbar": "top pairs"}).axes[0].get_ylabel()
+    'Events / 5 GeV'
+    """
+    drawn = spectra(h, labels=labels or {}, density=density)
+    edges = np.asarray(h.axes[2].edges, dtype=np.float64)
+    figure = Figure()
+    (axes,) = new_axes(figure)
+    for position, spectrum in enumerate(drawn):
+        _draw(axes, edges, spectrum, colour=COLOURS[position % len(COLOURS)])
+    label = h.axes[2].label
+    end_labels(axes, x=label, y=per_bin("Fraction of events" if density else "Events", edges, label=label))
+    if is_logarithmic(edges):
+        axes.set_xscale("log")
+    axes.set_xlim(edges[0], edges[-1])
+    lowest, highest = _extent(drawn)
+    axes.set_ylim(1.15 * lowest if lowest < 0 else 0.0, (1.25 + 0.08 * len(drawn)) * highest or 1.0)
+    _legend(axes, drawn)
+    outside = [f"{each.label} {100 * each.outside:.1f} %" for each in drawn if abs(each.outside) >= 0.0005]
+    if outside:
+        note(axes, "outside the axis: " + ", ".join(outside))
+    return figure
+
+
+def _draw(axes: Axes, edges: NDArray[np.float64], spectrum: Spectrum, *, colour: str) -> None:
+    """Draw the envelope hatched, the statistical uncertainty as a shade, and the values as a step line."""
+    if spectrum.low is not None and spectrum.high is not None:
+        axes.stairs(
+            spectrum.high, edges, baseline=spectrum.low, fill=False, hatch="/////", edgecolor=colour, linewidth=0
+        )
+    up, down = spectrum.values + spectrum.uncertainties, spectrum.values - spectrum.uncertainties
+    axes.stairs(up, edges, baseline=down, fill=True, color=colour, alpha=0.25, linewidth=0)
+    mh.histplot(
+        spectrum.values, edges, ax=axes, yerr=False, flow="none", color=colour, label=spectrum.label, linewidth=1.6
+    )
+
+
+def _extent(drawn: Sequence[Spectrum]) -> tuple[float, float]:
+    """Find the lowest and the highest point of all bands."""
+    ups = [each.values + each.uncertainties for each in drawn] + [each.high for each in drawn if each.high is not None]
+    downs = [each.values - each.uncertainties for each in drawn] + [each.low for each in drawn if each.low is not None]
+    lowest = min((float(np.min(each.values)) for each in drawn), default=0.0)
+    return (min(float(np.min(down)) for down in downs) if lowest < 0 else 0.0), max(float(np.max(up)) for up in ups)
+
+
+def _legend(axes: Axes, drawn: Sequence[Spectrum]) -> None:
+    handles, texts = axes.get_legend_handles_labels()
+    handles, texts = [*handles, Patch(facecolor=GREY, alpha=0.35)], [*texts, "stat. uncertainty"]
+    if any(each.low is not None for each in drawn):
+        handles.append(Patch(facecolor="none", edgecolor=GREY, hatch="/////", linewidth=0))
+        texts.append("variations")
+    axes.legend(handles, texts, loc="upper right", ncols=2 if len(texts) > 4 else 1)

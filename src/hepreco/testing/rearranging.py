@@ -1,0 +1,79 @@
+"""The same events, arranged differently: shuffled objects, more padding, garbage in the padding."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from torch.nn.functional import pad
+
+from hepreco.events import EventBatch
+from hepreco.plugin import Column
+
+PER_OBJECT = ("momenta", "mask", "species", "index")
+
+
+def slots_of(batch: EventBatch, collection: str) -> Int[Tensor, " slot"]:
+    """Which slots belong to a collection; they stand together."""
+    return torch.nonzero(batch.species[0] == batch.collections.index(collection))[:, 0]
+
+
+def shuffled(batch: EventBatch, *, seed: int) -> tuple[EventBatch, Int[Tensor, "event object"]]:
+    """Objects in random order within their collections, padding still last; and which slot each came from."""
+    key = torch.rand(batch.mask.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    # Collections are four apart, and their padding two behind their objects.
+    order = (4 * batch.species + 2 * ~batch.mask + key).argsort(dim=1)
+    return _map_objects(batch, lambda tensor: _take(tensor, order)), order
+
+
+def widened(batch: EventBatch, *, extra: int) -> EventBatch:
+    """With that many more padded slots behind each collection."""
+    spare = batch.mask.shape[1]
+    behind = [torch.cat((slots_of(batch, name), torch.full((extra,), spare))) for name in batch.collections]
+    slots = torch.cat(behind)
+    species = torch.cat([torch.full_like(part, position) for position, part in enumerate(behind)])
+
+    def widen(tensor: Tensor) -> Tensor:
+        return pad(tensor, (0, 0, 0, 1) if tensor.ndim == 3 else (0, 1))[:, slots]
+
+    wide = _map_objects(batch, widen)
+    return replace(wide, species=species.expand(len(batch), -1), index=torch.where(wide.mask, wide.index, -1))
+
+
+def soiled(batch: EventBatch, *, seed: int) -> EventBatch:
+    """With large random numbers in the padded slots of momenta and features."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def soil(tensor: Tensor) -> Tensor:
+        garbage = 1000 * torch.rand(tensor.shape, generator=generator, dtype=tensor.dtype)
+        return torch.where(batch.mask[..., None] if tensor.ndim == 3 else batch.mask, tensor, garbage)
+
+    features = {name: soil(feature) for name, feature in batch.features.items()}
+    return replace(batch, momenta=soil(batch.momenta), features=features)
+
+
+def per_object(
+    found: Mapping[str, Tensor], *, columns: tuple[Column, ...], function: Callable[[Tensor, str], Tensor]
+) -> dict[str, Tensor]:
+    """Apply a function of (values, collection) to the columns that have one entry per object."""
+    collection = {column.name: column.per for column in columns}
+    return {
+        name: function(value, per) if isinstance(per := collection.get(name), str) else value
+        for name, value in found.items()
+    }
+
+
+def follow(value: Tensor, collection: str, *, batch: EventBatch, order: Int[Tensor, "event object"]) -> Tensor:
+    """Per-object values in the order that their objects have after a shuffle."""
+    slots = slots_of(batch, collection)
+    return _take(value, order[:, slots] - slots[0])
+
+
+def _take(tensor: Tensor, order: Tensor) -> Tensor:
+    return torch.take_along_dim(tensor, order.reshape(*order.shape, *(1 for _ in tensor.shape[2:])), dim=1)
+
+
+def _map_objects(batch: EventBatch, function: Callable[[Tensor], Tensor]) -> EventBatch:
+    features = {name: function(feature) for name, feature in batch.features.items()}
+    return replace(batch, features=features, **{name: function(getattr(batch, name)) for name in PER_OBJECT})

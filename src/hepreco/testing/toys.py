@@ -1,0 +1,99 @@
+"""Random events in the shape that a plugin asks for, without any file."""
+
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from hepreco.events import EventBatch, InputSpec, ObjectSpec
+from hepreco.kinematics import from_pt_eta_phi_mass
+
+PT_MIN: Final = 30.0
+PT_SLOPE: Final = 60.0
+ETA_MAX: Final = 2.4
+MASS_OVER_PT: Final = 0.15
+#: An event has up to that many objects more than the plugin needs.
+MORE: Final = 6
+#: The original collections hold that many objects that no slot holds.
+UNSELECTED: Final = 3
+
+
+def toy_batch(inputs: InputSpec, *, events: int = 64, seed: int = 1) -> EventBatch:
+    """Events with uncorrelated objects, for tests of form and symmetry: there is no physics process in them.
+
+    pt falls exponentially above 30 GeV, |η| < 2.4, masses are below 15 % of pt, features uniform in [0, 1]; the cuts of
+    the specification are not applied. Each collection holds between ``at_least`` and ``at_least + 6`` objects (no more
+    than ``at_most``), at random positions of a longer original collection.
+
+    Parameters
+    ----------
+    inputs
+        The plugin's input specification.
+    events
+        How many.
+    seed
+        Of everything random.
+
+    Example
+    -------
+    >>> batch = toy_batch(InputSpec((ObjectSpec("Jet", at_least=2, at_most=4),)), events=3)
+    >>> tuple(batch.momenta.shape), int(batch.mask.sum(dim=1).min()) >= 2
+    ((3, 4, 4), True)
+    """
+    generator = torch.Generator().manual_seed(seed)
+    parts = [
+        _objects(spec, species=species, features=inputs.features, events=events, generator=generator)
+        for species, spec in enumerate(inputs.objects)
+    ]
+    joined = {name: torch.cat([part[name] for part in parts], dim=1) for name in parts[0]}
+    return EventBatch(
+        **{name: joined.pop(name) for name in ("momenta", "mask", "species", "index")},
+        features=joined,
+        missing_momentum=_missing_momentum(inputs, events=events, generator=generator),
+        event_id=_event_id(events, generator=generator),
+        weight=0.5 + _uniform(events, generator=generator),
+        collections=tuple(spec.collection for spec in inputs.objects),
+    )
+
+
+def _objects(
+    spec: ObjectSpec, *, species: int, features: tuple[str, ...], events: int, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """The per-object tensors of one collection, features under their own names."""
+    width = spec.at_least + MORE if spec.at_most is None else min(spec.at_least + MORE, spec.at_most)
+    count = torch.randint(spec.at_least, width + 1, (events,), generator=generator)
+    mask = torch.arange(width) < count[:, None]
+    pt = (PT_MIN - PT_SLOPE * torch.log1p(-_uniform(events, width, generator=generator))).sort(descending=True).values
+    eta = ETA_MAX * (2 * _uniform(events, width, generator=generator) - 1)
+    phi = torch.pi * (2 * _uniform(events, width, generator=generator) - 1)
+    mass = MASS_OVER_PT * pt * _uniform(events, width, generator=generator)
+    position = _uniform(events, width + UNSELECTED, generator=generator).argsort(dim=1)[:, :width]
+    values = {
+        name: _uniform(events, width, generator=generator) * mask if name in spec.features else torch.zeros_like(pt)
+        for name in features
+    }
+    return {
+        "momenta": torch.where(mask[..., None], from_pt_eta_phi_mass(pt, eta, phi, mass), 0.0),
+        "mask": mask,
+        "species": torch.full_like(position, species),
+        "index": torch.where(mask, position, -1),
+        **values,
+    }
+
+
+def _missing_momentum(inputs: InputSpec, *, events: int, generator: torch.Generator) -> Tensor:
+    if inputs.missing_momentum is None:
+        return torch.full((events, 2), torch.nan, dtype=torch.float64)
+    pt = -PT_SLOPE * torch.log1p(-_uniform(events, generator=generator))
+    phi = torch.pi * (2 * _uniform(events, generator=generator) - 1)
+    return torch.stack((pt * torch.cos(phi), pt * torch.sin(phi)), dim=-1)
+
+
+def _event_id(events: int, *, generator: torch.Generator) -> Tensor:
+    """Run 1, ten events per luminosity block, event numbers that are not the rows."""
+    number = 1 + torch.randperm(events, generator=generator)
+    return torch.stack((torch.ones_like(number), 1 + number // 10, number), dim=-1)
+
+
+def _uniform(*shape: int, generator: torch.Generator) -> Tensor:
+    return torch.rand(*shape, generator=generator, dtype=torch.float64)
