@@ -16,11 +16,10 @@ Weights = Callable[[np.random.Generator, int], NDArray[np.float64]]
 
 WEIGHTS: dict[str, Weights] = {
     "unit": lambda _, size: np.ones(size),
-    "small": lambda _, size: np.full(size, 0.013),
     "spread": lambda rng, size: rng.exponential(3.0, size),
     "negative": lambda rng, size: 50 * np.where(rng.random(size) < 0.2, -1.0, 1.0),
 }
-AVERAGE = {"unit": 1.0, "small": 0.013, "spread": 3.0, "negative": 30.0}
+AVERAGE = {"unit": 1.0, "spread": 3.0, "negative": 30.0}
 
 
 def book(bins: int = 60) -> hist.Hist:
@@ -35,8 +34,8 @@ def toy(
     shape: Background = "linear",
     weights: Weights = WEIGHTS["unit"],
 ) -> hist.Hist:
-    """A Gaussian and, by inversion of its cumulative distribution, 2/3 falling and 1/3 rising line or an exponential."""
-    u, falling = rng.random(rng.poisson(background)), None
+    """A Gaussian and, by inversion of their cumulative distributions, two lines (2/3 falling) or an exponential."""
+    u = rng.random(rng.poisson(background))
     if shape == "linear":
         falling = rng.random(len(u)) < 2 / 3
         u = np.where(falling, 1 - np.sqrt(1 - u), np.sqrt(u))
@@ -138,7 +137,7 @@ def test_overflow_takes_no_part() -> None:
         (toy(np.random.default_rng(7)), (200.0, 150.0), None, "not inside the axis"),
         (toy(np.random.default_rng(7)), WINDOW, (150.0, 250.0), "does not hold the window"),
         (toy(np.random.default_rng(7)), (170.0, 175.0), (170.0, 180.0), "holds 4 bins"),
-        (book().fill(np.linspace(*RANGE, 30_001)[:-1]), WINDOW, RANGE, "no peak|did not converge|wider"),
+        (book().fill(np.linspace(*RANGE, 30_001)[:-1]), WINDOW, RANGE, "no peak"),
         (book().fill(np.full(1000, 171.0)), WINDOW, RANGE, "too narrow"),
     ],
 )

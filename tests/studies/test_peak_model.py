@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -26,7 +28,7 @@ def test_integrals_are_those_of_the_densities(shape: Background, b1: float) -> N
         500 * np.diff(norm.cdf([150.0, 200.0], 170.0, 15.0))[0], rel=EXACT
     )
     edges = np.linspace(low, high, 7)
-    slow = [model.signal(a, b) + model.background_events(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    slow = [model.signal(a, b) + model.background_events(a, b) for a, b in pairwise(edges)]
     assert model.expected(edges) == pytest.approx(slow, rel=EXACT)
 
 

@@ -112,11 +112,12 @@ def test_rejection_is_the_analytic_one(efficiency: float) -> None:
     assert found.value == pytest.approx(1 / norm.sf(norm.isf(efficiency, SEPARATION)), abs=4 * found.uncertainty)
 
 
-@pytest.mark.parametrize("efficiency", [0.3, 0.6, 0.9])
-def test_rejection_uncertainty_is_the_spread_over_samples(efficiency: float) -> None:
-    found = [gaussian_roc(seed, size=2000).background_efficiency_at(efficiency) for seed in range(300)]
-    spread = np.std([each.value for each in found])
-    assert np.mean([each.uncertainty for each in found]) == pytest.approx(spread, rel=0.1)
+def test_rejection_uncertainty_is_the_spread_over_samples() -> None:
+    curves = [gaussian_roc(seed, size=2000) for seed in range(400)]
+    for efficiency in (0.3, 0.6, 0.9):
+        found = [curve.background_efficiency_at(efficiency) for curve in curves]
+        spread = np.std([each.value for each in found])
+        assert np.mean([each.uncertainty for each in found]) == pytest.approx(spread, rel=0.1)
 
 
 def test_efficiencies_are_binomial() -> None:
@@ -125,7 +126,7 @@ def test_efficiencies_are_binomial() -> None:
         (curve.signal_efficiency, curve.signal_uncertainty),
         (curve.background_efficiency, curve.background_uncertainty),
     ):
-        assert uncertainty == pytest.approx(np.sqrt(efficiency * (1 - efficiency) / 5000), abs=1e-12)
+        assert uncertainty == pytest.approx(np.sqrt(efficiency * (1 - efficiency) / 5000), abs=1e-9)
 
 
 def test_rejection_without_background_says_so() -> None:

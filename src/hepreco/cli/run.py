@@ -37,6 +37,7 @@ from hepreco.processing.runner import ExecutorName
 @click.option("--skip-bad-files", is_flag=True, help="Count files that cannot be read, and go on.")
 @click.option("--resume", is_flag=True, help="Keep what an interrupted run has finished.")
 @click.option("--write-columns", type=click.Choice(["parquet", "root"]), help="Write every plugin's outputs per event.")
+@click.option("--no-figures", is_flag=True, help="Leave drawing and studies to a later 'hepreco plot'.")
 @click.option("--device", default="cpu", show_default=True, help="Where plugins compute: cpu or cuda.")
 def run(config: Path, output: Path, files: tuple[str, ...], **options: Any) -> None:
     """Run the analysis described in the TOML file CONFIG.
@@ -70,7 +71,7 @@ def run(config: Path, output: Path, files: tuple[str, ...], **options: Any) -> N
     _write(output, result, {**processor.provenance, "config": config.name, "labels": labels})
     _remove_strays(output / "columns", report)
     results.show_report(report, result["histograms"])
-    if report.processed:
+    if report.processed and not options["no_figures"]:
         results.draw(output, result["histograms"], analysis, labels=labels)
     console.print(f"results: {output}", highlight=False)
     _finish(report, output, skip_bad_files=options["skip_bad_files"])

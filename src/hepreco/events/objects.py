@@ -124,7 +124,13 @@ def column(events: ak.Array, path: str) -> ak.Array:
                 f"{_file(events)}: no branch {path.replace('.', '_')!r} ({where} has no {name!r})",
                 _closest(name, values.fields),
             )
-        values = values[name] if name in values.fields else getattr(values, name)
+        try:
+            values = values[name] if name in values.fields else getattr(values, name)
+        except ValueError as error:  # vector refuses to make a momentum of less than four coordinates
+            wanted = ", ".join(f"{name}_{coordinate}" for coordinate in MOMENTUM)
+            raise DatasetError(
+                f"{_file(events)}: {name} is not a collection of four-momenta: {error}", f"it needs the branches {wanted}"
+            ) from None
     return values
 
 

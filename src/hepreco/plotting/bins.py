@@ -45,5 +45,5 @@ def unit_of(label: str) -> str:
     >>> unit_of("top mass [GeV]")
     ' GeV'
     """
-    unit = re.search(r"\[(.+)\]\s*$", label)
+    unit = re.search(r"\[([^\[\]]+)\]\s*$", label)
     return f" {unit[1]}" if unit else ""

@@ -39,7 +39,7 @@ def mass_peak_figure(h: hist.Hist, peak: MassPeak, *, title: str = "") -> Figure
     >>> rng = np.random.default_rng(1)
     >>> h = hist.Hist(hist.axis.Regular(50, 100, 250, name="mass"), storage=hist.storage.Weight())
     >>> h = h.fill(rng.normal(172.5, 15, 10_000)).fill(rng.uniform(100, 250, 5_000))
-    >>> len(mass_peak_figure(h, mass_peak(h, window=(140, 205))).axes)
+    >>> len(mass_peak_figure(h, mass_peak(h, window=(140.0, 205.0))).axes)
     2
     """
     edges = np.asarray(h.axes[0].edges, dtype=np.float64)
@@ -71,7 +71,15 @@ def mass_peak_figure(h: hist.Hist, peak: MassPeak, *, title: str = "") -> Figure
     end_labels(lower, x=h.axes[0].label)
     lower.set_ylabel("Pull", loc="center")
     upper.legend(loc="upper right")
-    upper.text(0.03, 0.96, _numbers(peak, unit_of(h.axes[0].label)), transform=upper.transAxes, va="top", fontsize=10, linespacing=1.3)
+    upper.text(
+        0.03,
+        0.96,
+        _numbers(peak, unit_of(h.axes[0].label)),
+        transform=upper.transAxes,
+        va="top",
+        fontsize=10,
+        linespacing=1.3,
+    )
     note(upper, title)
     figure.align_ylabels()
     return figure

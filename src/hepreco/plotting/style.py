@@ -28,6 +28,7 @@ STYLE: Final[dict[Any, Any]] = {
     "figure.figsize": (6.4, 4.8),
     "figure.constrained_layout.use": True,
     "font.family": FONTS,
+    "font.sans-serif": FONTS,
     "font.size": 11,
     "axes.labelsize": 13,
     "xtick.labelsize": 11,

@@ -1,12 +1,14 @@
 """The account of a run: which chunks were processed, which were not, and why."""
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from traceback import walk_tb
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from hepreco.errors import HepRecoError
+
+
+Number = TypeVar("Number", int, float)
 
 
 class Chunk(NamedTuple):
@@ -95,7 +97,7 @@ class RunReport:
             self.failures | other.failures,
             _sum(self.sum_of_weights, other.sum_of_weights),
             self.cross_section | other.cross_section,
-            {d: dict(Counter(self.without_answer.get(d)) + Counter(other.without_answer.get(d))) for d in datasets},
+            {name: _sum(self.without_answer.get(name, {}), other.without_answer.get(name, {})) for name in datasets},
             self.columns | other.columns,
         )
 
@@ -137,8 +139,8 @@ class RunReport:
         return cls(processed=chunks, failures=failures, columns=frozenset(values["columns"]), **plain)
 
 
-def _sum(first: dict[str, float], second: dict[str, float]) -> dict[str, float]:
-    return {name: first.get(name, 0.0) + second.get(name, 0.0) for name in first | second}
+def _sum(first: dict[str, Number], second: dict[str, Number]) -> dict[str, Number]:
+    return {name: first.get(name, 0) + second.get(name, 0) for name in first | second}
 
 
 def _joined(chunks: Iterable[Chunk]) -> list[Chunk]:

@@ -7,7 +7,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from hepreco.events import passing
+from hepreco.events import ObjectSpec, passing
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,9 @@ class Cut:
     where: tuple[str, ...] = ()
     at_least: int = 1
     at_most: int | None = None
+
+    def __post_init__(self) -> None:
+        ObjectSpec(self.collection, self.where)  # refuses what it cannot read
 
     def __call__(self, events: ak.Array) -> NDArray[np.bool_]:
         """Whether each event passes."""

@@ -96,28 +96,29 @@ def mass_peak(
     ------
     StudyError
         If the histogram is empty, is not one-dimensional or lacks Σw², if the ranges do not fit its axis or hold too
-        few bins, or if the fit finds no peak.
+        few bins, or if the fit finds no peak: no signal above its uncertainty, or one at the limit of the window.
 
     Notes
     -----
     Holds where the peak is Gaussian in the window, wider than about half a bin, and the background smooth in the fit
-    range: look at ``chi2``, and draw it. Combinatorial background that peaks under the signal counts as signal.
-    Uncertainties are symmetric, from the second derivatives at the minimum: they need about ten events of average
-    weight in the peak. Coefficients of a linear background that the fit drives to zero are held there and add no
-    uncertainty, and a very pure peak has a purity of 1 ± 0. Weights may depend on the mass, but not abruptly from one
-    bin to the next.
+    range: look at ``chi2``, and draw it. Without a true peak the fit may settle on a fluctuation of two or three
+    standard deviations: this measures peaks, it does not discover them. Combinatorial background that peaks under the
+    signal counts as signal. Uncertainties are symmetric, from the second derivatives at the minimum: they need about
+    ten events of average weight in the peak. Coefficients of a linear background that the fit drives to zero are held
+    there and add no uncertainty, and a very pure peak has a purity of 1 ± 0. Weights may depend on the mass, but not
+    abruptly from one bin to the next.
 
     References
     ----------
     R. Barlow, NIM A 297 (1990) 496 (extended likelihood); G. Bohm and G. Zech, NIM A 748 (2014) 1 (weights);
-    H. Dembinski, M. Schmelling, R. Waldi, NIM A 940 (2019) 135, arXiv:1901.11013 (negative weights).
+    H. Dembinski, M. Schmelling, R. Waldi, NIM A 940 (2019) 135 (negative weights).
 
     Example
     -------
     >>> rng = np.random.default_rng(1)
     >>> h = hist.Hist(hist.axis.Regular(50, 100, 250, name="mass"), storage=hist.storage.Weight())
     >>> h = h.fill(rng.normal(172.5, 15, 10_000)).fill(rng.uniform(100, 250, 5_000))
-    >>> peak = mass_peak(h, window=(140, 205))
+    >>> peak = mass_peak(h, window=(140.0, 205.0))
     >>> print(peak.position, "|", peak.width, "|", peak.purity)
     172.14 ± 0.20 | 14.83 ± 0.19 | 0.8171 ± 0.0050
     """
@@ -194,13 +195,14 @@ def _fit(bins: WeightedBins, *, window: tuple[float, float], shape: Background) 
         return gaussian_cdf(edges, *parameters[:3]) + background(edges, *parameters[3:])
 
     cost = ExtendedBinnedNLL(np.stack([bins.values, bins.variances], axis=-1), bins.edges, cdf, name=NAMES)
-    fits = [_minimised(cost, start, bins, window=window, shape=shape) for start in _starts(bins, window, shape)]
+    fits = [_minimise(cost, start, bins, window=window, shape=shape) for start in _starts(bins, window, shape)]
     fit = min(fits, key=lambda fit: (not fit.valid, fit.fval))
+    fit.hesse()
     _require_peak(fit, bins, window)
     return fit
 
 
-def _minimised(
+def _minimise(
     cost: ExtendedBinnedNLL,
     start: tuple[float, ...],
     bins: WeightedBins,
@@ -224,7 +226,6 @@ def _minimised(
         fit.fixed["b1"] = True
     if any(fit.fixed):
         fit.migrad()
-    fit.hesse()
     return fit
 
 
@@ -256,8 +257,9 @@ def _shrunk(window: tuple[float, float]) -> tuple[float, float]:
 
 def _require_peak(fit: Minuit, bins: WeightedBins, window: tuple[float, float]) -> None:
     signal, position, width = (fit.values[name] for name in ("signal", "position", "width"))
-    found = f"signal {signal:.3g} events of average weight, position {position:.5g}, width {width:.3g}"
-    if signal < 1 or not _shrunk(window)[0] < position < _shrunk(window)[1]:
+    spread = fit.errors["signal"]
+    found = f"signal {signal:.3g} ± {spread:.2g} events of average weight, position {position:.5g}, width {width:.3g}"
+    if signal < max(1.0, spread) or not _shrunk(window)[0] < position < _shrunk(window)[1]:
         raise StudyError(
             f"there is no peak in the window {window}: the fit went to {found}", "move or widen the window"
         )

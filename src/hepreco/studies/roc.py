@@ -133,7 +133,7 @@ def roc(signal: hist.Hist, background: hist.Hist, *, higher_is_signal: bool = Tr
 
     References
     ----------
-    E. DeLong, D. DeLong, D. Clarke-Pearson, Biometrics 44 (1988) 837, equations 4 to 6.
+    E. DeLong, D. DeLong, D. Clarke-Pearson, Biometrics 44 (1988) 837.
 
     Example
     -------

@@ -31,18 +31,24 @@ def ask(reconstructor: Reconstructor, batch: EventBatch) -> dict[str, Tensor]:
     Raises
     ------
     ConformanceError
-        The plugin raises, whatever it raises.
+        The plugin raises, whatever it raises, or gives something else than a tensor with one row per event.
     """
     try:
         reconstructor.setup(batch.device.type)
         with torch.no_grad():
-            return dict(reconstructor.reconstruct(batch))
+            found = dict(reconstructor.reconstruct(batch))
     except Exception as error:
         raise ConformanceError(
             f"{type(reconstructor).__name__}: {type(error).__name__} on a batch of {len(batch)} events: {error}; "
             "expected one tensor per column",
             "run it on hepreco.testing.toy_batch(plugin.inputs) to see where",
         ) from error
+    for name, value in found.items():
+        if not isinstance(value, Tensor) or value.shape[:1] != (len(batch),):
+            kind = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+            remedy = "return torch tensors whose first axis is the event"
+            fail(reconstructor, f"{name} is {kind}", expected=f"a tensor with {len(batch)} rows", remedy=remedy)
+    return found
 
 
 def answers(reconstructor: Reconstructor, batch: EventBatch) -> dict[str, Tensor]:

@@ -30,7 +30,7 @@ _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 
 
 def options(reconstructor: Reconstructor) -> None:
-    """The plugin is a frozen, hashable value that holds no tensors; inputs and outputs are constant and well-formed."""
+    """Be a frozen, hashable value that holds no tensors, with constant and well-formed inputs and outputs."""
     cls = type(reconstructor)
     if not getattr(vars(cls).get("__dataclass_params__"), "frozen", False):
         remedy = "decorate the class itself: @dataclass(frozen=True)"
@@ -44,7 +44,7 @@ def options(reconstructor: Reconstructor) -> None:
             remedy = "make it a tuple, or another immutable value"
             fail(
                 reconstructor,
-                f"option {name} is an unhashable {type(value).__name__}",
+                f"option {name} is a {type(value).__name__}",
                 expected="a hash",
                 remedy=remedy,
             )
@@ -69,7 +69,7 @@ def outputs(reconstructor: Reconstructor) -> None:
 
 
 def picklable(reconstructor: Reconstructor) -> None:
-    """A worker that gets the plugin by pickle has the same plugin."""
+    """Arrive at a worker, by pickle, as the same plugin."""
     remedy = "let options be plain values, compared by value: numbers, strings, tuples, paths"
     try:
         copy = cloudpickle.loads(cloudpickle.dumps(reconstructor))
@@ -130,18 +130,18 @@ def index_range(reconstructor: Reconstructor) -> None:
 
 
 def _inputs(reconstructor: Reconstructor) -> None:
-    first, second = reconstructor.inputs, reconstructor.inputs
+    first: object = reconstructor.inputs
     remedy = "compute inputs and outputs from the options alone"
     if not isinstance(first, InputSpec) or not first.objects:
         fail(reconstructor, f"inputs is {first!r}", expected="an InputSpec with at least one collection", remedy=remedy)
-    if first != second:
+    if first != reconstructor.inputs:
         fail(reconstructor, "inputs changes between two calls", expected="a constant", remedy=remedy)
     if reconstructor.outputs != reconstructor.outputs:
         fail(reconstructor, "outputs changes between two calls", expected="a constant", remedy=remedy)
 
 
 def _columns(reconstructor: Reconstructor) -> None:
-    columns = reconstructor.outputs
+    columns: object = reconstructor.outputs
     if not isinstance(columns, tuple) or not columns or not all(isinstance(column, Column) for column in columns):
         fail(reconstructor, f"outputs is {columns!r}", expected="a tuple of Column", remedy="end it with a comma")
     collections = [spec.collection for spec in reconstructor.inputs.objects]

@@ -18,7 +18,7 @@ def pytest_report_header() -> str:
 
 @pytest.fixture
 def toy_batch_factory() -> "Callable[..., EventBatch]":
-    """The function :func:`hepreco.testing.toy_batch`."""
+    """Hand over the function :func:`hepreco.testing.toy_batch`."""
     from hepreco.testing.toys import toy_batch  # noqa: PLC0415  torch is imported where a test asks for it
 
     return toy_batch

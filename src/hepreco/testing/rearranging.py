@@ -11,8 +11,6 @@ from torch.nn.functional import pad
 from hepreco.events import EventBatch
 from hepreco.plugin import Column
 
-PER_OBJECT = ("momenta", "mask", "species", "index")
-
 
 def slots_of(batch: EventBatch, collection: str) -> Int[Tensor, " slot"]:
     """Which slots belong to a collection; they stand together."""
@@ -75,5 +73,11 @@ def _take(tensor: Tensor, order: Tensor) -> Tensor:
 
 
 def _map_objects(batch: EventBatch, function: Callable[[Tensor], Tensor]) -> EventBatch:
-    features = {name: function(feature) for name, feature in batch.features.items()}
-    return replace(batch, features=features, **{name: function(getattr(batch, name)) for name in PER_OBJECT})
+    return replace(
+        batch,
+        momenta=function(batch.momenta),
+        mask=function(batch.mask),
+        species=function(batch.species),
+        index=function(batch.index),
+        features={name: function(feature) for name, feature in batch.features.items()},
+    )

@@ -13,7 +13,7 @@ Transformation = Callable[[Tensor], Tensor]
 
 
 def boost_along_beam(rapidity: float) -> Transformation:
-    """The boost that adds ``rapidity`` to every particle's: it changes no pt, φ, mass, or difference of rapidities."""
+    """Add ``rapidity`` to every particle's: the boost changes no pt, φ, mass, or difference of rapidities."""
 
     def transform(momenta: Float[Tensor, "*shape 4"]) -> Float[Tensor, "*shape 4"]:
         return boost(momenta, velocity=momenta.new_tensor([0.0, 0.0, math.tanh(rapidity)]))
@@ -22,7 +22,7 @@ def boost_along_beam(rapidity: float) -> Transformation:
 
 
 def rotation_about_beam(angle: float) -> Transformation:
-    """The rotation that adds ``angle`` (rad) to every particle's azimuth."""
+    """Add ``angle`` (rad) to every particle's azimuth."""
 
     def transform(momenta: Float[Tensor, "*shape 4"]) -> Float[Tensor, "*shape 4"]:
         energy, px, py, pz = momenta.unbind(dim=-1)

@@ -59,7 +59,7 @@ def toy_batch(inputs: InputSpec, *, events: int = 64, seed: int = 1) -> EventBat
 def _objects(
     spec: ObjectSpec, *, species: int, features: tuple[str, ...], events: int, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """The per-object tensors of one collection, features under their own names."""
+    """Draw the per-object tensors of one collection, features under their own names."""
     width = spec.at_least + MORE if spec.at_most is None else min(spec.at_least + MORE, spec.at_most)
     count = torch.randint(spec.at_least, width + 1, (events,), generator=generator)
     mask = torch.arange(width) < count[:, None]

@@ -1,0 +1,81 @@
+"""``hepreco new-plugin``: a complete, passing plugin to start from."""
+
+import re
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Final
+
+import click
+
+from hepreco.cli.console import console
+from hepreco.errors import ConfigError, OutputError
+
+#: Where each template goes.
+FILES: Final = {
+    "pyproject.toml.tmpl": "pyproject.toml",
+    "README.md.tmpl": "README.md",
+    "init.py.tmpl": "src/hepreco_${module}/__init__.py",
+    "reconstructor.py.tmpl": "src/hepreco_${module}/reconstructor.py",
+    "test_plugin.py.tmpl": "tests/test_${module}.py",
+}
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Where to make the directory hepreco-NAME; here by default.",
+)
+def new_plugin(name: str, directory: Path) -> None:
+    """Write a small plugin called NAME, with tests that pass, to start from."""
+    for path in write_plugin(name, directory):
+        console.print(str(path), highlight=False, markup=False)
+    root = directory / f"hepreco-{name}"
+    console.print(
+        f"next: pip install --editable {root} && pytest {root}", highlight=False, markup=False, soft_wrap=True
+    )
+
+
+def write_plugin(name: str, directory: Path) -> list[Path]:
+    """Write the distribution ``hepreco-<name>`` into a new directory of that name; returns its files.
+
+    Raises
+    ------
+    ConfigError
+        ``name`` is not lower case letters and digits, joined by hyphens.
+    OutputError
+        The directory exists, or cannot be written.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{name!r} is not a plugin name",
+            "use lower case letters and digits, joined by hyphens, and a letter first: 'my-plugin'",
+        )
+    root = directory / f"hepreco-{name}"
+    values = {"name": name, "module": name.replace("-", "_"), "cls": _class_name(name)}
+    templates = files("hepreco.cli") / "template"
+    contents = {
+        root / Template(path).substitute(values): Template((templates / source).read_text("utf-8")).substitute(values)
+        for source, path in FILES.items()
+    }
+    try:
+        root.mkdir(parents=True)
+        for path, text in contents.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+    except FileExistsError:
+        raise OutputError(f"{root} exists", "choose another name or directory, or remove it first") from None
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {root}: {error.strerror}", "choose a directory that you may write to"
+        ) from None
+    return list(contents)
+
+
+def _class_name(name: str) -> str:
+    """``my-plugin`` becomes ``MyPluginReconstructor``: with the suffix it can be no keyword or imported name."""
+    return "".join(part.capitalize() for part in name.split("-")) + "Reconstructor"
