@@ -1,5 +1,6 @@
 """How Sphinx builds these pages."""
 
+import re
 from importlib.metadata import version as installed_version
 
 project = "hepreco"
@@ -32,3 +33,16 @@ copybutton_prompt_is_regexp = True
 
 html_theme = "furo"
 html_title = "hepreco"
+
+
+def _escape_bars(app, what, name, obj, options, lines):
+    """Bars in docstrings are absolute values, never substitutions of reStructuredText."""
+    for number, line in enumerate(lines):
+        parts = line.split("``")
+        if not line.lstrip().startswith(">>>"):
+            parts[::2] = [re.sub(r"\|(?=\w)", r"\\|", part) for part in parts[::2]]
+        lines[number] = "``".join(parts)
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", _escape_bars)

@@ -1,47 +1,85 @@
-"""Reading the documentation as text."""
+"""The documentation as text, and as code to run."""
 
+import os
 import re
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "analyses").rglob("*.md"))]
 BLOCK = re.compile(
-    r"^(?P<fence>`{3,})(?:\{code-block\} *)?(?P<language>[a-z]+)\n(?::caption: (?P<caption>\S+)\n)?(?P<code>.*?)^(?P=fence)$",
-    re.MULTILINE | re.DOTALL,
+    r"^```(?:\{code-block\} *)?(?P<language>[a-z]+)\n(?::caption: (?P<caption>\S+)\n)?(?P<code>.*?)^```$", re.M | re.S
 )
 
 
 @dataclass(frozen=True)
 class Block:
-    """A code block; one that opens with ```python is run, one with {code-block} python is not."""
+    """A code block. Python is run where the block opens with ```python, and not where with ```{code-block} python."""
 
-    page: str
     language: str
     caption: str | None
     code: str
     runs: bool
 
 
-def pages() -> list[Path]:
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "analyses").rglob("*.md"))]
-
-
-def blocks(path: Path) -> list[Block]:
+def blocks(page: Path) -> list[Block]:
     return [
-        Block(
-            path.relative_to(ROOT).as_posix(),
-            match["language"],
-            match["caption"],
-            match["code"],
-            runs="{code-block}" not in match[0].splitlines()[0],
-        )
-        for match in BLOCK.finditer(path.read_text())
+        Block(match["language"], match["caption"], match["code"].lstrip("\n"), runs="{code-block}" not in match[0])
+        for match in BLOCK.finditer(page.read_text())
     ]
 
 
-@pytest.fixture(params=pages(), ids=lambda path: path.relative_to(ROOT).as_posix())
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture(params=PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def page(request: pytest.FixtureRequest) -> Path:
-    """Every page of the documentation, the README and the analyses' cards."""
+    """Every page of the documentation, the README, and the cards of the analyses."""
     return request.param
+
+
+@pytest.fixture(scope="session")
+def blocks_of() -> Callable[[Path], list[Block]]:
+    return blocks
+
+
+@pytest.fixture(scope="session")
+def shell() -> Callable[..., str]:
+    """Run Python, or a module, in a directory; warnings are errors there too."""
+
+    def run(*command: str, cwd: Path, path: Path | None = None) -> str:
+        environment = os.environ | {"MPLBACKEND": "agg", "COLUMNS": "200"} | ({"PYTHONPATH": str(path)} if path else {})
+        done = subprocess.run(
+            [sys.executable, "-W", "error", *command], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def write_package() -> Callable[[Path, Path, str], Path]:
+    """Write the captioned blocks of a page as files, importable and visible as a plugin; returns what to put on the path."""
+
+    def write(page: Path, directory: Path, name: str) -> Path:
+        for block in blocks(page):
+            if block.caption:
+                target = directory / block.caption
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(block.code)
+        module = f"hepreco_{name.replace('-', '_')}"
+        metadata = directory / "src" / f"{module}-0.1.0.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: hepreco-{name}\nVersion: 0.1.0\n")
+        (metadata / "entry_points.txt").write_text(f"[hepreco]\n{name} = {module}\n")
+        return directory / "src"
+
+    return write

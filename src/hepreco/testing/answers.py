@@ -44,10 +44,7 @@ def ask(reconstructor: Reconstructor, batch: EventBatch) -> dict[str, Tensor]:
             "run it on hepreco.testing.toy_batch(plugin.inputs) to see where",
         ) from error
     for name, value in found.items():
-        if not isinstance(value, Tensor) or value.shape[:1] != (len(batch),):
-            kind = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
-            remedy = "return torch tensors whose first axis is the event"
-            fail(reconstructor, f"{name} is {kind}", expected=f"a tensor with {len(batch)} rows", remedy=remedy)
+        _require_rows(reconstructor, value, name=name, rows=len(batch))
     return found
 
 
@@ -92,3 +89,11 @@ def _equal(first: Tensor, second: Tensor) -> Tensor:
     if first.is_floating_point() or second.is_floating_point():
         return torch.isclose(first.float(), second.float(), rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)
     return first == second
+
+
+def _require_rows(reconstructor: Reconstructor, value: object, *, name: str, rows: int) -> None:
+    """Whatever else a column is, it must be a tensor with one row per event for the checks to read it."""
+    if not isinstance(value, Tensor) or value.shape[:1] != (rows,):
+        kind = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+        remedy = "return torch tensors whose first axis is the event"
+        fail(reconstructor, f"{name} is {kind}", expected=f"a tensor with {rows} rows", remedy=remedy)

@@ -145,8 +145,9 @@ class Chi2Assigner(Reconstructor):
     def _assign(self, batch: EventBatch, number: int) -> dict[str, Tensor]:
         """Events with the same number of jets."""
         jets = batch.collection("Jet")
-        momenta, index = jets.momenta[:, :number], jets.index[:, :number]
-        tagged = jets.features[self.b_tag][:, :number] > self.b_tag_threshold if self.b_tag else None
+        jets = jets.objects_ordered_by(pt(jets.momenta), at_most=number)
+        momenta, index = jets.momenta, jets.index
+        tagged = jets.features[self.b_tag] > self.b_tag_threshold if self.b_tag else None
         members = triplets(number).to(batch.device)
         w = momenta[:, members[:, 1]] + momenta[:, members[:, 2]]
         top = w + momenta[:, members[:, 0]]
@@ -208,8 +209,9 @@ def _mistags(tagged: Tensor | None, members: Tensor) -> Tensor | float:
 
 def _leading_lepton(batch: EventBatch) -> Tensor:
     """Four-momentum of the electron or muon of largest pt, zero where there is none."""
-    leptons = torch.cat([batch.collection(name).momenta for name in ("Electron", "Muon")], dim=1)
-    return _pick(leptons, pt(leptons).argmax(dim=1))
+    leptons = [batch.collection(name) for name in ("Electron", "Muon")]
+    momenta = torch.cat([torch.where(kind.mask[..., None], kind.momenta, 0.0) for kind in leptons], dim=1)
+    return _pick(momenta, pt(momenta).argmax(dim=1))
 
 
 def _pick(values: Tensor, position: Tensor) -> Tensor:
