@@ -1,7 +1,9 @@
 import awkward as ak
 import numpy as np
+import pytest
 import torch
 
+from hepreco.errors import ConfigError
 from hepreco.events import EventBatch, InputSpec, ObjectSpec, read_batch, to_batch
 from hepreco.events.bridge import four_vector_records, missing_where_nan, parallel_to_collection
 from hepreco.kinematics import pt
@@ -100,3 +102,11 @@ def test_concatenation_pads_each_collection():
     joined = EventBatch.concatenate([narrow, wide])
     assert joined.species.tolist() == [[0, 0, 1], [0, 0, 1]]
     assert joined.index.tolist() == [[0, -1, 0], [1, 0, 0]]
+    assert joined.collection("Muon").mask.tolist() == [[True], [True]]
+    assert len(EventBatch.concatenate([narrow[:0], wide])) == 1
+
+
+def test_an_input_specification_names_each_collection_once():
+    for objects in ((), (ObjectSpec("Jet"), ObjectSpec("Jet"))):
+        with pytest.raises(ConfigError, match="collections"):
+            InputSpec(objects)

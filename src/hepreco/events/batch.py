@@ -75,14 +75,15 @@ class EventBatch:
         )
 
     def padded(self, objects: int) -> "EventBatch":
-        """The same events with at least that many slots."""
+        """The same events with at least that many slots; the new ones count to the last collection."""
         extra = max(objects - self.mask.shape[1], 0)
 
         def widen(tensor: Tensor) -> Tensor:
             return pad(tensor, (0, 0, 0, extra) if tensor.ndim == 3 else (0, extra))
 
         wide = self._map_objects(widen)
-        return replace(wide, index=torch.where(wide.mask, wide.index, -1))
+        species = torch.cat((self.species, self.species[:, -1:].expand(-1, extra)), dim=1)
+        return replace(wide, species=species, index=torch.where(wide.mask, wide.index, -1))
 
     def __getitem__(self, events: slice | Tensor) -> "EventBatch":
         return self._map(lambda tensor: tensor[events])
@@ -97,6 +98,7 @@ class EventBatch:
 
         Collections of varying width would interleave, so each collection is padded on its own.
         """
+        batches = [batch for batch in batches if len(batch)] or batches[:1]
         first = batches[0]
         widths = [max(b.collection(name).mask.shape[1] for b in batches) for name in first.collections]
         aligned = [

@@ -102,6 +102,11 @@ class InputSpec:
     objects: tuple[ObjectSpec, ...]
     missing_momentum: str | None = None
 
+    def __post_init__(self) -> None:
+        names = [spec.collection for spec in self.objects]
+        if not names or len(set(names)) < len(names):
+            raise ConfigError(f"an input specification of the collections {names}", "name at least one, each once")
+
     @property
     def features(self) -> tuple[str, ...]:
         """All features asked for, each once, in order."""

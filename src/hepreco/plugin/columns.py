@@ -60,6 +60,10 @@ class Column:
     label: str = ""
     axis: Axis | None = None
 
+    def __post_init__(self) -> None:
+        if isinstance(self.per, str) and self.kind != "scalar":
+            raise ConfigError(f"column {self.name!r} holds one {self.kind} per object", "give it per=None or a number")
+
     def shape(self, batch: EventBatch) -> tuple[int, ...]:
         """The shape of the tensor that stands for this column."""
         match self.per:
@@ -111,9 +115,11 @@ def check_outputs(tensors: Mapping[str, Tensor], *, columns: tuple[Column, ...],
         raise PluginError(f"plugin {plugin!r} returned columns {sorted(tensors)}, promised {sorted(names)}", remedy)
     for spec in columns:
         tensor, shape = tensors[spec.name], spec.shape(batch)
+        if not isinstance(tensor, Tensor):
+            raise PluginError(f"plugin {plugin!r}: {spec.name} is a {type(tensor).__name__}, not a tensor", remedy)
         if tuple(tensor.shape) != shape:
             raise PluginError(f"plugin {plugin!r}: {spec.name} has shape {tuple(tensor.shape)}, promised {shape}", remedy)
-        if tensor.is_floating_point() == (spec.kind == "index"):
+        if not (tensor.dtype == torch.int64 if spec.kind == "index" else tensor.is_floating_point()):
             raise PluginError(f"plugin {plugin!r}: {spec.name} is {tensor.dtype}, promised a {spec.kind}", remedy)
         if tensor.is_floating_point() and torch.isinf(tensor).any():
             raise PluginError(f"plugin {plugin!r}: {spec.name} is infinite; NaN stands for no answer", remedy)

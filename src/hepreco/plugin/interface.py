@@ -38,7 +38,8 @@ class Reconstructor(ABC):
     ...         return (Column("ht", unit="GeV", label="$H_T$"),)
     ...
     ...     def reconstruct(self, batch):
-    ...         return {"ht": torch.hypot(batch.momenta[..., 1], batch.momenta[..., 2]).sum(dim=1)}
+    ...         pt = torch.hypot(batch.momenta[..., 1], batch.momenta[..., 2])
+    ...         return {"ht": torch.where(batch.mask, pt, 0.0).sum(dim=1)}
     >>> ScalarSum(pt_min=25.0).inputs.objects[0].where
     ('pt > 25.0',)
     """

@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -125,7 +125,7 @@ def _load(entry: EntryPoint) -> list[RegisteredPlugin]:
 def _validate(name: str, reconstructor: type[Reconstructor]) -> None:
     if not (isinstance(reconstructor, type) and issubclass(reconstructor, Reconstructor)):
         raise PluginError(f"{name!r} is {reconstructor!r}, not a subclass of Reconstructor", "register the class itself")
-    if not is_dataclass(reconstructor) or not reconstructor.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+    if "__dataclass_params__" not in vars(reconstructor):  # decorated itself; a parent's frozen makes it frozen too
         raise PluginError(f"{reconstructor.__qualname__} is not a frozen dataclass", "decorate it: @dataclass(frozen=True)")
     if reconstructor.__abstractmethods__:
         missing = ", ".join(sorted(reconstructor.__abstractmethods__))

@@ -1,0 +1,179 @@
+"""Speed, as ratios and rates measured side by side in one run: ``tox -e bench``.
+
+Nothing here fails for being slow: machines are noisy. Each benchmark prints what it measured, and asserts that both sides computed
+the same.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import awkward as ak
+import hist
+import numpy as np
+import pytest
+import torch
+from coffea import processor as coffea_processor
+from coffea.ml_tools.torch_wrapper import torch_wrapper
+
+import hepreco
+import hepreco.testing
+from hepreco.events import Dataset, ObjectSpec, read_batch, to_fileset
+from hepreco.generation import ToySample, write_toy
+from hepreco.histograms import HistogramSpec
+from hepreco.plugin import Axis
+from hepreco.processing import Cut, ReconstructionProcessor
+
+pytestmark = pytest.mark.bench
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    path = tmp_path_factory.mktemp("bench") / "ttbar.root"
+    return Dataset("ttbar", (str(write_toy(ToySample("ttbar-hadronic", 200_000), path)),))
+
+
+def best_of(*functions: Callable[[], object], rounds: int = 7) -> list[float]:
+    """The least time of each function, measured in turns."""
+    times = [[] for _ in functions]
+    for _ in range(rounds):
+        for function, taken in zip(functions, times, strict=True):
+            start = time.perf_counter()
+            function()
+            taken.append(time.perf_counter() - start)
+    return [min(taken) for taken in times]
+
+
+class Bare(coffea_processor.ProcessorABC):
+    """What an analyst writes by hand for the same two histograms and cut flow."""
+
+    def process(self, events):
+        dataset = events.metadata["dataset"]
+        jets = events.Jet[(events.Jet.pt > 30) & (abs(events.Jet.eta) < 2.4)]
+        selected = ak.num(jets) >= 6
+        weight = ak.to_numpy(events.genWeight)
+        pt, met = events.Jet.pt[selected], events.PuppiMET.pt[selected]
+        histograms = {
+            name: hist.Hist(
+                hist.axis.StrCategory([], growth=True, name="dataset"),
+                hist.axis.Regular(50, 0, 500, name="x"),
+                storage=hist.storage.Weight(),
+            )
+            for name in ("jet_pt", "met")
+        }
+        histograms["jet_pt"].fill(
+            dataset=dataset, x=ak.flatten(pt), weight=np.repeat(weight[selected], ak.to_numpy(ak.num(pt)))
+        )
+        histograms["met"].fill(dataset=dataset, x=met, weight=weight[selected])
+        flow = hist.Hist(
+            hist.axis.StrCategory([], growth=True, name="dataset"),
+            hist.axis.StrCategory(["all", "six jets"], name="cut"),
+            storage=hist.storage.Weight(),
+        )
+        flow.fill(dataset=dataset, cut="all", weight=weight)
+        flow.fill(dataset=dataset, cut="six jets", weight=weight[selected])
+        return {"histograms": histograms | {"cutflow": flow}}
+
+    def postprocess(self, accumulator):
+        return accumulator
+
+
+def test_whole_run_against_a_bare_processor(sample):
+    """Aim: at most 1.15 without plugins."""
+    axis = Axis(50, 0.0, 500.0)
+    ours = ReconstructionProcessor(
+        selection=[Cut("six jets", "Jet", ("pt > 30", "|eta| < 2.4"), at_least=6)],
+        histograms=[HistogramSpec("jet_pt", ("Jet.pt",), axis), HistogramSpec("met", ("PuppiMET.pt",), axis)],
+    )
+    runner = coffea_processor.Runner(
+        executor=coffea_processor.IterativeExecutor(status=False), schema=hepreco.NanoAODSchema, chunksize=50_000
+    )
+    results = {}
+
+    def go(name, instance):
+        results[name] = runner(to_fileset([sample]), processor_instance=instance)["histograms"]
+
+    ratio = np.divide(*best_of(lambda: go("ours", ours), lambda: go("bare", Bare())))
+    for name in ("jet_pt", "met"):
+        nominal = results["ours"][name][{"dataset": "ttbar", "variation": "nominal"}]
+        assert np.array_equal(nominal.values(flow=True), results["bare"][name][{"dataset": "ttbar"}].values(flow=True))
+    seconds = best_of(lambda: go("ours", ours), rounds=1)[0]
+    print(f"\nwhole run / bare coffea processor: {ratio:.3f}; {200_000 / seconds:,.0f} events/s")
+
+
+@pytest.mark.parametrize("jets", [6, 8, 10])
+def test_chi2_assigner(jets):
+    """Aim: 10 000 events/s per core with eight jets."""
+    from hepreco_chi2_assigner import Chi2Assigner  # noqa: PLC0415
+
+    plugin = Chi2Assigner()
+    inputs = hepreco.InputSpec((ObjectSpec("Jet", at_least=jets, at_most=jets),))
+    batch = hepreco.testing.toy_batch(inputs, events=20_000)
+    assert bool(batch.mask.all())
+    seconds = best_of(lambda: plugin.reconstruct(batch), rounds=3)[0]
+    print(f"\nχ² assigner, {jets} jets: {len(batch) / seconds:,.0f} events/s per core")
+
+
+def test_inference_against_torch_wrapper(tmp_path, sample):
+    """The same network on the same events, chunk by chunk: ours is loaded once, coffea's wrapper in every chunk."""
+    from hepreco_autoencoder import AutoencoderReconstructor  # noqa: PLC0415
+    from hepreco_autoencoder.network import Autoencoder  # noqa: PLC0415
+    from hepreco_autoencoder.reconstructor import network_inputs  # noqa: PLC0415
+
+    from hepreco.weights import load_network, read_manifest  # noqa: PLC0415
+
+    plugin = AutoencoderReconstructor()
+    batch = read_batch(sample, plugin.inputs)
+    chunks = [batch[start : start + 5000] for start in range(0, len(batch), 5000)]
+    network = load_network(Autoencoder, directory=plugin.weights, device="cpu", dtype=torch.float32)
+    inputs = [network_inputs(chunk, objects=plugin.objects).float() for chunk in chunks]
+    saved = tmp_path / "network.pt"
+    torch.jit.trace(network, inputs[0]).save(str(saved))
+
+    class Wrapped(torch_wrapper):
+        def prepare_awkward(self, values):
+            return [values], {}
+
+    def coffea_way():
+        return [np.asarray(Wrapped(str(saved))(ak.from_numpy(x.numpy()))) for x in inputs]
+
+    def our_way():
+        return [plugin.reconstruct(chunk)["error"] for chunk in chunks]
+
+    assert read_manifest(plugin.weights).network
+    ours, theirs = best_of(our_way, coffea_way, rounds=5)
+    scaled = [x - torch.from_numpy(y) for x, y in zip(inputs, coffea_way(), strict=True)]
+    assert all(torch.isfinite(difference).all() for difference in scaled)
+    print(f"\ninference: {len(batch) / ours:,.0f} events/s, coffea's wrapper {len(batch) / theirs:,.0f} events/s, ratio {theirs / ours:.2f}")
+
+
+MEMORY = """
+import resource, sys
+from hepreco.events import Dataset
+from hepreco.plugin import discover
+from hepreco.processing import ReconstructionProcessor, make_executor, run
+processor = ReconstructionProcessor({"chi2": discover()["chi2-assigner"].build({})})
+with make_executor("iterative") as executor:
+    run(processor, [Dataset("a", (sys.argv[1],))], executor=executor, chunksize=5000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_peak_memory_is_flat(tmp_path):
+    """The file grows tenfold, the memory does not."""
+    peaks = []
+    for events in (20_000, 200_000):
+        path = write_toy(ToySample("ttbar-hadronic", events), tmp_path / f"{events}.root")
+        output = subprocess.run([sys.executable, "-c", MEMORY, str(path)], capture_output=True, text=True, check=True)
+        peaks.append(int(output.stdout.split()[-1]) / 1024)
+    assert min(peaks) > 0
+    print(f"\npeak memory: {peaks[0]:.0f} MiB for 20 000 events, {peaks[1]:.0f} MiB for 200 000: ratio {peaks[1] / peaks[0]:.2f}")
