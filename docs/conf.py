@@ -35,8 +35,9 @@ html_theme = "furo"
 html_title = "hepreco"
 
 
-def _escape_bars(app, what, name, obj, options, lines):
+def _escape_bars(*arguments):
     """Bars in docstrings are absolute values, never substitutions of reStructuredText."""
+    lines = arguments[-1]
     for number, line in enumerate(lines):
         parts = line.split("``")
         if not line.lstrip().startswith(">>>"):

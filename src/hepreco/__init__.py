@@ -31,7 +31,7 @@ _HOME = {
     "hookimpl": "hepreco.plugin",
 }
 
-__all__ = list(_HOME)  # noqa: PLE0605  the table above is the list
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> object:

@@ -94,7 +94,9 @@ def read_config(path: Path) -> AnalysisConfig:
         raise ConfigError(f"cannot read {path}: {error.strerror}", "give the path of a TOML file") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not TOML: {error}", "mend it") from None
-    config = structure(table, AnalysisConfig, where=str(path), remedy="the reference of the configuration lists every key")
+    config = structure(
+        table, AnalysisConfig, where=str(path), remedy="the reference of the configuration lists every key"
+    )
     relative = {name: _from_directory(dataset, path.parent) for name, dataset in config.datasets.items()}
     return replace(config, datasets=relative)
 
@@ -113,10 +115,13 @@ def override_files(datasets: Mapping[str, DatasetConfig], files: tuple[str, ...]
             name = Path(argument).name.partition(".")[0].replace("*", "") or "files"
         chosen[name] = (*chosen.get(name, ()), pattern)
     return {
-        name: replace(datasets.get(name, DatasetConfig()), files=patterns, toy=None) for name, patterns in chosen.items()
+        name: replace(datasets.get(name, DatasetConfig()), files=patterns, toy=None)
+        for name, patterns in chosen.items()
     }
 
 
 def _from_directory(dataset: DatasetConfig, directory: Path) -> DatasetConfig:
-    files = tuple(file if "://" in file or Path(file).is_absolute() else str(directory / file) for file in dataset.files)
+    files = tuple(
+        file if "://" in file or Path(file).is_absolute() else str(directory / file) for file in dataset.files
+    )
     return replace(dataset, files=files)

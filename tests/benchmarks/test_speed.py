@@ -25,7 +25,12 @@ from hepreco.histograms import HistogramSpec
 from hepreco.plugin import Axis
 from hepreco.processing import Cut, ReconstructionProcessor
 
-pytestmark = pytest.mark.bench
+pytestmark = [
+    pytest.mark.bench,
+    # coffea takes TorchScript only, which torch has deprecated.
+    pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:No format checks:UserWarning"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -79,8 +84,8 @@ class Bare(coffea_processor.ProcessorABC):
             hist.axis.StrCategory(["all", "six jets"], name="cut"),
             storage=hist.storage.Weight(),
         )
-        flow.fill(dataset=dataset, cut="all", weight=weight)
-        flow.fill(dataset=dataset, cut="six jets", weight=weight[selected])
+        flow.fill(dataset=dataset, cut="all", weight=weight.sum())
+        flow.fill(dataset=dataset, cut="six jets", weight=weight[selected].sum())
         return {"histograms": histograms | {"cutflow": flow}}
 
     def postprocess(self, accumulator):
@@ -125,11 +130,10 @@ def test_chi2_assigner(jets):
 
 def test_inference_against_torch_wrapper(tmp_path, sample):
     """The same network on the same events, chunk by chunk: ours is loaded once, coffea's wrapper in every chunk."""
+    from hepreco.weights import load_network, read_manifest  # noqa: PLC0415
     from hepreco_autoencoder import AutoencoderReconstructor  # noqa: PLC0415
     from hepreco_autoencoder.network import Autoencoder  # noqa: PLC0415
     from hepreco_autoencoder.reconstructor import network_inputs  # noqa: PLC0415
-
-    from hepreco.weights import load_network, read_manifest  # noqa: PLC0415
 
     plugin = AutoencoderReconstructor()
     batch = read_batch(sample, plugin.inputs)
@@ -153,7 +157,9 @@ def test_inference_against_torch_wrapper(tmp_path, sample):
     ours, theirs = best_of(our_way, coffea_way, rounds=5)
     scaled = [x - torch.from_numpy(y) for x, y in zip(inputs, coffea_way(), strict=True)]
     assert all(torch.isfinite(difference).all() for difference in scaled)
-    print(f"\ninference: {len(batch) / ours:,.0f} events/s, coffea's wrapper {len(batch) / theirs:,.0f} events/s, ratio {theirs / ours:.2f}")
+    print(
+        f"\ninference: {len(batch) / ours:,.0f} events/s, coffea's wrapper {len(batch) / theirs:,.0f} events/s, ratio {theirs / ours:.2f}"
+    )
 
 
 MEMORY = """
@@ -176,4 +182,6 @@ def test_peak_memory_is_flat(tmp_path):
         output = subprocess.run([sys.executable, "-c", MEMORY, str(path)], capture_output=True, text=True, check=True)
         peaks.append(int(output.stdout.split()[-1]) / 1024)
     assert min(peaks) > 0
-    print(f"\npeak memory: {peaks[0]:.0f} MiB for 20 000 events, {peaks[1]:.0f} MiB for 200 000: ratio {peaks[1] / peaks[0]:.2f}")
+    print(
+        f"\npeak memory: {peaks[0]:.0f} MiB for 20 000 events, {peaks[1]:.0f} MiB for 200 000: ratio {peaks[1] / peaks[0]:.2f}"
+    )

@@ -57,7 +57,12 @@ def shell() -> Callable[..., str]:
     def run(*command: str, cwd: Path, path: Path | None = None) -> str:
         environment = os.environ | {"MPLBACKEND": "agg", "COLUMNS": "200"} | ({"PYTHONPATH": str(path)} if path else {})
         done = subprocess.run(
-            [sys.executable, "-W", "error", *command], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+            [sys.executable, "-W", "error", *command],
+            cwd=cwd,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -67,7 +72,7 @@ def shell() -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def write_package() -> Callable[[Path, Path, str], Path]:
-    """Write the captioned blocks of a page as files, importable and visible as a plugin; returns what to put on the path."""
+    """Write the captioned blocks of a page as an installed plugin; returns what to put on the path."""
 
     def write(page: Path, directory: Path, name: str) -> Path:
         for block in blocks(page):

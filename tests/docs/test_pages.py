@@ -39,7 +39,10 @@ def commands(group=main, path=()):
 
 
 def options(command):
-    return {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)} | {"-h", "--help"}
+    return {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)} | {
+        "-h",
+        "--help",
+    }
 
 
 def test_every_hook_is_documented(root):
@@ -67,7 +70,9 @@ def test_every_conformance_check_is_documented(root):
 
 
 def test_every_field_of_the_batch_and_the_report_is_documented(root):
-    plugin, guarantees = ((root / f"docs/{name}.md").read_text() for name in ("how-to/write-a-plugin", "reference/guarantees"))
+    plugin, guarantees = (
+        (root / f"docs/{name}.md").read_text() for name in ("how-to/write-a-plugin", "reference/guarantees")
+    )
     assert {field.name for field in fields(EventBatch)} <= rows(plugin)
     assert {field.name for field in fields(RunReport)} <= rows(guarantees)
 
@@ -83,7 +88,9 @@ def test_commands_and_options_exist(page):
             if (*path, word) in known:
                 path = (*path, word)
         command = known[path]
-        assert path or all(word.startswith("-") or word == "COMMAND" for word in words), f"no command in 'hepreco {line}'"
+        assert path or all(word.startswith("-") or word == "COMMAND" for word in words), (
+            f"no command in 'hepreco {line}'"
+        )
         for word in words:
             if word.startswith("-"):
                 assert word.partition("=")[0] in options(command) | options(main), f"hepreco {line}"

@@ -13,7 +13,9 @@ def jets(*events):
     return ak.Array(
         [
             {
-                "Jet": [{"pt": p, "eta": 0.1 * i, "phi": 0.2, "mass": 3.0, "tag": float(i)} for i, p in enumerate(event)],
+                "Jet": [
+                    {"pt": p, "eta": 0.1 * i, "phi": 0.2, "mass": 3.0, "tag": float(i)} for i, p in enumerate(event)
+                ],
                 "Muon": [{"pt": 30.0, "eta": 0.0, "phi": 0.0, "mass": 0.1}],
                 "PuppiMET": {"pt": 10.0, "phi": np.pi / 2},
                 "run": 1,

@@ -3,11 +3,16 @@ import numpy as np
 import pytest
 
 from hepreco.errors import ConfigError, DatasetError
-from hepreco.events import ObjectSpec, column, finite_momenta, passing
+from hepreco.events import ObjectSpec, column, finite, passing
 
 EVENTS = ak.Array(
     [
-        {"Jet": [{"pt": 50.0, "eta": -3.0, "phi": 0.0, "mass": 5.0}, {"pt": 20.0, "eta": 1.0, "phi": 0.0, "mass": 5.0}]},
+        {
+            "Jet": [
+                {"pt": 50.0, "eta": -3.0, "phi": 0.0, "mass": 5.0},
+                {"pt": 20.0, "eta": 1.0, "phi": 0.0, "mass": 5.0},
+            ]
+        },
         {"Jet": []},
         {"Jet": [{"pt": float("nan"), "eta": 0.0, "phi": 0.0, "mass": 1.0}]},
     ]
@@ -33,7 +38,9 @@ def test_cuts_are_joined_by_and():
     assert passing(EVENTS, "Jet", ("pt > 30", "|eta| < 2.4")).tolist() == [[False, False], [], [False]]
 
 
-@pytest.mark.parametrize("cut", ["pt", "30 < pt", "pt > thirty", "|eta < 2.4", "pt > 30 and eta < 2", "__import__('os')"])
+@pytest.mark.parametrize(
+    "cut", ["pt", "30 < pt", "pt > thirty", "|eta < 2.4", "pt > 30 and eta < 2", "__import__('os')"]
+)
 def test_anything_else_is_refused(cut):
     with pytest.raises(ConfigError, match="cannot read the cut"):
         ObjectSpec("Jet", where=(cut,))
@@ -47,9 +54,10 @@ def test_a_missing_branch_is_named_with_its_closest():
 
 
 def test_non_finite_momenta_are_found():
-    assert finite_momenta(EVENTS, ["Jet"]).tolist() == [True, True, False]
+    assert finite(EVENTS, ["Jet.pt", "Jet.eta"]).tolist() == [True, True, False]
+    assert finite(EVENTS, ["Jet.eta", "Jet.absent"]).all()
     infinite = ak.Array([{"PuppiMET": {"pt": np.inf, "phi": 0.0}}, {"PuppiMET": {"pt": 1.0, "phi": 0.0}}])
-    assert finite_momenta(infinite, ["PuppiMET"]).tolist() == [False, True]
+    assert finite(infinite, ["PuppiMET.pt"]).tolist() == [False, True]
 
 
 def test_at_most_below_at_least_is_refused():

@@ -7,8 +7,13 @@ from hepreco.events import NOMINAL, Variation
 
 EVENTS = ak.Array(
     [
-        {"Jet": [{"pt": 100.0, "eta": 0.0, "phi": 0.0, "mass": 10.0}, {"pt": 10.0, "eta": 0.0, "phi": 1.0, "mass": 1.0}],
-         "PuppiMET": {"pt": 20.0, "phi": np.pi / 2}},
+        {
+            "Jet": [
+                {"pt": 100.0, "eta": 0.0, "phi": 0.0, "mass": 10.0},
+                {"pt": 10.0, "eta": 0.0, "phi": 1.0, "mass": 1.0},
+            ],
+            "PuppiMET": {"pt": 20.0, "phi": np.pi / 2},
+        },
     ]
 )
 

@@ -68,7 +68,10 @@ def test_categories_are_sorted_with_nominal_first():
     assert list(ordered.axes["dataset"]) == ["a", "b"]
     assert list(ordered.axes["variation"]) == ["nominal", "jes_up"]
     for dataset in "ab":
-        assert ordered[{"dataset": dataset, "variation": "nominal"}] == merged[{"dataset": dataset, "variation": "nominal"}]
+        assert (
+            ordered[{"dataset": dataset, "variation": "nominal"}]
+            == merged[{"dataset": dataset, "variation": "nominal"}]
+        )
     assert ordered[{"dataset": "b", "variation": "jes_up"}] == merged[{"dataset": "b", "variation": "jes_up"}]
 
 
@@ -96,7 +99,10 @@ def test_log_axis_and_a_score_fine_enough_for_roc():
 
 def test_storage_round_trip(tmp_path):
     events, weight = chunk()
-    stored = {"x": sort_categories(filled(events, weight)), "log": filled(events, weight, HistogramSpec("log", ("x",), Axis(5, 0.1, 3, "log")))}
+    stored = {
+        "x": sort_categories(filled(events, weight)),
+        "log": filled(events, weight, HistogramSpec("log", ("x",), Axis(5, 0.1, 3, "log"))),
+    }
     write_histograms(tmp_path / "h.zip", stored, provenance={"hepreco": "1"})
     back = read_histograms(tmp_path / "h.zip")
     assert back.provenance == {"hepreco": "1"}

@@ -105,7 +105,9 @@ def test_no_such_file(analysis):
     assert_refused(run(analysis, "--files", "nothing-*.root"), "no such file", "nothing-*.root")
 
 
-@pytest.mark.parametrize("content", [b"", b"this is not a ROOT file, however long it may be" * 20], ids=["empty", "text"])
+@pytest.mark.parametrize(
+    "content", [b"", b"this is not a ROOT file, however long it may be" * 20], ids=["empty", "text"]
+)
 def test_not_a_root_file(analysis, content):
     (analysis.parent / "b.root").write_bytes(content)
     files = ("--files", f"a={analysis.parent}/*.root")
@@ -135,7 +137,9 @@ def test_truncated_file(analysis, keep):
 
 def test_corrupt_baskets(analysis):
     """The file opens, and its contents are noise: found while reading, counted with its events."""
-    path = write_events(analysis.parent / "b.root", [list(np.random.default_rng(1).uniform(20, 200, 30)) for _ in range(500)])
+    path = write_events(
+        analysis.parent / "b.root", [list(np.random.default_rng(1).uniform(20, 200, 30)) for _ in range(500)]
+    )
     with uproot.open(path)["Events"] as tree:
         key = tree["Jet_pt"].basket_key(0)
     data = bytearray(path.read_bytes())
@@ -181,8 +185,14 @@ def test_non_finite_momenta_are_cut_and_counted(analysis):
     odd = [[100.0, float("nan"), 80.0], [float("inf"), 60.0, 50.0]]
     write_events(analysis.parent / "a.root", [*GOOD, *odd])
     assert run(analysis).exit_code == 0
-    flow = read_histograms(analysis.parent / "out" / "histograms.zip").histograms["cutflow"][{"dataset": "a", "variation": "nominal"}]
-    assert dict(zip(flow.axes[0], flow.values().tolist(), strict=True)) == {"all": 22, "finite momenta": 20, "two jets": 20}
+    flow = read_histograms(analysis.parent / "out" / "histograms.zip").histograms["cutflow"][
+        {"dataset": "a", "variation": "nominal"}
+    ]
+    assert dict(zip(flow.axes[0], flow.values().tolist(), strict=True)) == {
+        "all": 22,
+        "finite momenta": 20,
+        "two jets": 20,
+    }
 
 
 def test_non_finite_weight_does_not_poison_the_sum(analysis):
@@ -236,7 +246,9 @@ def test_no_datasets(analysis):
 
 
 def test_a_cross_section_on_data(analysis):
-    analysis.write_text("luminosity = 1.0\n" + TOML.replace('files = ["a.root"]', 'files = ["a.root"]\ncross_section = 3.0'))
+    analysis.write_text(
+        "luminosity = 1.0\n" + TOML.replace('files = ["a.root"]', 'files = ["a.root"]\ncross_section = 3.0')
+    )
     assert_refused(run(analysis), "genWeight", status=1)
 
 

@@ -27,7 +27,8 @@ def test_plain_values():
 
 
 @pytest.mark.parametrize(
-    "table", [{"number": "2"}, {"number": True}, {"flag": 1}, {"flag": "False"}, {"name": 3}, {"nmae": "a"}, {"names": [1]}]
+    "table",
+    [{"number": "2"}, {"number": True}, {"flag": 1}, {"flag": "False"}, {"name": 3}, {"nmae": "a"}, {"names": [1]}],
 )
 def test_anything_else_is_refused_and_named(table):
     with pytest.raises(ConfigError, match=r"table: .*(float|bool|str|nmae|type|union|invalid).*\n.*look it up"):

@@ -10,7 +10,9 @@ def chunk(start, stop, dataset="a"):
 
 def report(*chunks, weight=1.0):
     total = weight * sum(c.events for c in chunks)
-    return RunReport(frozenset(chunks), sum_of_weights={"a": total}, cross_section={"a": 2.0}, without_answer={"a": {"p": 1}})
+    return RunReport(
+        frozenset(chunks), sum_of_weights={"a": total}, cross_section={"a": 2.0}, without_answer={"a": {"p": 1}}
+    )
 
 
 def test_reports_add_up():
@@ -40,7 +42,7 @@ def test_json_joins_neighbours_and_reads_back():
 def _raised(error, cause=None):
     try:
         raise error from cause
-    except Exception as raised:  # noqa: BLE001
+    except Exception as raised:
         return raised
 
 

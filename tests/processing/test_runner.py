@@ -150,7 +150,9 @@ def test_normalised_to_what_was_really_processed(faulty, hadronic, tmp_path):
     """With a quarter of the events missing, the yield is still σ·L."""
     output = execute(build(faulty, fault="raise", event=150), [hadronic], chunksize=100)
     assert output["report"].sum_of_weights == {"ttbar": 300.0}
-    np.testing.assert_allclose(output["histograms"]["cutflow"][{"cut": "all", "variation": "nominal"}].values(), [380_000.0])
+    np.testing.assert_allclose(
+        output["histograms"]["cutflow"][{"cut": "all", "variation": "nominal"}].values(), [380_000.0]
+    )
 
 
 def test_a_cross_section_needs_a_luminosity(faulty, hadronic):

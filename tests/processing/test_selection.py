@@ -24,7 +24,9 @@ def test_a_record_per_event_counts_as_one_object():
 
 
 def test_the_flow_is_cumulative():
-    flow = cut_flow(EVENTS, [Cut("jets", "Jet"), Cut("met", "PuppiMET", ("pt > 50",))], finite=np.array([True, True, True]))
+    flow = cut_flow(
+        EVENTS, [Cut("jets", "Jet"), Cut("met", "PuppiMET", ("pt > 50",))], finite=np.array([True, True, True])
+    )
     assert {name: mask.sum() for name, mask in flow.items()} == {"all": 3, "finite momenta": 3, "jets": 2, "met": 1}
 
 

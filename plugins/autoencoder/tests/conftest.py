@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from hepreco_autoencoder import AutoencoderReconstructor
 
 from hepreco.events import EventBatch
 from hepreco.training import initialised
 from hepreco.weights import Manifest, save_weights
+from hepreco_autoencoder import AutoencoderReconstructor
 
 
 def random_batch(events: int, *, slots: int = 9, at_least: int = 6, seed: int = 1) -> EventBatch:

@@ -1,10 +1,10 @@
 from collections.abc import Callable
 
 import pytest
-from hepreco_autoencoder import AutoencoderReconstructor
 
 import hepreco.testing
 from hepreco.plugin import Reconstructor
+from hepreco_autoencoder import AutoencoderReconstructor
 
 
 @pytest.mark.parametrize("check", hepreco.testing.CHECKS, ids=lambda check: check.__name__)

@@ -1,9 +1,9 @@
 import pytest
 import torch
-from hepreco_autoencoder import Autoencoder, reconstruction_error
 from torch import nn
 
 from hepreco.training import initialised
+from hepreco_autoencoder import Autoencoder, reconstruction_error
 
 
 @pytest.fixture

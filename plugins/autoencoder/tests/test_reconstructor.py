@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hepreco_autoencoder import AutoencoderReconstructor, network_inputs
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from hepreco.errors import ConfigError, WeightsError
 from hepreco.events import EventBatch
 from hepreco.plugin import discover
+from hepreco_autoencoder import AutoencoderReconstructor, network_inputs
 
 #: Double precision, summed in another order.
 SAME = 1e-12

@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from hepreco_autoencoder import Autoencoder, AutoencoderReconstructor, network_inputs, reconstruction_error
 
 from hepreco.errors import DatasetError
 from hepreco.events import EventBatch
 from hepreco.plugin import Checkpoint, TrainingOptions
 from hepreco.training import split
 from hepreco.weights import Manifest, read_manifest, save_weights
+from hepreco_autoencoder import Autoencoder, AutoencoderReconstructor, network_inputs, reconstruction_error
 
 #: Single against double precision.
 CLOSE = 1e-4

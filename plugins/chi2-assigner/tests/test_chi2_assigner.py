@@ -41,7 +41,9 @@ def slow_chi2(plugin, jets):
             chi2 += sum(((m - plugin.top_mass) / plugin.sigma_top) ** 2 for m in top)
         else:
             chi2 += ((top[0] - top[1]) / plugin.sigma_difference) ** 2
-        best = min(best, (chi2, (frozenset([(b1, frozenset([q1, q2])), (b2, frozenset([q3, q4]))]))), key=lambda x: x[0])
+        best = min(
+            best, (chi2, (frozenset([(b1, frozenset([q1, q2])), (b2, frozenset([q3, q4]))]))), key=lambda x: x[0]
+        )
     return best
 
 
@@ -83,7 +85,9 @@ def test_perfect_tops_cost_nothing_and_come_back():
     found = plugin.reconstruct(made)
     assert found["chi2"].item() == pytest.approx(0.0, abs=1e-12)
     torch.testing.assert_close(mass(found["top"]), torch.full((1, 2), TOP_MASS, dtype=torch.float64))
-    triples = {(int(found["b_index"][0, i]), frozenset(found["q_index"][0, 2 * i : 2 * i + 2].tolist())) for i in (0, 1)}
+    triples = {
+        (int(found["b_index"][0, i]), frozenset(found["q_index"][0, 2 * i : 2 * i + 2].tolist())) for i in (0, 1)
+    }
     assert triples == {(2, frozenset([3, 4])), (5, frozenset([6, 7]))}
 
 

@@ -55,6 +55,6 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--traceback", is_flag=True, help="Show the Python traceback of an unexpected error.")
 @click.version_option(version("hepreco"), prog_name="hepreco")
-def main(traceback: bool) -> None:  # noqa: ARG001, FBT001  read by the group
+def main(traceback: bool) -> None:  # noqa: ARG001  read by the group
     """Run reconstruction plugins over NanoAOD files, and look at what they find."""
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # says which of many fonts are not installed

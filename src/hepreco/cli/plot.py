@@ -12,7 +12,9 @@ from hepreco.histograms import read_histograms
 
 @click.command()
 @click.argument("output", type=click.Path(path_type=Path))
-@click.option("--config", type=click.Path(path_type=Path), help="TOML file with the mass peaks and ROC curves to measure.")
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="TOML file with the mass peaks and ROC curves to measure."
+)
 def plot(output: Path, config: Path | None) -> None:
     """Draw the figures of the run in directory OUTPUT again, from its histograms.zip."""
     stored = read_histograms(output / "histograms.zip")

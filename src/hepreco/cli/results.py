@@ -31,7 +31,11 @@ def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
     console.print(table)
     for failure in sorted(report.failures, key=lambda failure: failure.chunk)[:20]:
         chunk = failure.chunk
-        console.print(f"  not processed: {chunk.file} [{chunk.start}, {chunk.stop}): {failure.reason}", highlight=False, markup=False)
+        console.print(
+            f"  not processed: {chunk.file} [{chunk.start}, {chunk.stop}): {failure.reason}",
+            highlight=False,
+            markup=False,
+        )
     for dataset, counts in sorted(report.without_answer.items()):
         for plugin, count in counts.items():
             console.print(f"  {dataset}: {plugin} has no answer for {count} selected events", highlight=False)
@@ -39,7 +43,9 @@ def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
         _show_cutflow(histograms["cutflow"])
 
 
-def draw(output: Path, histograms: Mapping[str, hist.Hist], analysis: AnalysisConfig, *, labels: Mapping[str, str]) -> None:
+def draw(
+    output: Path, histograms: Mapping[str, hist.Hist], analysis: AnalysisConfig, *, labels: Mapping[str, str]
+) -> None:
     """Figures (PNG and PDF) of all histograms, mass peaks and ROC curves, and the studies' numbers as JSON."""
     directory = output / "figures"
     directory.mkdir(exist_ok=True)
@@ -66,7 +72,7 @@ def _show_cutflow(cutflow: hist.Hist) -> None:
     nominal = cutflow[{"variation": "nominal"}]
     for cut in cutflow.axes["cut"]:
         cells = [nominal[{"dataset": dataset, "cut": cut}] for dataset in datasets]
-        table.add_row(cut, *(f"{cell.value:.6g} ± {cell.variance ** 0.5:.2g}" for cell in cells))
+        table.add_row(cut, *(f"{cell.value:.6g} ± {cell.variance**0.5:.2g}" for cell in cells))
     console.print(table)
 
 
@@ -80,7 +86,9 @@ def _mass_peak(
     except StudyError as error:
         table.add_row(f"{config.histogram}, {config.dataset}", f"not measured: {error.problem}")
         return {"histogram": config.histogram, "dataset": config.dataset, "not_measured": error.problem}
-    plotting.save_figure(plotting.mass_peak_figure(histogram, peak), directory / f"{config.histogram}-{config.dataset}-peak")
+    plotting.save_figure(
+        plotting.mass_peak_figure(histogram, peak), directory / f"{config.histogram}-{config.dataset}-peak"
+    )
     table.add_row(
         f"{config.histogram}, {config.dataset}",
         f"position {peak.position} GeV, width {peak.width} GeV, "
@@ -107,7 +115,9 @@ def _rocs(
             continue
         curves[config.histogram] = curve
         table.add_row(title, f"AUC {studies.Value(curve.auc, curve.auc_uncertainty)}")
-        numbers.append({**asdict(config), "auc": curve.auc, "auc_uncertainty": curve.auc_uncertainty, "rejection": rejection})
+        numbers.append(
+            {**asdict(config), "auc": curve.auc, "auc_uncertainty": curve.auc_uncertainty, "rejection": rejection}
+        )
     if curves:
         plotting.save_figure(plotting.roc_figure(curves), directory / "roc")
     return numbers

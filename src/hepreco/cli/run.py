@@ -29,9 +29,15 @@ from hepreco.processing.runner import ExecutorName
     help="Read these instead of the configured datasets: a path, quoted glob or address, one dataset each; may be repeated.",
 )
 @click.option(
-    "--executor", type=click.Choice(get_args(ExecutorName)), default="iterative", show_default=True, help="Where to run."
+    "--executor",
+    type=click.Choice(get_args(ExecutorName)),
+    default="iterative",
+    show_default=True,
+    help="Where to run.",
 )
-@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Processes of futures and dask.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Processes of futures and dask."
+)
 @click.option("--scheduler", metavar="ADDRESS", help="A running Dask scheduler; by default one is embedded.")
 @click.option("--chunksize", type=click.IntRange(min=1), default=100_000, show_default=True, help="Events per chunk.")
 @click.option("--skip-bad-files", is_flag=True, help="Count files that cannot be read, and go on.")
@@ -45,6 +51,7 @@ def run(config: Path, output: Path, files: tuple[str, ...], **options: Any) -> N
     Writes histograms.zip (UHI), figures, report.json and studies.json into the output directory. The exit status is 0 when
     every chunk was processed (or skipped on request), 1 when some are missing, 2 on an error.
     """
+    output = output.resolve()
     analysis = read_config(config)
     _prepare(output, resume=options["resume"])
     tables = override_files(analysis.datasets, files) if files else analysis.datasets
@@ -83,11 +90,13 @@ def _prepare(output: Path, *, resume: bool) -> None:
         probe = output / ".writable"
         probe.touch()
         probe.unlink()
-        if not resume:
-            for stale in ("checkpoints", "columns"):
-                shutil.rmtree(output / stale, ignore_errors=True)
+        (output / "studies.json").unlink(missing_ok=True)
+        for stale in ("figures",) if resume else ("figures", "checkpoints", "columns"):
+            shutil.rmtree(output / stale, ignore_errors=True)
     except OSError as error:
-        raise OutputError(f"cannot write to {output}: {error.strerror}", "choose another directory for --output") from None
+        raise OutputError(
+            f"cannot write to {output}: {error.strerror}", "choose another directory for --output"
+        ) from None
 
 
 def _dataset(name: str, table: DatasetConfig, output: Path) -> Dataset:
@@ -107,7 +116,7 @@ def _processor(analysis: AnalysisConfig, output: Path, *, columns: str | None, d
         variations=analysis.variations,
         luminosity=analysis.luminosity,
         device=device,
-        columns=ColumnWriter((output / "columns").resolve(), columns) if columns else None,  # type: ignore[arg-type]
+        columns=ColumnWriter(output / "columns", columns) if columns else None,  # type: ignore[arg-type]
     )
 
 

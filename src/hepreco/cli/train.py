@@ -22,7 +22,9 @@ from hepreco.weights import Manifest, save_weights
 @click.option("--files", multiple=True, required=True, help="NanoAOD files to train on; may be repeated.")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Directory for the weights.")
 @click.option("--sample", help="What the files are, in words that let a reader regenerate them.")
-@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="An option of the plugin, in TOML syntax.")
+@click.option(
+    "--option", "options", multiple=True, metavar="KEY=VALUE", help="An option of the plugin, in TOML syntax."
+)
 @click.option("--epochs", type=click.IntRange(min=1), default=200, show_default=True)
 @click.option("--batch-size", type=click.IntRange(min=1), default=512, show_default=True)
 @click.option("--learning-rate", type=float, default=1e-3, show_default=True)
@@ -32,7 +34,12 @@ from hepreco.weights import Manifest, save_weights
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--resume", is_flag=True, help="Continue from the running checkpoint in the output directory.")
 def train(
-    plugin: str, files: tuple[str, ...], output: Path, sample: str | None, options: tuple[str, ...], resume: bool,  # noqa: FBT001
+    plugin: str,
+    files: tuple[str, ...],
+    output: Path,
+    sample: str | None,
+    options: tuple[str, ...],
+    resume: bool,
     **settings: object,
 ) -> None:
     """Train the weights of PLUGIN and write them, with their manifest, into the output directory."""
@@ -52,7 +59,9 @@ def train(
             advance(epoch - reached[-1])
             reached.append(epoch)
             if epoch % 10 == 0:
-                console.print(f"epoch {epoch}: " + ", ".join(f"{k} {v:.5g}" for k, v in losses.items()), highlight=False)
+                console.print(
+                    f"epoch {epoch}: " + ", ".join(f"{k} {v:.5g}" for k, v in losses.items()), highlight=False
+                )
 
         result = reconstructor.train(batch, training, report=report)
     arguments = [argument if "/" not in argument else Path(argument).name for argument in sys.argv[1:]]
@@ -74,4 +83,6 @@ def _parse(options: tuple[str, ...]) -> dict[str, object]:
     try:
         return tomllib.loads("\n".join(options))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"cannot read --option {' '.join(options)}: {error}", "write it as in TOML, for example latent=8") from None
+        raise ConfigError(
+            f"cannot read --option {' '.join(options)}: {error}", "write it as in TOML, for example latent=8"
+        ) from None

@@ -3,7 +3,7 @@
 from hepreco.events.batch import EventBatch
 from hepreco.events.bridge import four_vector_records, missing_where_nan, parallel_to_collection, to_batch
 from hepreco.events.datasets import Dataset, to_fileset
-from hepreco.events.objects import InputSpec, ObjectSpec, column, finite_momenta, passing
+from hepreco.events.objects import InputSpec, ObjectSpec, column, finite, momentum_columns, passing
 from hepreco.events.reading import NanoAODSchema, read_batch
 from hepreco.events.variations import NOMINAL, Variation
 
@@ -16,9 +16,10 @@ __all__ = [
     "ObjectSpec",
     "Variation",
     "column",
-    "finite_momenta",
+    "finite",
     "four_vector_records",
     "missing_where_nan",
+    "momentum_columns",
     "parallel_to_collection",
     "passing",
     "read_batch",

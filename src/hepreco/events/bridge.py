@@ -12,7 +12,9 @@ from hepreco.events.objects import InputSpec, ObjectSpec, column, passing
 from hepreco.kinematics import from_pt_eta_phi_mass, to_pt_eta_phi_mass
 
 
-def to_batch(events: ak.Array, inputs: InputSpec, *, weight: NDArray[np.float64]) -> tuple[EventBatch, NDArray[np.bool_]]:
+def to_batch(
+    events: ak.Array, inputs: InputSpec, *, weight: NDArray[np.float64]
+) -> tuple[EventBatch, NDArray[np.bool_]]:
     """Select, order and pad what a plugin reads.
 
     Parameters
@@ -39,7 +41,9 @@ def to_batch(events: ak.Array, inputs: InputSpec, *, weight: NDArray[np.float64]
     for spec, table in zip(inputs.objects, slots, strict=True):
         enough &= (table >= 0).sum(axis=1) >= spec.at_least
     index = np.concatenate([_local(events, spec, t) for spec, t in zip(inputs.objects, slots, strict=True)], axis=1)
-    momenta = [_gather(events, spec, t, ("pt", "eta", "phi", "mass")) for spec, t in zip(inputs.objects, slots, strict=True)]
+    momenta = [
+        _gather(events, spec, t, ("pt", "eta", "phi", "mass")) for spec, t in zip(inputs.objects, slots, strict=True)
+    ]
     pt, eta, phi, mass = (torch.from_numpy(np.concatenate(parts, axis=1)) for parts in zip(*momenta, strict=True))
     mask = torch.from_numpy(index >= 0)
     batch = EventBatch(
@@ -147,5 +151,7 @@ def _gather(
 def _missing_momentum(events: ak.Array, collection: str | None) -> Tensor:
     if collection is None:
         return torch.full((len(events), 2), torch.nan, dtype=torch.float64)
-    pt, phi = (torch.from_numpy(_flat(column(events, f"{collection}.{name}")).astype(np.float64)) for name in ("pt", "phi"))
+    pt, phi = (
+        torch.from_numpy(_flat(column(events, f"{collection}.{name}")).astype(np.float64)) for name in ("pt", "phi")
+    )
     return torch.stack((pt * torch.cos(phi), pt * torch.sin(phi)), dim=-1)

@@ -44,19 +44,19 @@ class Dataset:
         """
         paths = dict.fromkeys(path for pattern in self.files for path in self._expand(pattern))
         if not paths:
-            raise DatasetError(f"dataset {self.name!r} names no files", "give it files = [\"...\"] or use --files")
+            raise DatasetError(f"dataset {self.name!r} names no files", 'give it files = ["..."] or use --files')
         return tuple(paths)
 
     def _expand(self, pattern: str) -> list[str]:
-        if "://" in pattern or Path(pattern).is_file():
+        if "://" in pattern:
             return [pattern]
-        matches = sorted(glob(pattern, recursive=True))
+        matches = [pattern] if Path(pattern).is_file() else glob(pattern, recursive=True)
         if not matches:
             raise DatasetError(
                 f"dataset {self.name!r}: no such file: {pattern}",
                 "check the path (relative paths start at the working directory of the command, or at the TOML file)",
             )
-        return matches
+        return sorted(str(Path(match).resolve()) for match in matches)
 
 
 def to_fileset(datasets: Iterable[Dataset]) -> dict[str, dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Final
 
 import awkward as ak
 import numpy as np
+from numpy.typing import NDArray
 
 from hepreco.errors import ConfigError, DatasetError
 
@@ -134,7 +135,8 @@ def column(events: ak.Array, path: str) -> ak.Array:
         except ValueError as error:  # vector refuses to make a momentum of less than four coordinates
             wanted = ", ".join(f"{name}_{coordinate}" for coordinate in MOMENTUM)
             raise DatasetError(
-                f"{_file(events)}: {name} is not a collection of four-momenta: {error}", f"it needs the branches {wanted}"
+                f"{_file(events)}: {name} is not a collection of four-momenta: {error}",
+                f"it needs the branches {wanted}",
             ) from None
     return values
 
@@ -150,16 +152,24 @@ def passing(events: ak.Array, collection: str, where: Iterable[str]) -> ak.Array
     return mask
 
 
-def finite_momenta(events: ak.Array, collections: Iterable[str]) -> np.ndarray:
-    """Whether each event's objects all have finite pt, η, φ and mass (as far as the collection stores them)."""
-    finite = np.ones(len(events), dtype=bool)
-    for collection in collections:
-        fields = column(events, collection).fields
-        for name in MOMENTUM:
-            if name in fields:
-                values = np.isfinite(column(events, f"{collection}.{name}"))
-                finite &= ak.to_numpy(ak.all(values, axis=1) if values.ndim > 1 else values)
-    return finite
+def finite(events: ak.Array, paths: Iterable[str]) -> NDArray[np.bool_]:
+    """Whether all of an event's entries in these columns (``Jet.pt``, …) are finite; a column that is not there is."""
+    mask = np.ones(len(events), dtype=bool)
+    for path in dict.fromkeys(paths):
+        collection, _, name = path.partition(".")
+        if name in column(events, collection).fields:
+            values = column(events, path)
+            entries = np.isfinite(ak.to_numpy(ak.flatten(values, axis=None) if values.ndim > 1 else values))
+            if not entries.all():
+                mask &= ak.to_numpy(ak.all(np.isfinite(values), axis=1)) if values.ndim > 1 else entries
+    return mask
+
+
+def momentum_columns(inputs: InputSpec) -> tuple[str, ...]:
+    """The columns of momenta that a plugin reads."""
+    objects = [f"{spec.collection}.{name}" for spec in inputs.objects for name in MOMENTUM]
+    missing = [f"{inputs.missing_momentum}.{name}" for name in ("pt", "phi")] if inputs.missing_momentum else []
+    return (*objects, *missing)
 
 
 def _any_field(events: ak.Array, collection: str) -> ak.Array:

@@ -13,7 +13,7 @@ from hepreco.errors import DatasetError
 from hepreco.events.batch import EventBatch
 from hepreco.events.bridge import to_batch
 from hepreco.events.datasets import Dataset
-from hepreco.events.objects import InputSpec, finite_momenta
+from hepreco.events.objects import InputSpec, finite, momentum_columns
 
 
 class NanoAODSchema(nanoevents.NanoAODSchema):  # type: ignore[misc]
@@ -48,11 +48,10 @@ def read_batch(
         A file cannot be read, or no event has the required objects.
     """
     batches = []
-    collections = [spec.collection for spec in inputs.objects]
     for path in dataset.paths():
         for start, stop in _chunks(path, dataset.tree, chunksize):
             events = _open(path, dataset.tree, start, stop)
-            events = events[finite_momenta(events, collections)]
+            events = events[finite(events, momentum_columns(inputs))]
             weight = np.asarray(events.genWeight if "genWeight" in events.fields else np.ones(len(events)), np.float64)
             batches.append(to_batch(events, inputs, weight=weight)[0])
             progress(stop - start)

@@ -54,8 +54,12 @@ class Variation:
             return varied
         missing = events[self.missing_momentum]
         entering = objects.pt > self.propagate_above
-        px = missing.pt * np.cos(missing.phi) - (self.scale - 1) * ak.sum((objects.pt * np.cos(objects.phi))[entering], 1)
-        py = missing.pt * np.sin(missing.phi) - (self.scale - 1) * ak.sum((objects.pt * np.sin(objects.phi))[entering], 1)
+        px = missing.pt * np.cos(missing.phi) - (self.scale - 1) * ak.sum(
+            (objects.pt * np.cos(objects.phi))[entering], 1
+        )
+        py = missing.pt * np.sin(missing.phi) - (self.scale - 1) * ak.sum(
+            (objects.pt * np.sin(objects.phi))[entering], 1
+        )
         missing = ak.with_field(missing, np.hypot(px, py), "pt")
         missing = ak.with_field(missing, np.arctan2(py, px), "phi")
         return ak.with_field(varied, missing, self.missing_momentum)

@@ -26,7 +26,9 @@ def write_toy(sample: ToySample, path: Path, *, progress: Callable[[int], None] 
         for start in range(0, max(sample.events, 1), BLOCK):
             branches = _branches(toy_events(sample, start=start), start)
             if tree is None:
-                tree = file.mktree("Events", {name: values.type.content for name, values in branches.items()}, title="Events")
+                tree = file.mktree(
+                    "Events", {name: values.type.content for name, values in branches.items()}, title="Events"
+                )
             tree.extend(branches)
             progress(len(branches["run"]))
     partial.replace(path)

@@ -176,7 +176,9 @@ def _smear(momenta: Tensor, resolution: Tensor, angle: float, generator: Generat
     factor = (1 + resolution * _normal(shape, generator)).clamp(min=0.05)
     eta = kinematics.eta(momenta) + angle * _normal(shape, generator)
     phi = kinematics.phi(momenta) + angle * _normal(shape, generator)
-    smeared = kinematics.from_pt_eta_phi_mass(kinematics.pt(momenta) * factor, eta, phi, kinematics.mass(momenta) * factor)
+    smeared = kinematics.from_pt_eta_phi_mass(
+        kinematics.pt(momenta) * factor, eta, phi, kinematics.mass(momenta) * factor
+    )
     return torch.where(momenta[..., :1] > 0, smeared, 0.0)
 
 
@@ -188,7 +190,7 @@ def _missing(seen: Tensor, true: Tensor, generator: Generator) -> Tensor:
 def _btag(flavour: Tensor, generator: Generator) -> Tensor:
     """A discriminator in [0, 1]: above 0.2783 for 77 % of b jets and 5 % of others."""
     u = _uniform(flavour.shape, generator)
-    return torch.where(flavour == 5, u**0.2 - (1 - u) ** 3, u ** 3.1 * 0.3 + u**60 * 0.7).clamp(0.0, 1.0)
+    return torch.where(flavour == 5, u**0.2 - (1 - u) ** 3, u**3.1 * 0.3 + u**60 * 0.7).clamp(0.0, 1.0)
 
 
 def _uniform(shape: int | tuple[int, ...] | torch.Size, generator: Generator) -> Tensor:

@@ -17,7 +17,9 @@ from hepreco.events import column
 from hepreco.histograms.specs import HistogramSpec
 
 
-def fill(spec: HistogramSpec, events: Mapping[str, ak.Array], *, weights: Mapping[str, NDArray[np.float32]], dataset: str) -> hist.Hist:
+def fill(
+    spec: HistogramSpec, events: Mapping[str, ak.Array], *, weights: Mapping[str, NDArray[np.float32]], dataset: str
+) -> hist.Hist:
     """The histogram of one chunk.
 
     Parameters
@@ -51,7 +53,8 @@ def fill_cutflow(
     for position, masks in enumerate(passed.values()):
         for cut, mask in enumerate(masks.values()):
             booked.view()[0, position, cut] = (
-                np.sum(weights[mask], dtype=np.float64), np.sum(np.square(weights[mask]), dtype=np.float64)
+                np.sum(weights[mask], dtype=np.float64),
+                np.sum(np.square(weights[mask]), dtype=np.float64),
             )
     return booked
 
@@ -83,13 +86,13 @@ def _book(dataset: str, variations: Sequence[str], axis: object) -> hist.Hist:
 
 def _entries(values: ak.Array, weight: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """All present entries, flat, each with its event's weight."""
-    values = ak.from_regular(values, axis=None) if values.ndim > 1 else values
-    present = ~ak.is_none(values, axis=-1)
-    weights = ak.broadcast_arrays(weight, present)[0]
-    return (
-        ak.to_numpy(ak.drop_none(ak.flatten(values[present], axis=None))),
-        ak.to_numpy(ak.flatten(weights[present], axis=None)),
-    )
+    flat = ak.to_numpy(ak.drop_none(ak.flatten(values, axis=None)))
+    if values.ndim == 1:
+        return flat, weight if len(flat) == len(weight) else weight[ak.to_numpy(~ak.is_none(values))]
+    counts = ak.count(values, axis=-1)
+    while counts.ndim > 1:
+        counts = ak.sum(counts, axis=-1)
+    return flat, np.repeat(weight, ak.to_numpy(counts))
 
 
 def _weighted_bins(axis: object, values: NDArray[np.float64], weight: NDArray[np.float32]) -> NDArray[np.void]:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import hist
-
 import numpy as np
 
 from hepreco.plugin import Axis, Column, Reconstructor

@@ -51,4 +51,6 @@ def read_histograms(path: Path) -> StoredHistograms:
                 json.loads(archive.read(PROVENANCE)),
             )
     except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise OutputError(f"cannot read histograms from {path}: {error}", "point to a file that 'hepreco run' wrote") from None
+        raise OutputError(
+            f"cannot read histograms from {path}: {error}", "point to a file that 'hepreco run' wrote"
+        ) from None

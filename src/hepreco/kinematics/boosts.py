@@ -31,7 +31,7 @@ def two_body_decay(
     |p*| = √λ(m², m₁², m₂²) / 2m (PDG review of kinematics, equation 49.17). Daughters heavier than the parent
     give NaN: choose masses that fit.
     """
-    m = torch.sqrt((parent[:, 0] ** 2 - (parent[:, 1:] ** 2).sum(-1)))
+    m = torch.sqrt(parent[:, 0] ** 2 - (parent[:, 1:] ** 2).sum(-1))
     first, second = masses
     kallen = (m * m - (first + second) ** 2) * (m * m - (first - second) ** 2)
     p = torch.sqrt(kallen) / (2 * m)

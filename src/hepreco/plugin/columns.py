@@ -107,7 +107,9 @@ def attachable(
     return ak.zip(fields, depth_limit=1)
 
 
-def check_outputs(tensors: Mapping[str, Tensor], *, columns: tuple[Column, ...], batch: EventBatch, plugin: str) -> None:
+def check_outputs(
+    tensors: Mapping[str, Tensor], *, columns: tuple[Column, ...], batch: EventBatch, plugin: str
+) -> None:
     """Raise :class:`~hepreco.errors.PluginError` unless the tensors are what the columns promise."""
     remedy = "run 'hepreco plugins check' and tell the plugin's author"
     names = [spec.name for spec in columns]
@@ -118,7 +120,9 @@ def check_outputs(tensors: Mapping[str, Tensor], *, columns: tuple[Column, ...],
         if not isinstance(tensor, Tensor):
             raise PluginError(f"plugin {plugin!r}: {spec.name} is a {type(tensor).__name__}, not a tensor", remedy)
         if tuple(tensor.shape) != shape:
-            raise PluginError(f"plugin {plugin!r}: {spec.name} has shape {tuple(tensor.shape)}, promised {shape}", remedy)
+            raise PluginError(
+                f"plugin {plugin!r}: {spec.name} has shape {tuple(tensor.shape)}, promised {shape}", remedy
+            )
         if not (tensor.dtype == torch.int64 if spec.kind == "index" else tensor.is_floating_point()):
             raise PluginError(f"plugin {plugin!r}: {spec.name} is {tensor.dtype}, promised a {spec.kind}", remedy)
         if tensor.is_floating_point() and torch.isinf(tensor).any():

@@ -114,7 +114,9 @@ class TrainingOptions:
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch_size, self.patience) < 1 or self.learning_rate <= 0:
-            raise ConfigError(f"cannot train with {self}", "give positive epochs, batch size, patience and learning rate")
+            raise ConfigError(
+                f"cannot train with {self}", "give positive epochs, batch size, patience and learning rate"
+            )
         if not 0 < self.validation_fraction < 1:
             raise ConfigError(f"a validation fraction of {self.validation_fraction}", "give a number between 0 and 1")
 

@@ -67,7 +67,9 @@ class PluginRegistry:
         close = get_close_matches(name, names, n=1)
         raise PluginError(
             f"no plugin {name!r} is installed; there are: {', '.join(names) or 'none'}",
-            f"did you mean {close[0]!r}?" if close else f"install its distribution, for example 'pip install hepreco-{name}'",
+            f"did you mean {close[0]!r}?"
+            if close
+            else f"install its distribution, for example 'pip install hepreco-{name}'",
         )
 
 
@@ -83,7 +85,7 @@ def discover() -> PluginRegistry:
             continue
         try:
             found += _load(entry)
-        except Exception as error:  # noqa: BLE001  whatever a plugin raises is its reason, and is listed
+        except Exception as error:
             broken.append(BrokenPlugin(entry.name, distribution, f"{type(error).__name__}: {error}"))
     count = Counter(plugin.name for plugin in found)
     for plugin in found:
@@ -124,9 +126,13 @@ def _load(entry: EntryPoint) -> list[RegisteredPlugin]:
 
 def _validate(name: str, reconstructor: type[Reconstructor]) -> None:
     if not (isinstance(reconstructor, type) and issubclass(reconstructor, Reconstructor)):
-        raise PluginError(f"{name!r} is {reconstructor!r}, not a subclass of Reconstructor", "register the class itself")
+        raise PluginError(
+            f"{name!r} is {reconstructor!r}, not a subclass of Reconstructor", "register the class itself"
+        )
     if "__dataclass_params__" not in vars(reconstructor):  # decorated itself; a parent's frozen makes it frozen too
-        raise PluginError(f"{reconstructor.__qualname__} is not a frozen dataclass", "decorate it: @dataclass(frozen=True)")
+        raise PluginError(
+            f"{reconstructor.__qualname__} is not a frozen dataclass", "decorate it: @dataclass(frozen=True)"
+        )
     if reconstructor.__abstractmethods__:
         missing = ", ".join(sorted(reconstructor.__abstractmethods__))
         raise PluginError(f"{reconstructor.__qualname__} does not implement {missing}", "implement them")

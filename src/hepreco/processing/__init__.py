@@ -1,6 +1,7 @@
 """The coffea processor, the executors that it runs on, and the account of every chunk."""
 
 from hepreco.processing.columns_out import ColumnWriter
+from hepreco.processing.executors import DaskExecutor, FuturesExecutor, IterativeExecutor
 from hepreco.processing.processor import ReconstructionProcessor
 from hepreco.processing.report import Chunk, Failure, RunReport
 from hepreco.processing.runner import make_executor, run
@@ -10,7 +11,10 @@ __all__ = [
     "Chunk",
     "ColumnWriter",
     "Cut",
+    "DaskExecutor",
     "Failure",
+    "FuturesExecutor",
+    "IterativeExecutor",
     "ReconstructionProcessor",
     "RunReport",
     "make_executor",

@@ -30,7 +30,7 @@ class Reporting:
         for attempt in range(self.retries + 1):
             try:
                 return self.function(item)
-            except Exception as error:  # noqa: BLE001  every failure is reported
+            except Exception as error:
                 failure = Failure.from_exception(_chunk(work), error)
                 if failure.kind != "unreadable" or attempt == self.retries:
                     break

@@ -15,9 +15,9 @@ import torch
 from coffea import processor
 from numpy.typing import NDArray
 
-from hepreco.errors import ConfigError, DatasetError, HepRecoError, PluginError
 from hepreco.conventions import PB_FB
-from hepreco.events import NOMINAL, Variation, column, finite_momenta, to_batch
+from hepreco.errors import ConfigError, DatasetError, HepRecoError, PluginError
+from hepreco.events import NOMINAL, Variation, finite, momentum_columns, to_batch
 from hepreco.histograms import HistogramSpec, default_histograms, fill, fill_cutflow, sort_categories
 from hepreco.plugin import Reconstructor, attachable
 from hepreco.processing.columns_out import ColumnWriter
@@ -31,6 +31,9 @@ CUTFLOW = "cutflow"
 
 class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
     """Runs reconstructors over NanoAOD events and histograms what they find.
+
+    The output is ``{"histograms": {name: hist.Hist}, "report": RunReport}``, with the weighted cut flow among the
+    histograms.
 
     Parameters
     ----------
@@ -50,9 +53,6 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         Where the plugins compute.
     columns
         Writes every plugin's columns per event.
-
-    The output is ``{"histograms": {name: hist.Hist}, "report": RunReport}``, with the weighted cut flow among the
-    histograms.
     """
 
     def __init__(
@@ -113,14 +113,14 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         self.setup()
         meta = events.metadata
         chunk = Chunk(meta["dataset"], meta["filename"], meta["entrystart"], meta["entrystop"])
-        weight, finite = self._weights(events)
+        weight, usable = self._weights(events)
         passed: dict[str, dict[str, NDArray[np.bool_]]] = {}
         selected: dict[str, ak.Array] = {}
         weights: dict[str, NDArray[np.float32]] = {}
         without_answer: dict[str, int] = {}
         for variation in self.variations:
             varied = variation(events)
-            passed[variation.name] = cut_flow(varied, self.selection, finite=finite)
+            passed[variation.name] = cut_flow(varied, self.selection, finite=usable)
             mask = list(passed[variation.name].values())[-1]
             weights[variation.name] = weight[mask]
             selected[variation.name], missing = self._reconstruct(varied[mask], weight[mask], chunk)
@@ -155,7 +155,9 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         if cross_section is None or total == 0:
             return 1.0
         if self.luminosity is None:
-            raise ConfigError(f"dataset {dataset!r} has a cross-section, but there is no luminosity", "give luminosity in fb⁻¹")
+            raise ConfigError(
+                f"dataset {dataset!r} has a cross-section, but there is no luminosity", "give luminosity in fb⁻¹"
+            )
         return cross_section * PB_FB * self.luminosity / total
 
     def _weights(self, events: ak.Array) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -169,11 +171,10 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 f"{events.metadata['filename']}: no branch 'genWeight', which a dataset with a cross-section needs",
                 "take cross_section out of the dataset if it is data",
             )
-        specs = [spec for plugin in self.reconstructors.values() for spec in plugin.inputs.objects]
-        met = [plugin.inputs.missing_momentum for plugin in self.reconstructors.values()]
-        used = dict.fromkeys([part.collection for part in (*self.selection, *specs)] + [name for name in met if name])
-        finite = np.isfinite(weight)
-        return np.where(finite, weight, np.float32(0)), finite & finite_momenta(events, used)
+        read = [path for plugin in self.reconstructors.values() for path in momentum_columns(plugin.inputs)]
+        cut = [f"{cut.collection}.{name}" for cut in self.selection for name in cut.momentum_fields]
+        usable = np.isfinite(weight)
+        return np.where(usable, weight, np.float32(0)), usable & finite(events, (*cut, *read))
 
     def _reconstruct(
         self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk
@@ -182,14 +183,14 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         missing = {}
         for name, plugin in self.reconstructors.items():
             if name in events.fields:
-                raise ConfigError(f"{name!r} names a plugin's columns and a branch of {chunk.file}", "rename the plugin's table")
+                raise ConfigError(
+                    f"{name!r} names a plugin's columns and a branch of {chunk.file}", "rename the plugin's table"
+                )
             batch, enough = to_batch(events, plugin.inputs, weight=weight)
             columns = _guarded(plugin, batch.to(self.device), name=name, chunk=chunk)
-            record = attachable(
-                columns, columns=plugin.outputs, batch=batch, enough=enough, events=events, plugin=name
-            )
+            record = attachable(columns, columns=plugin.outputs, batch=batch, enough=enough, events=events, plugin=name)
             events = ak.with_field(events, record, name)
-            missing[name] = int((~enough).sum())
+            missing[name] = int((~enough).sum()) + _unanswered(columns)
         return events, missing
 
     def _write(self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk) -> frozenset[str]:
@@ -209,10 +210,19 @@ def _guarded(plugin: Reconstructor, batch: Any, *, name: str, chunk: Chunk) -> M
             return plugin.reconstruct(batch)
     except HepRecoError as error:
         raise error from None
-    except Exception as error:  # noqa: BLE001  a plugin may raise anything
+    except Exception as error:
         frame = extract_tb(error.__traceback__)[-1]
         problem = f"plugin {name!r} raised {type(error).__name__}: {error} ({frame.name}, line {frame.lineno})"
-    raise PluginError(f"{problem} on {chunk.file} [{chunk.start}, {chunk.stop})", "run 'hepreco plugins check', tell its author")
+    raise PluginError(
+        f"{problem} on {chunk.file} [{chunk.start}, {chunk.stop})", "run 'hepreco plugins check', tell its author"
+    )
+
+
+def _unanswered(columns: Mapping[str, torch.Tensor]) -> int:
+    """Events for which a plugin gave nothing but NaN."""
+    numbers = [values.flatten(start_dim=1) if values.ndim > 1 else values[:, None] for values in columns.values()]
+    floats = [values for values in numbers if values.is_floating_point()]
+    return int(torch.isnan(torch.cat(floats, dim=1)).all(dim=1).sum()) if floats else 0
 
 
 @cache
@@ -220,6 +230,10 @@ def _set_up(reconstructor: Reconstructor, device: str) -> None:
     """Once per process and plugin. A worker process has one thread, so that processes do not fight for cores."""
     if multiprocessing.parent_process() is not None:
         torch.set_num_threads(1)
+    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            f"device {device!r} was asked for, and there is none", "use --device cpu, or a machine with a GPU"
+        )
     reconstructor.setup(device)
 
 

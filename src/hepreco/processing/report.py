@@ -7,7 +7,6 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from hepreco.errors import HepRecoError
 
-
 Number = TypeVar("Number", int, float)
 
 
@@ -51,7 +50,10 @@ class Failure:
         reason = " ".join(f"{type(root).__name__}: {root}".split())
         if isinstance(root, OSError | EOFError) or _raised_while_reading(root):
             return cls(
-                chunk, "unreadable", f"cannot read {chunk.file}: {reason[:300]}", "replace the file, or use --skip-bad-files"
+                chunk,
+                "unreadable",
+                f"cannot read {chunk.file}: {reason[:300]}",
+                "replace the file, or use --skip-bad-files",
             )
         return cls(chunk, "error", reason[:500], "this is unexpected: please report it with this message")
 
@@ -109,7 +111,9 @@ class RunReport:
     @property
     def datasets(self) -> list[str]:
         """All datasets of which the run saw a chunk, sorted."""
-        return sorted({chunk.dataset for chunk in self.processed} | {failure.chunk.dataset for failure in self.failures})
+        return sorted(
+            {chunk.dataset for chunk in self.processed} | {failure.chunk.dataset for failure in self.failures}
+        )
 
     def events(self, dataset: str) -> int:
         """How many events of a dataset were processed."""

@@ -124,7 +124,9 @@ def run(
         results += _process(runner, chunks, reconstruction)
     output: Output = accumulate(results)
     report: RunReport = output["report"]
-    unaccounted = {_as_chunk(item) for item in planned} - report.processed - {failure.chunk for failure in report.failures}
+    unaccounted = (
+        {_as_chunk(item) for item in planned} - report.processed - {failure.chunk for failure in report.failures}
+    )
     report.failures |= {Failure(chunk, "lost", "no result came back", "resume the run") for chunk in unaccounted}
     return reconstruction.postprocess(output)
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepreco.events import ObjectSpec, passing
+from hepreco.events.objects import MOMENTUM, Comparison
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Cut:
 
     def __post_init__(self) -> None:
         ObjectSpec(self.collection, self.where)  # refuses what it cannot read
+
+    @property
+    def momentum_fields(self) -> tuple[str, ...]:
+        """The components of momenta that it compares."""
+        return tuple(c.field for c in map(Comparison.parse, self.where) if c.field in MOMENTUM)
 
     def __call__(self, events: ak.Array) -> NDArray[np.bool_]:
         """Whether each event passes."""

@@ -55,10 +55,16 @@ def read_manifest(directory: Path) -> Manifest:
     try:
         return converter.structure(tomllib.loads(path.read_text()), Manifest)
     except OSError as error:
-        raise WeightsError(f"no weights in {directory}: {error.strerror}", "train them, or install them again") from None
+        raise WeightsError(
+            f"no weights in {directory}: {error.strerror}", "train them, or install them again"
+        ) from None
     except (tomllib.TOMLDecodeError, cattrs.BaseValidationError) as error:
-        problem = "; ".join(cattrs.transform_error(error)) if isinstance(error, cattrs.BaseValidationError) else str(error)
-        raise WeightsError(f"{path} is not a manifest of weights: {problem}", "train them, or install them again") from None
+        problem = (
+            "; ".join(cattrs.transform_error(error)) if isinstance(error, cattrs.BaseValidationError) else str(error)
+        )
+        raise WeightsError(
+            f"{path} is not a manifest of weights: {problem}", "train them, or install them again"
+        ) from None
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:

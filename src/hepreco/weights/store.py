@@ -38,7 +38,9 @@ def read_weights(directory: Path) -> tuple[dict[str, Tensor], Manifest]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise WeightsError(f"cannot read {path}: {error.strerror}", "train the weights, or install them again") from None
+        raise WeightsError(
+            f"cannot read {path}: {error.strerror}", "train the weights, or install them again"
+        ) from None
     found = hashlib.sha256(data).hexdigest()
     if found != manifest.sha256:
         raise WeightsError(

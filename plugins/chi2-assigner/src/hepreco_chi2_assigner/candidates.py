@@ -11,9 +11,7 @@ from torch import Tensor
 @cache
 def triplets(jets: int) -> Int[Tensor, "candidate 3"]:
     """All (b, q, q′) of that many jets with q before q′: 3·C(n, 3) of them, in lexicographic order."""
-    found = [
-        (b, q, other) for b in range(jets) for q, other in combinations([i for i in range(jets) if i != b], 2)
-    ]
+    found = [(b, q, other) for b in range(jets) for q, other in combinations([i for i in range(jets) if i != b], 2)]
     return torch.tensor(found, dtype=torch.int64).reshape(-1, 3)
 
 

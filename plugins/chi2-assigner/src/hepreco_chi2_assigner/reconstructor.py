@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from hepreco import Column, EventBatch, InputSpec, ObjectSpec, Reconstructor
-from hepreco.errors import ConfigError
 from hepreco.conventions import TOP_MASS, W_MASS
+from hepreco.errors import ConfigError
 from hepreco.kinematics import mass, pt
 from hepreco.plugin import Axis
 from hepreco_chi2_assigner.candidates import bits, neutrinos, triplets
@@ -76,7 +76,9 @@ class Chi2Assigner(Reconstructor):
 
     def __post_init__(self) -> None:
         if not self._jets_needed <= self.at_most <= MOST_JETS:
-            raise ConfigError(f"chi2-assigner: at_most = {self.at_most} jets", f"give {self._jets_needed} to {MOST_JETS}")
+            raise ConfigError(
+                f"chi2-assigner: at_most = {self.at_most} jets", f"give {self._jets_needed} to {MOST_JETS}"
+            )
         if min(self.sigma_w, self.sigma_top, self.sigma_leptonic_top, self.sigma_difference) <= 0:
             raise ConfigError("chi2-assigner: a resolution is not positive", "give widths in GeV")
 
@@ -169,7 +171,9 @@ class Chi2Assigner(Reconstructor):
         if self._hadronic:
             order = pt(tops).argsort(dim=1, descending=True, stable=True)
             tops, ws, slots = (torch.take_along_dim(x, order[..., None], dim=1) for x in (tops, ws, slots))
-        assigned = torch.where(slots >= 0, torch.take_along_dim(index, slots.clamp(min=0).flatten(1), 1).view_as(slots), -1)
+        assigned = torch.where(
+            slots >= 0, torch.take_along_dim(index, slots.clamp(min=0).flatten(1), 1).view_as(slots), -1
+        )
         return {
             "chi2": total,
             "w": ws,
