@@ -104,8 +104,8 @@ def read_config(path: Path) -> AnalysisConfig:
 def override_files(datasets: Mapping[str, DatasetConfig], files: tuple[str, ...]) -> dict[str, DatasetConfig]:
     """The datasets that ``--files [NAME=]PATH …`` asks for instead of those of the configuration.
 
-    Each argument is one dataset (quote a glob to have it so); several of one name are joined. Without a name it is called
-    after the file. A dataset of the configuration keeps its label and cross-section.
+    Each argument is one dataset (quote a glob to have it so); several of one name are joined. Without a name it is
+    called after the file. A dataset of the configuration keeps its label and cross-section.
     """
     chosen: dict[str, tuple[str, ...]] = {}
     for argument in files:

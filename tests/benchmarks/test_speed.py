@@ -1,7 +1,7 @@
 """Speed, as ratios and rates measured side by side in one run: ``tox -e bench``.
 
-Nothing here fails for being slow: machines are noisy. Each benchmark prints what it measured, and asserts that both sides computed
-the same.
+Nothing here fails for being slow: machines are noisy. Each benchmark prints what it measured, and asserts that both
+sides computed the same.
 """
 
 import subprocess
@@ -158,7 +158,8 @@ def test_inference_against_torch_wrapper(tmp_path, sample):
     scaled = [x - torch.from_numpy(y) for x, y in zip(inputs, coffea_way(), strict=True)]
     assert all(torch.isfinite(difference).all() for difference in scaled)
     print(
-        f"\ninference: {len(batch) / ours:,.0f} events/s, coffea's wrapper {len(batch) / theirs:,.0f} events/s, ratio {theirs / ours:.2f}"
+        f"\ninference: {len(batch) / ours:,.0f} events/s, coffea's wrapper {len(batch) / theirs:,.0f} events/s, "
+        f"ratio {theirs / ours:.2f}"
     )
 
 
@@ -183,5 +184,6 @@ def test_peak_memory_is_flat(tmp_path):
         peaks.append(int(output.stdout.split()[-1]) / 1024)
     assert min(peaks) > 0
     print(
-        f"\npeak memory: {peaks[0]:.0f} MiB for 20 000 events, {peaks[1]:.0f} MiB for 200 000: ratio {peaks[1] / peaks[0]:.2f}"
+        f"\npeak memory: {peaks[0]:.0f} MiB for 20 000 events, {peaks[1]:.0f} MiB for 200 000: "
+        f"ratio {peaks[1] / peaks[0]:.2f}"
     )

@@ -47,7 +47,7 @@ def test_anything_else_is_refused(cut):
 
 
 def test_a_missing_branch_is_named_with_its_closest():
-    with pytest.raises(DatasetError, match="Jet_ptt.*\n.*pt"):
+    with pytest.raises(DatasetError, match=r"Jet_ptt.*\n.*pt"):
         column(EVENTS, "Jet.ptt")
     with pytest.raises(DatasetError, match="Jets_pt"):
         column(EVENTS, "Jets.pt")

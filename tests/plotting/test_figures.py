@@ -77,7 +77,7 @@ def test_density_is_the_fraction_of_all_events() -> None:
     (axes,) = histogram_figure(h, labels=LABELS, density=True).axes
     one = nominal(h, "ttbar")
     assert lines(axes)["tt̄"].get_data().values == pytest.approx(one.values() / one.values(flow=True).sum())
-    assert axes.get_ylabel() == "Fraction of events / 10 GeV"
+    assert axes.get_ylabel() == "Fraction of entries / 10 GeV"
 
 
 def test_envelope_spans_all_variations() -> None:
@@ -99,11 +99,11 @@ def test_dataset_without_a_variation_of_others_has_no_envelope() -> None:
 
 def test_axes_say_what_they_show() -> None:
     (axes,) = histogram_figure(masses(), labels={"ttbar": "tt̄"}).axes
-    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_xscale()) == ("mass [GeV]", "Events / 10 GeV", "linear")
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_xscale()) == ("mass [GeV]", "Entries / 10 GeV", "linear")
     assert legend(axes) == ["multijet", "tt̄", "stat. uncertainty"]
     assert "outside the axis: multijet" in axes.texts[0].get_text()
     (axes,) = histogram_figure(book(LOGARITHMIC).fill("ttbar", "nominal", [1.0, 2.0])).axes
-    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_xscale()) == ("χ²", "Events / bin", "log")
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_xscale()) == ("χ²", "Entries / bin", "log")
 
 
 def test_negative_bins_are_in_sight() -> None:

@@ -151,13 +151,6 @@ class Elsewhere(torch.Tensor):
         return torch.device("meta")
 
 
-@dataclass(frozen=True)
-class MissingMomentumOnly(Good):
-    @property
-    def inputs(self) -> InputSpec:
-        return InputSpec((), missing_momentum="PuppiMET")
-
-
 def changed_in_place(_: Mapping[str, Tensor], batch: EventBatch) -> Mapping[str, Tensor]:
     batch.momenta.mul_(2)
     return {}
@@ -168,7 +161,6 @@ BROKEN = [
     ("options", ChangingOutputs(), "outputs changes between two calls"),
     ("options", Columns(column=Column("b score")), "column 'b score'; expected a Python identifier"),
     ("outputs", Broken(instead=lambda found, _: {"b_score": found["b_score"] / 0}), "b_score is infinite"),
-    ("outputs", Broken(instead=lambda found, _: {"b_index": found["b_index"].int()}), "b_index is torch.int32"),
     ("outputs", Broken(instead=lambda found, _: {"b_score": found["b_score"].half()}), "b_score is torch.float16"),
     ("index_range", Broken(instead=lambda _, batch: {"b_index": batch.index.amax(dim=1) + 1}), "b_index of event"),
     ("index_range", Broken(instead=lambda found, _: {"pair_index": found["pair_index"] * 0 - 2}), "is -2"),
@@ -242,7 +234,7 @@ BADLY_BROKEN = [
     ("options", ListOption(), "option where is a list"),
     ("options", TensorOption(), "option direction is a Tensor"),
     ("options", ChangingInputs(), "inputs changes between two calls"),
-    ("options", MissingMomentumOnly(), "expected an InputSpec with at least one collection"),
+    ("outputs", Broken(instead=lambda found, _: {"b_index": found["b_index"].int()}), "b_index is torch.int32"),
     ("options", Columns(column=Column("b_score")), "2 columns are named 'b_score'"),
     ("options", Columns(column=Column("more", per="Tau")), "column 'more' is per 'Tau'"),
     ("outputs", Broken(instead=lambda found, _: {"more": found["ht"]}), "returned columns"),

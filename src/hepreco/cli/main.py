@@ -22,10 +22,10 @@ COMMANDS = {
 class _Commands(click.Group):
     """Imports a command when it is asked for, and turns errors into advice."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  likewise
         if cmd_name not in COMMANDS:
             return None
         module, name = COMMANDS[cmd_name]

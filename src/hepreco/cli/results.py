@@ -37,7 +37,7 @@ def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
             markup=False,
         )
     for dataset, counts in sorted(report.without_answer.items()):
-        for plugin, count in counts.items():
+        for plugin, count in filter(lambda item: item[1], counts.items()):
             console.print(f"  {dataset}: {plugin} has no answer for {count} selected events", highlight=False)
     if "cutflow" in histograms:
         _show_cutflow(histograms["cutflow"])

@@ -26,7 +26,7 @@ from hepreco.processing.runner import ExecutorName
     "--files",
     multiple=True,
     metavar="[NAME=]PATH",
-    help="Read these instead of the configured datasets: a path, quoted glob or address, one dataset each; may be repeated.",
+    help="Read these instead of the configured datasets: a path, quoted glob or address each; may be repeated.",
 )
 @click.option(
     "--executor",
@@ -48,8 +48,8 @@ from hepreco.processing.runner import ExecutorName
 def run(config: Path, output: Path, files: tuple[str, ...], **options: Any) -> None:
     """Run the analysis described in the TOML file CONFIG.
 
-    Writes histograms.zip (UHI), figures, report.json and studies.json into the output directory. The exit status is 0 when
-    every chunk was processed (or skipped on request), 1 when some are missing, 2 on an error.
+    Writes histograms.zip (UHI), figures, report.json and studies.json into the output directory. The exit status is 0
+    when every chunk was processed (or skipped on request), 1 when some are missing, 2 on an error.
     """
     output = output.resolve()
     analysis = read_config(config)

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -40,7 +41,7 @@ def train(
     sample: str | None,
     options: tuple[str, ...],
     resume: bool,
-    **settings: object,
+    **settings: Any,
 ) -> None:
     """Train the weights of PLUGIN and write them, with their manifest, into the output directory."""
     reconstructor = discover()[plugin].build(_parse(options))
@@ -49,7 +50,7 @@ def train(
     checkpoint = output / "checkpoint"
     if checkpoint.exists() and not resume:
         raise ConfigError(f"{checkpoint} holds an unfinished training", "continue it with --resume, or remove it")
-    training = TrainingOptions(resume_from=checkpoint, **settings)  # type: ignore[arg-type]  click has checked them
+    training = TrainingOptions(resume_from=checkpoint, **settings)
     batch = read_batch(Dataset("training", files), reconstructor.inputs)
     console.print(f"training {plugin} on {len(batch)} events", highlight=False)
     reached = [0]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -116,15 +116,14 @@ class EventBatch:
 
     def _replaced(self, function: Callable[[Tensor], Tensor], names: tuple[str, ...]) -> "EventBatch":
         features = {name: function(feature) for name, feature in self.features.items()}
-        return replace(self, features=features, **{name: function(getattr(self, name)) for name in names})
+        changed: dict[str, Any] = {name: function(getattr(self, name)) for name in names}
+        return replace(self, features=features, **changed)
 
 
 def _join(batches: Sequence[EventBatch], *, dim: int) -> EventBatch:
     """Concatenate along events (0) or along objects (1)."""
     first = batches[0]
     names = (*PER_OBJECT, *PER_EVENT) if dim == 0 else PER_OBJECT
-    return replace(
-        first,
-        features={name: torch.cat([b.features[name] for b in batches], dim=dim) for name in first.features},
-        **{name: torch.cat([getattr(b, name) for b in batches], dim=dim) for name in names},
-    )
+    features = {name: torch.cat([batch.features[name] for batch in batches], dim=dim) for name in first.features}
+    joined: dict[str, Any] = {name: torch.cat([getattr(batch, name) for batch in batches], dim=dim) for name in names}
+    return replace(first, features=features, **joined)

@@ -1,5 +1,7 @@
 """Between awkward arrays and torch tensors: the only place where one becomes the other."""
 
+from typing import Any
+
 import awkward as ak
 import numpy as np
 import torch
@@ -13,7 +15,7 @@ from hepreco.kinematics import from_pt_eta_phi_mass, to_pt_eta_phi_mass
 
 
 def to_batch(
-    events: ak.Array, inputs: InputSpec, *, weight: NDArray[np.float64]
+    events: ak.Array, inputs: InputSpec, *, weight: NDArray[np.floating[Any]]
 ) -> tuple[EventBatch, NDArray[np.bool_]]:
     """Select, order and pad what a plugin reads.
 
@@ -110,7 +112,7 @@ def _to_awkward(tensor: Tensor) -> ak.Array:
     return ak.from_regular(array, axis=None) if tensor.ndim > 1 else array
 
 
-def _flat(values: ak.Array) -> NDArray[np.generic]:
+def _flat(values: ak.Array) -> NDArray[Any]:
     return ak.to_numpy(ak.flatten(values, axis=None) if values.ndim > 1 else values)
 
 

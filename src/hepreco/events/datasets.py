@@ -50,7 +50,7 @@ class Dataset:
     def _expand(self, pattern: str) -> list[str]:
         if "://" in pattern:
             return [pattern]
-        matches = [pattern] if Path(pattern).is_file() else glob(pattern, recursive=True)
+        matches = [pattern] if Path(pattern).is_file() else glob(pattern, recursive=True)  # noqa: PTH207  patterns may be absolute
         if not matches:
             raise DatasetError(
                 f"dataset {self.name!r}: no such file: {pattern}",

@@ -1,6 +1,6 @@
 """Simulated events in NanoAOD format."""
 
 from hepreco.generation.nanoaod import write_toy
-from hepreco.generation.toy import PROCESSES, ToySample, toy_events
+from hepreco.generation.toy import PROCESSES, Process, ToySample, toy_events
 
-__all__ = ["PROCESSES", "ToySample", "toy_events", "write_toy"]
+__all__ = ["PROCESSES", "Process", "ToySample", "toy_events", "write_toy"]

@@ -16,8 +16,8 @@ from hepreco.kinematics import to_pt_eta_phi_mass
 def write_toy(sample: ToySample, path: Path, *, progress: Callable[[int], None] = lambda _: None) -> Path:
     """Write a toy sample as a NanoAOD-format ROOT file, in place only once it is whole; returns the path.
 
-    ``Jet_truthParton`` is truth: which parton a jet comes from (0 to 5, −1 for none). ``progress`` is told how many events
-    each block held.
+    ``Jet_truthParton`` is truth: which parton a jet comes from (0 to 5, −1 for none). ``progress`` is told how many
+    events each block held.
     """
     partial = path.with_name(path.name + ".partial")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -75,7 +75,7 @@ def sort_categories(histogram: hist.Hist) -> hist.Hist:
     return ordered
 
 
-def _book(dataset: str, variations: Sequence[str], axis: object) -> hist.Hist:
+def _book(dataset: str, variations: Sequence[str], axis: bh.axis.Axis) -> hist.Hist:
     return hist.Hist(
         hist.axis.StrCategory([dataset], growth=True, name="dataset", label="dataset"),
         hist.axis.StrCategory(variations, growth=True, name="variation", label="variation"),
@@ -95,10 +95,12 @@ def _entries(values: ak.Array, weight: NDArray[np.float32]) -> tuple[NDArray[np.
     return flat, np.repeat(weight, ak.to_numpy(counts))
 
 
-def _weighted_bins(axis: object, values: NDArray[np.float64], weight: NDArray[np.float32]) -> NDArray[np.void]:
+def _weighted_bins(axis: bh.axis.Axis, values: NDArray[np.float64], weight: NDArray[np.float32]) -> NDArray[np.void]:
     """Σw and Σw² per bin, flow bins included; each term a float32."""
     sums = [
         bh.Histogram(axis, storage=bh.storage.Double()).fill(values, weight=term).view(flow=True)
         for term in (weight, np.square(weight))
     ]
-    return np.rec.fromarrays(sums, names=["value", "variance"])
+    bins = np.empty(sums[0].shape, dtype=[("value", np.float64), ("variance", np.float64)])
+    bins["value"], bins["variance"] = sums
+    return bins

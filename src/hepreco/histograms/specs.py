@@ -18,8 +18,8 @@ class HistogramSpec:
     name
         Its name in the output, and that of its last axis.
     columns
-        What is filled, for example ``("chi2_assigner.top.mass",)`` or ``("Jet.pt",)``: every entry of every column, with
-        its event's weight. Missing values are not filled.
+        What is filled, for example ``("chi2_assigner.top.mass",)`` or ``("Jet.pt",)``: every entry of every column,
+        with its event's weight. Missing values are not filled.
     axis
         Its binning.
     label, unit

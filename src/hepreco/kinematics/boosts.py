@@ -35,9 +35,8 @@ def two_body_decay(
     first, second = masses
     kallen = (m * m - (first + second) ** 2) * (m * m - (first - second) ** 2)
     p = torch.sqrt(kallen) / (2 * m)
-    options = {"generator": generator, "dtype": parent.dtype, "device": parent.device}
-    cos_theta = 2 * torch.rand(len(parent), **options) - 1
-    azimuth = 2 * torch.pi * torch.rand(len(parent), **options)
+    uniform = torch.rand(2, len(parent), generator=generator, dtype=parent.dtype, device=parent.device)
+    cos_theta, azimuth = 2 * uniform[0] - 1, 2 * torch.pi * uniform[1]
     sin_theta = torch.sqrt(1 - cos_theta**2)
     direction = torch.stack((sin_theta * torch.cos(azimuth), sin_theta * torch.sin(azimuth), cos_theta), dim=-1)
     velocity = parent[:, 1:] / parent[:, :1]

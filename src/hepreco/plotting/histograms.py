@@ -49,7 +49,7 @@ def histogram_figure(h: hist.Hist, *, labels: Mapping[str, str] | None = None, d
     ...     storage=hist.storage.Weight(),
     ... ).fill("ttbar", "nominal", [170.0, 175.0, 180.0])
     >>> histogram_figure(h, labels={"ttbar": "top pairs"}).axes[0].get_ylabel()
-    'Events / 5 GeV'
+    'Entries / 5 GeV'
     """
     drawn = spectra(h, labels=labels or {}, density=density)
     edges = np.asarray(h.axes[2].edges, dtype=np.float64)
@@ -58,7 +58,7 @@ def histogram_figure(h: hist.Hist, *, labels: Mapping[str, str] | None = None, d
     for position, spectrum in enumerate(drawn):
         _draw(axes, edges, spectrum, colour=COLOURS[position % len(COLOURS)])
     label = h.axes[2].label
-    end_labels(axes, x=label, y=per_bin("Fraction of events" if density else "Events", edges, label=label))
+    end_labels(axes, x=label, y=per_bin("Fraction of entries" if density else "Entries", edges, label=label))
     if is_logarithmic(edges):
         axes.set_xscale("log")
     axes.set_xlim(edges[0], edges[-1])

@@ -67,7 +67,7 @@ def mass_peak_figure(h: hist.Hist, peak: MassPeak, *, title: str = "") -> Figure
     upper.set_ylim(
         min(0.0, 1.1 * float(np.min(h.values()[shown]))), 1.5 * float(np.max((h.values() + uncertainties)[shown]))
     )
-    end_labels(upper, y=per_bin("Events", edges, label=h.axes[0].label))
+    end_labels(upper, y=per_bin("Entries", edges, label=h.axes[0].label))
     end_labels(lower, x=h.axes[0].label)
     lower.set_ylabel("Pull", loc="center")
     upper.legend(loc="upper right")
@@ -122,7 +122,7 @@ def _numbers(peak: MassPeak, unit: str) -> str:
         f"position  {peak.position}{unit}",
         f"width  {peak.width}{unit}",
         f"purity  {peak.purity} in {low:g}–{high:g}{unit}",
-        f"signal  {peak.signal_yield} events",
+        f"signal  {peak.signal_yield} entries",
         f"χ²/ndof  {peak.chi2:.1f}/{peak.ndof}",
     ]
     return "\n".join(lines + ["uncertainties unreliable"] * (not peak.valid))

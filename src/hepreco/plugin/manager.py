@@ -1,5 +1,6 @@
 """Finding installed plugins: validate each one, block some, hide none."""
 
+import inspect
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -124,8 +125,8 @@ def _load(entry: EntryPoint) -> list[RegisteredPlugin]:
     return registered
 
 
-def _validate(name: str, reconstructor: type[Reconstructor]) -> None:
-    if not (isinstance(reconstructor, type) and issubclass(reconstructor, Reconstructor)):
+def _validate(name: str, reconstructor: object) -> None:
+    if not (inspect.isclass(reconstructor) and issubclass(reconstructor, Reconstructor)):
         raise PluginError(
             f"{name!r} is {reconstructor!r}, not a subclass of Reconstructor", "register the class itself"
         )

@@ -28,7 +28,7 @@ class Checkpoints(CheckpointerABC):  # type: ignore[misc]
         file = sha256(f"{metadata['fileuuid']}:{metadata['filename']}".encode()).hexdigest()[:16]
         return self.directory / metadata["dataset"] / f"{file}-{metadata['entrystart']}-{metadata['entrystop']}.zip"
 
-    def load(self, metadata: dict[str, Any], processor_instance: object) -> dict[str, Any] | None:
+    def load(self, metadata: dict[str, Any], processor_instance: object) -> dict[str, Any] | None:  # noqa: ARG002  coffea's
         """The chunk's output as coffea wraps it, or ``None`` where there is none."""
         path = self.path(metadata)
         if not path.is_file():
@@ -40,7 +40,7 @@ class Checkpoints(CheckpointerABC):  # type: ignore[misc]
         report = RunReport.from_json(dict(stored.provenance))
         return {"out": {"histograms": dict(stored.histograms), "report": report}, "processed": set()}
 
-    def save(self, output: dict[str, Any], metadata: dict[str, Any], processor_instance: object) -> None:
+    def save(self, output: dict[str, Any], metadata: dict[str, Any], processor_instance: object) -> None:  # noqa: ARG002
         """Store a chunk's output."""
         path = self.path(metadata)
         path.parent.mkdir(parents=True, exist_ok=True)

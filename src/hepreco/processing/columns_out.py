@@ -19,7 +19,8 @@ class ColumnWriter:
     """Writes one file per chunk, on the worker that processed it.
 
     The file holds the selected events of the nominal variation: ``run``, ``luminosityBlock``, ``event``, ``weight``
-    (the generator's, not normalised), and ``<plugin>_<column>``, four-vectors as ``…_pt``, ``…_eta``, ``…_phi``, ``…_mass``.
+    (the generator's, not normalised), and ``<plugin>_<column>``, four-vectors as ``…_pt``, ``…_eta``, ``…_phi``,
+    ``…_mass``.
     A missing number is NaN. The directory must be one that all workers see.
     """
 

@@ -132,8 +132,8 @@ def index_range(reconstructor: Reconstructor) -> None:
 def _inputs(reconstructor: Reconstructor) -> None:
     first: object = reconstructor.inputs
     remedy = "compute inputs and outputs from the options alone"
-    if not isinstance(first, InputSpec) or not first.objects:
-        fail(reconstructor, f"inputs is {first!r}", expected="an InputSpec with at least one collection", remedy=remedy)
+    if not isinstance(first, InputSpec):
+        fail(reconstructor, f"inputs is {first!r}", expected="an InputSpec", remedy=remedy)
     if first != reconstructor.inputs:
         fail(reconstructor, "inputs changes between two calls", expected="a constant", remedy=remedy)
     if reconstructor.outputs != reconstructor.outputs:

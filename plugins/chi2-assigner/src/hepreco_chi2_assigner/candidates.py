@@ -25,7 +25,8 @@ def neutrinos(
 ) -> Float[Tensor, "event 2 4"]:
     """The two neutrinos that make the lepton and the missing momentum weigh a W boson.
 
-    With a massless lepton and A = m_W²/2 + p_T(ℓ)·p_T(ν):  p_z(ν) = [A p_z(ℓ) ± E(ℓ) √(A² − p_T²(ℓ) p_T²(ν))] / p_T²(ℓ).
+    With a massless lepton and A = m_W²/2 + p_T(ℓ)·p_T(ν):
+    p_z(ν) = [A p_z(ℓ) ± E(ℓ) √(A² − p_T²(ℓ) p_T²(ν))] / p_T²(ℓ).
     Where the root is imaginary (the transverse mass exceeds m_W) its real part, zero, is used in both.
     """
     transverse = lepton[:, 1:3].square().sum(dim=-1)

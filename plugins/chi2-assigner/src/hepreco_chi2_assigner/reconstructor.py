@@ -47,8 +47,8 @@ class Chi2Assigner(Reconstructor):
     sigma_w, sigma_top, sigma_leptonic_top, sigma_difference
         Resolutions in GeV. The defaults suit jets with σ(E)/E = 80 %/√E ⊕ 5 %.
     b_tag
-        A discriminator of the jets; with it, assignments with the fewest tags in the wrong place (an untagged jet as b, a
-        tagged one as q) are preferred to any others. ``None`` ignores tags.
+        A discriminator of the jets; with it, assignments with the fewest tags in the wrong place (an untagged jet as
+        b, a tagged one as q) are preferred to any others. ``None`` ignores tags.
     b_tag_threshold
         A jet is tagged above it.
     where, leptons_where
@@ -117,14 +117,13 @@ class Chi2Assigner(Reconstructor):
 
     def reconstruct(self, batch: EventBatch) -> Mapping[str, Tensor]:
         """The best assignment of every event; none where lepton+jets has no lepton."""
-        size, device = len(batch), batch.device
-        vectors = {"dtype": torch.float64, "device": device}
+        size = len(batch)
         found = {
-            "chi2": torch.full((size,), torch.nan, **vectors),
-            "w": torch.full((size, 2, 4), torch.nan, **vectors),
-            "top": torch.full((size, 2, 4), torch.nan, **vectors),
-            "b_index": torch.full((size, 2), -1, dtype=torch.int64, device=device),
-            "q_index": torch.full((size, 4), -1, dtype=torch.int64, device=device),
+            "chi2": batch.momenta.new_full((size,), torch.nan),
+            "w": batch.momenta.new_full((size, 2, 4), torch.nan),
+            "top": batch.momenta.new_full((size, 2, 4), torch.nan),
+            "b_index": batch.index.new_full((size, 2), -1),
+            "q_index": batch.index.new_full((size, 4), -1),
         }
         count = batch.collection("Jet").mask.sum(dim=1)
         usable = torch.ones_like(count, dtype=torch.bool) if self._hadronic else _leading_lepton(batch)[:, 0] > 0

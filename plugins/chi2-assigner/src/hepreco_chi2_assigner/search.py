@@ -16,7 +16,8 @@ PAIRS_AT_A_TIME = 2**22
 class Candidates:
     """Candidates for one particle, in a fixed order that settles ties.
 
-    ``cost`` is a χ², ``mass`` (GeV) what the coupling compares, ``jets`` the set of jets that a candidate uses, one bit each.
+    ``cost`` is a χ², ``mass`` (GeV) what the coupling compares, ``jets`` the set of jets that a candidate
+    uses, one bit each.
     """
 
     cost: Float[Tensor, "event candidate"]
@@ -38,9 +39,9 @@ def best_disjoint_pair(
     """Positions of the two candidates of least total cost, exactly.
 
     The total is cost₁ + cost₂, plus (m₁ − m₂)²/σ² where ``sigma`` (GeV) is given; pairs with a jet in common are
-    excluded. Only the cheapest candidates are paired; since the last term is never negative, a pair with any other costs at
-    least the next candidate plus the cheapest of the other side. Events in which that bound does not settle the
-    optimum look at more. Of equal pairs the first in order of cost, then of candidates, is taken.
+    excluded. Only the cheapest candidates are paired; since the last term is never negative, a pair with any other
+    costs at least the next candidate plus the cheapest of the other side. Events in which that bound does not settle
+    the optimum look at more. Of equal pairs the first in order of cost, then of candidates, is taken.
     """
     events = torch.arange(len(first.cost), device=first.cost.device)
     best = torch.zeros(2, len(events), dtype=torch.int64, device=events.device)
