@@ -1,0 +1,57 @@
+"""The main job on real CMS NanoAOD: simulation of two versions, and data."""
+
+import json
+
+import numpy as np
+import pytest
+import uproot
+from click.testing import CliRunner
+
+from hepreco.cli import main
+from hepreco.histograms import read_histograms
+
+FILES = {"nano_tt_v12": 200, "nano_tt_v15": 200, "nano_dimuon": 40}
+
+
+def run(analysis, output, *files, **options):
+    arguments = ["run", f"analyses/ttbar/{analysis}.toml", "--output", str(output), "--no-figures"]
+    arguments += [word for file in files for word in ("--files", str(file))]
+    arguments += [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    return read_histograms(output / "histograms.zip").histograms
+
+
+@pytest.fixture(autouse=True)
+def at_the_root(request, monkeypatch):
+    monkeypatch.chdir(request.config.rootpath)
+
+
+@pytest.mark.parametrize("analysis", ["analysis", "lepton_jets"])
+def test_runs_unchanged_and_accounts_for_every_event(samples, tmp_path, analysis):
+    histograms = run(analysis, tmp_path, *(samples / f"{name}.root" for name in FILES))
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["complete"]
+    assert report["events"] == FILES
+    flow = histograms["cutflow"][{"variation": "nominal", "cut": "all"}]
+    assert flow[{"dataset": "nano_dimuon"}].value == 40
+    for name in ("nano_tt_v12", "nano_tt_v15"):
+        with uproot.open(samples / f"{name}.root")["Events"] as tree:
+            weight = tree["genWeight"].array(library="np").astype(np.float64)
+        assert flow[{"dataset": name}].value == weight.sum()
+        assert histograms["chi2_assigner.chi2"][{"dataset": name, "variation": "nominal"}].sum(flow=True).value != 0
+
+
+@pytest.mark.parametrize(("name", "chunksizes"), [("nano_tt_v12", (7, 50, 1000)), ("nano_tt_v15", (50, 1000))])
+def test_the_same_bins_for_any_chunk_size(samples, tmp_path, name, chunksizes):
+    results = [run("analysis", tmp_path / str(size), samples / f"{name}.root", chunksize=size) for size in chunksizes]
+    for other in results[1:]:
+        assert other == results[0]
+
+
+def test_top_mass_peaks_where_it_should_in_full_simulation(samples, tmp_path):
+    """χ² assignment of all-hadronic tt̄ in full simulation: more than half within 30 GeV of the top mass."""
+    histograms = run("analysis", tmp_path, samples / "nano_tt_v15.root")
+    top = histograms["chi2_assigner.top.mass"][{"dataset": "nano_tt_v15", "variation": "nominal"}]
+    near = top[142j:202j].sum().value
+    assert near > 0.5 * top.sum(flow=True).value

@@ -1,0 +1,112 @@
+"""Discovery, with distributions that are made on the spot."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from hepreco.cli import main
+from hepreco.errors import PluginError
+from hepreco.plugin import discover
+
+GOOD = """
+from dataclasses import dataclass
+import torch
+from hepreco import Column, InputSpec, ObjectSpec, Reconstructor, hookimpl
+
+HEPRECO_API_VERSION = 1
+
+@dataclass(frozen=True)
+class Plugin(Reconstructor):
+    @property
+    def inputs(self):
+        return InputSpec((ObjectSpec("Jet"),))
+
+    @property
+    def outputs(self):
+        return (Column("n"),)
+
+    def reconstruct(self, batch):
+        return {"n": batch.mask.sum(dim=1).double()}
+
+@hookimpl
+def hepreco_register_reconstructors(register):
+    register("good", Plugin)
+"""
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Make modules that look like installed distributions."""
+    monkeypatch.syspath_prepend(tmp_path)
+    discover.cache_clear()
+
+    def make(name: str, code: str) -> None:
+        (tmp_path / f"{name}.py").write_text(code)
+        info = tmp_path / f"hepreco_{name}-1.2.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: hepreco-{name}\nVersion: 1.2\n")
+        (info / "entry_points.txt").write_text(f"[hepreco]\n{name} = {name}\n")
+
+    yield make
+    discover.cache_clear()
+    for module in ("one", "two"):
+        sys.modules.pop(module, None)
+
+
+def test_a_good_plugin_is_found(install):
+    install("one", GOOD)
+    plugin = discover()["good"]
+    assert (plugin.distribution, plugin.version) == ("hepreco-one", "1.2")
+    assert plugin.build({}).outputs[0].name == "n"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("raise ImportError('no such library')", "no such library"),
+        ("x = 1", "written for plugin API None"),
+        (GOOD.replace("VERSION = 1", "VERSION = 7"), "written for plugin API 7"),
+        (GOOD.replace("def hepreco_register_reconstructors", "def hepreco_register_reconstructor"), "hepreco_register_reconstructor"),
+        (GOOD.replace("(register):", "(register, more):"), "more"),
+        (GOOD.replace("register(\"good\", Plugin)", "raise OSError('while registering')"), "while registering"),
+        (GOOD.replace("register(\"good\", Plugin)", "pass"), "registers no reconstructor"),
+        (GOOD.replace("register(\"good\", Plugin)", "register('Good Plugin', Plugin)"), "not a plugin name"),
+        (GOOD.replace("register(\"good\", Plugin)", "register('good', Plugin())"), "not a subclass"),
+        (GOOD.replace("@dataclass(frozen=True)\n", ""), "not a frozen dataclass"),
+        (GOOD.replace("def reconstruct", "def reconstrue"), "does not implement reconstruct"),
+    ],
+)
+def test_a_broken_plugin_is_listed_with_its_reason(install, code, reason):
+    install("one", code)
+    (broken,) = [plugin for plugin in discover().broken if plugin.distribution == "hepreco-one"]
+    assert reason in broken.reason
+    with pytest.raises(PluginError, match="broken"):
+        discover()["one"]
+    assert "chi2-assigner" in {plugin.name for plugin in discover().plugins}
+
+
+def test_two_plugins_of_one_name_are_both_refused(install):
+    install("one", GOOD)
+    install("two", GOOD)
+    with pytest.raises(PluginError, match=r"two reconstructors are named 'good' \(from hepreco-one, hepreco-two\)"):
+        discover()["good"]
+    listed = CliRunner(env={"COLUMNS": "200"}).invoke(main, ["plugins", "list"])
+    assert listed.exit_code == 0
+    assert listed.output.count("two reconstructors") == 2
+
+
+def test_disabled_plugins_are_named(install, monkeypatch):
+    install("one", GOOD)
+    monkeypatch.setenv("HEPRECO_DISABLE_PLUGINS", "good, autoencoder")
+    with pytest.raises(PluginError, match="disabled"):
+        discover()["good"]
+    with pytest.raises(PluginError, match="disabled"):
+        discover()["autoencoder"]
+
+
+def test_an_unknown_plugin_names_its_closest():
+    discover.cache_clear()
+    with pytest.raises(PluginError, match="did you mean 'chi2-assigner'"):
+        discover()["chi-assigner"]
