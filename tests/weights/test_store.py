@@ -30,7 +30,9 @@ def test_round_trip(directory):
 
 
 def test_loaded_once_per_process(directory):
-    assert load_network(linear, directory=directory, device="cpu") is load_network(linear, directory=directory, device="cpu")
+    assert load_network(linear, directory=directory, device="cpu") is load_network(
+        linear, directory=directory, device="cpu"
+    )
 
 
 def test_missing_weights(tmp_path, directory):

@@ -14,11 +14,7 @@ def batch(tmp_path_factory):
     """Toy all-hadronic tt̄ with the truth beside the jets, which the plugin is not given."""
     path = write_toy(ToySample("ttbar-hadronic", 10_000, seed=11), tmp_path_factory.mktemp("toy") / "toy.root")
     inputs = hepreco.InputSpec(
-        (
-            hepreco.ObjectSpec(
-                "Jet", Chi2Assigner().where, at_least=6, features=("btagDeepFlavB", "truthParton")
-            ),
-        )
+        (hepreco.ObjectSpec("Jet", Chi2Assigner().where, at_least=6, features=("btagDeepFlavB", "truthParton")),)
     )
     return read_batch(Dataset("toy", (str(path),)), inputs)
 
