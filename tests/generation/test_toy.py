@@ -13,7 +13,7 @@ from hepreco.kinematics import mass
 def test_event_i_does_not_depend_on_how_many_are_asked_for(tmp_path):
     few, many = (write_toy(ToySample("ttbar-hadronic", n, seed=5), tmp_path / f"{n}.root") for n in (1300, 2500))
     with uproot.open(few)["Events"] as first, uproot.open(many)["Events"] as second:
-        for branch in first.keys():
+        for branch in first.keys():  # noqa: SIM118  iterating gives the branches themselves
             assert ak.array_equal(first[branch].array(), second[branch].array()[:1300]), branch
 
 
@@ -68,7 +68,7 @@ def test_no_events_make_an_empty_file(tmp_path):
     path = write_toy(ToySample("multijet", 0), tmp_path / "empty.root")
     with uproot.open(path)["Events"] as tree:
         assert tree.num_entries == 0
-        assert "Jet_pt" in tree.keys()
+        assert "Jet_pt" in tree
 
 
 def test_an_unknown_process_is_refused():
