@@ -56,7 +56,8 @@ def test_generate_then_train_then_use(tmp_path: Path):
     assert manifest.sample == "toy.root"
     assert not (tmp_path / "w" / "checkpoint").exists()
     (tmp_path / "a.toml").write_text(
-        f'[datasets.a]\nfiles = ["toy.root"]\n[plugins.autoencoder]\nlatent = 4\nweights_directory = "{tmp_path / "w"}"\n'
+        '[datasets.a]\nfiles = ["toy.root"]\n[plugins.autoencoder]\nlatent = 4\n'
+        f'weights_directory = "{tmp_path / "w"}"\n'
     )
     used = hepreco("run", tmp_path / "a.toml", "--output", tmp_path / "out", "--no-figures")
     assert used.exit_code == 0, used.output

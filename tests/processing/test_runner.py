@@ -81,9 +81,10 @@ def test_complete_after_a_worker_is_killed(faulty, hadronic, multijet, reference
     assert_same(output, reference)
 
 
-def test_a_chunk_that_always_kills_is_named_and_the_others_are_kept(faulty, hadronic, reference, tmp_path):
+@pytest.mark.parametrize("name", ["futures", "dask"])
+def test_a_chunk_that_always_kills_is_named_and_the_others_are_kept(faulty, hadronic, reference, tmp_path, name):
     processor = build(faulty, fault="kill", event=150)
-    output = execute(processor, [hadronic], name="futures", chunksize=100, checkpoints=tmp_path)
+    output = execute(processor, [hadronic], name=name, chunksize=100, checkpoints=tmp_path)
     (failure,) = output["report"].failures
     assert failure.kind == "lost"
     assert (failure.chunk.start, failure.chunk.stop) == (100, 200)

@@ -67,6 +67,6 @@ def mass(momenta: Float[Tensor, "*shape 4"]) -> Float[Tensor, "*shape"]:
     return torch.sign(squared) * torch.sqrt(squared.abs())
 
 
-def delta_phi(first: Float[Tensor, "*shape"], second: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Difference of azimuths first − second, wrapped into [−π, π)."""
+def delta_phi(first: Float[Tensor, "*#shape"], second: Float[Tensor, "*#shape"]) -> Float[Tensor, "..."]:
+    """Difference of azimuths first − second, wrapped into [−π, π), broadcast."""
     return torch.remainder(first - second + torch.pi, 2 * torch.pi) - torch.pi

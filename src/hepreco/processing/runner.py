@@ -50,6 +50,7 @@ def make_executor(
     elif name == "futures":
         yield FuturesExecutor(workers=workers, status=status, file_retries=file_retries)
     else:
+        import dask  # noqa: PLC0415
         from distributed import Client, LocalCluster  # noqa: PLC0415  slow to import, and seldom needed
 
         if scheduler is not None:
@@ -61,9 +62,11 @@ def make_executor(
                 yield DaskExecutor(client=client, status=status, file_retries=file_retries)
         else:
             with (
-                LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
+                dask.config.set({"distributed.deploy.lost-worker-timeout": "2s"}),
+                LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as cluster,
                 Client(cluster) as client,
             ):
+                cluster.adapt(minimum=workers, maximum=workers)  # replaces workers that died while they started
                 yield DaskExecutor(client=client, status=status, file_retries=file_retries)
 
 

@@ -22,7 +22,7 @@ class Candidates:
 
     cost: Float[Tensor, "event candidate"]
     mass: Float[Tensor, "event candidate"]
-    jets: Int[Tensor, " candidate"]
+    jets: Int[Tensor, "*event candidate"]
 
     def leading(self, events: Tensor, number: int) -> tuple["Candidates", Tensor, Tensor]:
         """The cheapest for some events (``jets`` per event then), their positions, and the cost of the next."""
