@@ -222,6 +222,7 @@ def test_events_of_any_number_of_jets(analysis, count):
         ("at_most = 10", "at_moost = 10", "at_moost"),
         ("at_most = 10", "at_most = 3", "at_most"),
         ("pt > 30", "pt above 30", "pt above 30"),
+        ('["Jet.pt"]', '["chi2_assigner.tpo.mass"]', "chi2_assigner.tpo.mass"),
         ("[datasets.a]", "[datasets.a", "not TOML"),
         ("start = 0", "start = 300", "no histogram axis"),
     ],

@@ -35,6 +35,11 @@ def test_anything_else_is_refused_and_named(table):
         build(**table)
 
 
+def test_the_value_and_the_key_are_named():
+    with pytest.raises(ConfigError, match="'2' is not a float at number"):
+        build(number="2")
+
+
 def test_a_fractional_count_is_not_cut_off():
     with pytest.raises(ConfigError, match="count"):
         build(count=2.5)

@@ -1,5 +1,6 @@
 """``hepreco plugins``: which plugins are installed, what they do, and whether they keep the contract."""
 
+import inspect
 import sys
 from dataclasses import MISSING, fields
 
@@ -36,7 +37,7 @@ def info(name: str) -> None:
     """Options, inputs, outputs and weights of the plugin NAME."""
     plugin = discover()[name]
     console.print(f"{plugin.name} ({plugin.distribution} {plugin.version})", highlight=False)
-    console.print((plugin.reconstructor.__doc__ or "").strip(), highlight=False, markup=False)
+    console.print(inspect.cleandoc(plugin.reconstructor.__doc__ or ""), highlight=False, markup=False)
     options = Table("option", "type", "default", title="Options")
     for option in fields(plugin.reconstructor):
         kind = option.type if isinstance(option.type, str) else getattr(option.type, "__name__", str(option.type))
@@ -48,6 +49,8 @@ def info(name: str) -> None:
         at_most = "all" if spec.at_most is None else str(spec.at_most)
         inputs.add_row(spec.collection, ", ".join(spec.where), str(spec.at_least), at_most, ", ".join(spec.features))
     console.print(inputs)
+    if reconstructor.inputs.missing_momentum:
+        console.print(f"missing transverse momentum: {reconstructor.inputs.missing_momentum}", highlight=False)
     outputs = Table("column", "kind", "per", "unit", title="Outputs")
     for column in reconstructor.outputs:
         outputs.add_row(column.name, column.kind, str(column.per or "event"), column.unit)

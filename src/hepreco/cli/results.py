@@ -68,7 +68,7 @@ def _plain(value: object) -> object:
 
 def _show_cutflow(cutflow: hist.Hist) -> None:
     datasets = list(cutflow.axes["dataset"])
-    table = Table("cut", *datasets, title="Cut flow (nominal, normalised)")
+    table = Table("cut", *datasets, title="Cut flow (nominal)")
     nominal = cutflow[{"variation": "nominal"}]
     for cut in cutflow.axes["cut"]:
         cells = [nominal[{"dataset": dataset, "cut": cut}] for dataset in datasets]

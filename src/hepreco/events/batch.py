@@ -17,8 +17,9 @@ PER_EVENT: Final = ("missing_momentum", "event_id", "weight")
 class EventBatch:
     """Selected objects of some events, padded to a common number of slots.
 
-    Objects of one collection stand together, ordered by decreasing pt; padding follows them. Padded slots hold
-    zeros, a mask of False and an index of −1, and must never change a result.
+    Objects of one collection stand together, ordered by decreasing pt; padding follows them. A collection has at least
+    as many slots as objects are required, and at least one. Padded slots hold zeros, a
+    mask of False and an index of −1, and must never change a result.
 
     Parameters
     ----------

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import cattrs
+import cattrs.v
 
 from hepreco.errors import ConfigError, HepRecoError
 
@@ -27,7 +28,8 @@ def structure(table: Mapping[str, Any], target: type[T], *, where: str, remedy: 
         for cause in _leaves(error):
             if isinstance(cause, HepRecoError):
                 raise ConfigError(f"{where}: {cause.problem}", cause.remedy) from None
-        raise ConfigError(f"{where}: {'; '.join(cattrs.transform_error(error))}", remedy) from None
+        problems = "; ".join(cattrs.transform_error(error, format_exception=_said)).replace(" @ $.", " at ")
+        raise ConfigError(f"{where}: {problems.replace(' @ $', '')}", remedy) from None
 
 
 def _strict(value: Any, kind: type) -> Any:
@@ -35,6 +37,10 @@ def _strict(value: Any, kind: type) -> Any:
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
         raise TypeError(f"{value!r} is not a {kind.__name__}")
     return kind(value)
+
+
+def _said(error: BaseException, kind: type | None) -> str:
+    return str(error) if isinstance(error, TypeError) else cattrs.v.format_exception(error, kind)
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

@@ -6,6 +6,7 @@ import multiprocessing
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 from traceback import extract_tb
 from typing import Any
 
@@ -71,12 +72,24 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         specs = {spec.name: spec for spec in (*default_histograms(self.reconstructors), *histograms)}
         self.histograms = tuple(specs.values())
         self.variations = (NOMINAL, *variations)
+        for spec in self.histograms:
+            self._require_columns(spec)
         self.luminosity = luminosity
         self.device = device
         self.columns = columns
         _unique([cut.name for cut in selection] + ["all", "finite momenta"], "cuts")
         _unique([spec.name for spec in histograms] + [CUTFLOW], "histograms")
         _unique([variation.name for variation in self.variations], "variations")
+
+    def _require_columns(self, spec: HistogramSpec) -> None:
+        """Refuse a histogram of a column that its plugin does not have, before any event is read."""
+        for path in spec.columns:
+            field, _, rest = path.partition(".")
+            names = (
+                [column.name for column in self.reconstructors[field].outputs] if field in self.reconstructors else []
+            )
+            if names and rest.partition(".")[0] not in names:
+                raise ConfigError(f"histogram {spec.name!r}: no column {path!r}", f"{field} has {', '.join(names)}")
 
     def setup(self) -> None:
         """Load every plugin's weights now, so that a missing file stops the run before it starts."""
@@ -212,7 +225,9 @@ def _guarded(plugin: Reconstructor, batch: Any, *, name: str, chunk: Chunk) -> M
         raise error from None
     except Exception as error:
         frame = extract_tb(error.__traceback__)[-1]
-        problem = f"plugin {name!r} raised {type(error).__name__}: {error} ({frame.name}, line {frame.lineno})"
+        problem = (
+            f"plugin {name!r} raised {type(error).__name__}: {error} ({Path(frame.filename).name}, line {frame.lineno})"
+        )
     raise PluginError(
         f"{problem} on {chunk.file} [{chunk.start}, {chunk.stop})", "run 'hepreco plugins check', tell its author"
     )

@@ -76,11 +76,9 @@ class Chi2Assigner(Reconstructor):
 
     def __post_init__(self) -> None:
         if not self._jets_needed <= self.at_most <= MOST_JETS:
-            raise ConfigError(
-                f"chi2-assigner: at_most = {self.at_most} jets", f"give {self._jets_needed} to {MOST_JETS}"
-            )
+            raise ConfigError(f"at_most = {self.at_most} jets", f"give {self._jets_needed} to {MOST_JETS}")
         if min(self.sigma_w, self.sigma_top, self.sigma_leptonic_top, self.sigma_difference) <= 0:
-            raise ConfigError("chi2-assigner: a resolution is not positive", "give widths in GeV")
+            raise ConfigError("a resolution is not positive", "give widths in GeV")
 
     @property
     def inputs(self) -> InputSpec:
