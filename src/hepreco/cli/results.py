@@ -52,11 +52,11 @@ def draw(
     for name, histogram in histograms.items():
         figure = plotting.cutflow_figure if name == "cutflow" else plotting.histogram_figure
         plotting.save_figure(figure(histogram, labels=labels), directory / name)
-    numbers: dict[str, object] = {"mass_peaks": [], "rocs": []}
     table = Table("study", "result", title="Studies")
-    for peak in analysis.mass_peaks:
-        numbers["mass_peaks"].append(_mass_peak(peak, histograms, directory, table))  # type: ignore[attr-defined]
-    numbers["rocs"] = _rocs(analysis, histograms, directory, table)
+    numbers = {
+        "mass_peaks": [_mass_peak(peak, histograms, directory, table) for peak in analysis.mass_peaks],
+        "rocs": _rocs(analysis, histograms, directory, table),
+    }
     (output / "studies.json").write_text(json.dumps(numbers, indent=2, default=_plain))
     if table.row_count:
         console.print(table)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hepreco.events.batch import EventBatch
-from hepreco.events.objects import InputSpec, ObjectSpec, column, passing
+from hepreco.events.objects import InputSpec, ObjectSpec, column, flattened, passing
 from hepreco.kinematics import from_pt_eta_phi_mass, to_pt_eta_phi_mass
 
 
@@ -69,7 +69,9 @@ def to_batch(
         },
         missing_momentum=_missing_momentum(events, inputs.missing_momentum),
         event_id=torch.from_numpy(
-            np.stack([_flat(column(events, name)).astype(np.int64) for name in ("run", "luminosityBlock", "event")], -1)
+            np.stack(
+                [flattened(column(events, name)).astype(np.int64) for name in ("run", "luminosityBlock", "event")], -1
+            )
         ),
         weight=torch.from_numpy(np.asarray(weight, dtype=np.float64)),
         collections=tuple(spec.collection for spec in inputs.objects),
@@ -112,17 +114,13 @@ def _to_awkward(tensor: Tensor) -> ak.Array:
     return ak.from_regular(array, axis=None) if tensor.ndim > 1 else array
 
 
-def _flat(values: ak.Array) -> NDArray[Any]:
-    return ak.to_numpy(ak.flatten(values, axis=None) if values.ndim > 1 else values)
-
-
 def _slots(events: ak.Array, spec: ObjectSpec) -> NDArray[np.int64]:
     """Position of each kept object in the chunk's flat collection, by decreasing pt; −1 in padding."""
     pt = column(events, f"{spec.collection}.pt")
     counts = ak.to_numpy(ak.num(pt)).astype(np.int64)
-    kept = np.flatnonzero(_flat(passing(events, spec.collection, spec.where)))
+    kept = np.flatnonzero(flattened(passing(events, spec.collection, spec.where)))
     event = np.repeat(np.arange(len(counts)), counts)[kept]
-    order = np.lexsort((kept, -_flat(pt)[kept], event))
+    order = np.lexsort((kept, -flattened(pt)[kept], event))
     kept, event = kept[order], event[order]
     per_event = np.bincount(event, minlength=len(counts))
     rank = np.arange(len(kept)) - np.repeat(np.cumsum(per_event) - per_event, per_event)
@@ -145,7 +143,7 @@ def _gather(
 ) -> list[NDArray[np.float64]]:
     gathered = []
     for field in fields:
-        flat = _flat(column(events, f"{spec.collection}.{field}")).astype(np.float64)
+        flat = flattened(column(events, f"{spec.collection}.{field}")).astype(np.float64)
         gathered.append(np.where(table >= 0, np.append(flat, 0.0)[table], 0.0))
     return gathered
 
@@ -154,6 +152,6 @@ def _missing_momentum(events: ak.Array, collection: str | None) -> Tensor:
     if collection is None:
         return torch.full((len(events), 2), torch.nan, dtype=torch.float64)
     pt, phi = (
-        torch.from_numpy(_flat(column(events, f"{collection}.{name}")).astype(np.float64)) for name in ("pt", "phi")
+        torch.from_numpy(flattened(column(events, f"{collection}.{name}")).astype(np.float64)) for name in ("pt", "phi")
     )
     return torch.stack((pt * torch.cos(phi), pt * torch.sin(phi)), dim=-1)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final
 
 import awkward as ak
 import numpy as np
@@ -159,10 +159,15 @@ def finite(events: ak.Array, paths: Iterable[str]) -> NDArray[np.bool_]:
         collection, _, name = path.partition(".")
         if name in column(events, collection).fields:
             values = column(events, path)
-            entries = np.isfinite(ak.to_numpy(ak.flatten(values, axis=None) if values.ndim > 1 else values))
+            entries = np.isfinite(flattened(values))
             if not entries.all():
                 mask &= ak.to_numpy(ak.all(np.isfinite(values), axis=1)) if values.ndim > 1 else entries
     return mask
+
+
+def flattened(values: ak.Array) -> NDArray[Any]:
+    """All entries of a column, one after the other."""
+    return ak.to_numpy(ak.flatten(values, axis=None) if values.ndim > 1 else values)
 
 
 def momentum_columns(inputs: InputSpec) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The χ² assigner: least-squares assignment of jets to the quarks of tt̄."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, final
 
 import torch
@@ -93,22 +93,15 @@ class Chi2Assigner(Reconstructor):
     @property
     def outputs(self) -> tuple[Column, ...]:
         """χ², the tops and Ws (all-hadronic: by pt of the top; lepton+jets: hadronic first), and jet indices."""
-        w_axis, top_axis = Axis(50, 30.0, 130.0), Axis(50, 100.0, 300.0)
-        masses = [Column("w", "four-vector", per=2, unit="GeV"), Column("top", "four-vector", per=2, unit="GeV")]
-        peaks = {
-            True: (
-                Column("w", "four-vector", per=2, unit="GeV", label="$m_{jj}$", axis=w_axis),
-                Column("top", "four-vector", per=2, unit="GeV", label="$m_{jjj}$", axis=top_axis),
-            ),
-            False: (
-                *masses,
-                Column("hadronic_w", "four-vector", unit="GeV", label="$m_{jj}$", axis=w_axis),
-                Column("hadronic_top", "four-vector", unit="GeV", label="$m_{jjj}$", axis=top_axis),
-            ),
-        }
+        w_peak = Column("w", "four-vector", per=2, unit="GeV", label="$m_{jj}$", axis=Axis(50, 30.0, 130.0))
+        top_peak = Column("top", "four-vector", per=2, unit="GeV", label="$m_{jjj}$", axis=Axis(50, 100.0, 300.0))
+        peaks = [w_peak, top_peak]
+        if not self._hadronic:  # the leptonic side has no m(jj): histogram the hadronic one alone
+            both = [replace(peak, label="", axis=None) for peak in peaks]
+            peaks = both + [replace(peak, name=f"hadronic_{peak.name}", per=None) for peak in peaks]
         return (
             Column("chi2", label=r"$\chi^2$", axis=Axis(1000, 1e-4, 1e5, "log")),
-            *peaks[self._hadronic],
+            *peaks,
             Column("b_index", "index", per=2),
             Column("q_index", "index", per=4),
         )
