@@ -53,3 +53,11 @@ class IncompleteRunError(HepRecoError):
 
 class StudyError(HepRecoError):
     """A histogram from which the asked quantity cannot be computed."""
+
+
+class ProcessError(HepRecoError):
+    """A process that cannot be understood, or that does not exist."""
+
+
+class MomentaError(HepRecoError):
+    """Momenta that do not belong to a process: off their mass shells, unbalanced, too few, not finite."""

@@ -1,0 +1,214 @@
+"""From a process to the graphs of its production and decays."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from hepreco.amplitudes.fillings import Slots, join_slots
+from hepreco.amplitudes.particles import Particle
+from hepreco.amplitudes.process import Leg, OrderLimit, Polarisation, Process
+from hepreco.amplitudes.recursion import Amplitude, DiagramBuilder, Dual, Orders, Part
+from hepreco.errors import ProcessError
+
+
+@dataclass(frozen=True, eq=False)
+class External:
+    """A leg on its mass shell.
+
+    Parameters
+    ----------
+    particle
+        What leaves: the antiparticle of an incoming particle.
+    position
+        Of its momentum, among the incoming or among the final ones.
+    states
+        The number of its spin states, but for chirality.
+    incoming
+        Whether it comes in.
+    polarisation
+        The one asked for.
+    """
+
+    particle: Particle
+    position: int
+    states: int
+    incoming: bool
+    polarisation: Polarisation | None = None
+
+    @property
+    def slots(self) -> Slots:
+        """The final legs that it depends on."""
+        return () if self.incoming else ((self.position,),)
+
+    @property
+    def open_slots(self) -> Slots:
+        """The same: an external leg is never open."""
+        return self.slots
+
+    @property
+    def spins(self) -> int:
+        """The same as ``states``."""
+        return self.states
+
+
+@dataclass(frozen=True, eq=False)
+class Resonance:
+    """A leg that decays: a propagator between the production and the graph of its decay."""
+
+    particle: Particle
+    legs: tuple["External | Resonance", ...]
+    decays: tuple[Dual, ...]
+    polarisation: Polarisation | None
+
+    @cached_property
+    def slots(self) -> Slots:
+        """The final legs that it depends on."""
+        return join_slots(leg.slots for leg in self.legs)
+
+    @cached_property
+    def open_slots(self) -> Slots:
+        """The same legs, when only the sum of their momenta matters."""
+        return (tuple(sorted(column for group in self.slots for column in group)),)
+
+    @cached_property
+    def states(self) -> int:
+        """The number of states of its products."""
+        return sum(len(decay.colours) for decay in self.decays) * math.prod(leg.states for leg in self.legs)
+
+    @cached_property
+    def spins(self) -> int:
+        """The number of components of what it decays to that do not vanish identically."""
+        if self.particle.is_fermion:
+            return 2 * len(frozenset[Part]().union(*(decay.parts for decay in self.decays)))
+        return {"scalar": 1, "vector": 4}[self.particle.spin]
+
+
+GraphLeg = External | Resonance
+
+
+@dataclass(frozen=True, eq=False)
+class Production:
+    """The graph of a whole process.
+
+    Parameters
+    ----------
+    legs
+        The incoming legs, then those of the final state of the production.
+    amplitudes
+        One for each choice of chiralities.
+    identical
+        Groups of legs that the square does not change under exchange of, each leg by its final legs.
+    """
+
+    legs: tuple[GraphLeg, ...]
+    amplitudes: tuple[Amplitude, ...]
+    identical: tuple[tuple[tuple[int, ...], ...], ...]
+
+
+def build_production(process: Process, is_massless: Callable[[Particle], bool]) -> Production:
+    """Build the graphs of a process.
+
+    Raises
+    ------
+    ProcessError
+        Where there is no diagram.
+    """
+    legs = _legs(process, is_massless)
+    builder = _builder(legs, process, is_massless)
+    amplitudes = tuple(builder.amplitudes(_allowed(process, builder.amplitude_orders())))
+    groups: dict[Leg, list[tuple[int, ...]]] = {}
+    for leg, graph_leg in zip(process.outgoing, legs[len(process.incoming) :], strict=True):
+        groups.setdefault(leg, []).append(tuple(column for group in graph_leg.slots for column in group))
+    return Production(legs, amplitudes, tuple(tuple(group) for group in groups.values() if len(group) > 1))
+
+
+def count_diagrams(process: Process, is_massless: Callable[[Particle], bool]) -> int:
+    """The number of Feynman diagrams of a production."""
+    legs = _legs(process, is_massless)
+    # Without telling chiralities apart there is one amplitude, with all diagrams.
+    builder = DiagramBuilder(
+        [leg.particle for leg in legs], is_massless=is_massless, chiral=frozenset(), excluded=process.excluded
+    )
+    allowed = _allowed(process, builder.amplitude_orders())
+    return sum(amplitude.diagrams for amplitude in builder.amplitudes(allowed))
+
+
+def _legs(process: Process, is_massless: Callable[[Particle], bool]) -> tuple[GraphLeg, ...]:
+    incoming = (
+        External(particle.anti, i, _spin_states(particle, is_massless), incoming=True)
+        for i, particle in enumerate(process.incoming)
+    )
+    return (*incoming, *_final_legs(process, 0, is_massless))
+
+
+def _spin_states(particle: Particle, is_massless: Callable[[Particle], bool]) -> int:
+    # The two chiralities of a massless fermion are told apart in the graph.
+    massive = not is_massless(particle)
+    return {"scalar": 1, "fermion": 1 + massive, "vector": 2 + massive}[particle.spin]
+
+
+def _final_legs(process: Process, first: int, is_massless: Callable[[Particle], bool]) -> tuple[GraphLeg, ...]:
+    legs: list[GraphLeg] = []
+    for leg in process.outgoing:
+        if leg.decay is None:
+            legs.append(
+                External(
+                    leg.particle,
+                    first,
+                    _spin_states(leg.particle, is_massless),
+                    incoming=False,
+                    polarisation=leg.polarisation,
+                )
+            )
+            first += 1
+        else:
+            products = _final_legs(leg.decay, first, is_massless)
+            builder = _builder(products, leg.decay, is_massless)
+            allowed = _allowed(leg.decay, builder.decay_orders(leg.particle))
+            decays = tuple(builder.decays(leg.particle, allowed))
+            legs.append(Resonance(leg.particle, products, decays, leg.polarisation))
+            first += len(leg.decay.final)
+    return tuple(legs)
+
+
+def _builder(legs: Iterable[GraphLeg], process: Process, is_massless: Callable[[Particle], bool]) -> DiagramBuilder:
+    legs = tuple(legs)
+    chiral = frozenset(
+        i
+        for i, leg in enumerate(legs)
+        if isinstance(leg, External) and leg.particle.is_fermion and is_massless(leg.particle)
+    )
+    return DiagramBuilder(
+        [leg.particle for leg in legs], is_massless=is_massless, chiral=chiral, excluded=process.excluded
+    )
+
+
+def _allowed(process: Process, found: set[Orders]) -> Callable[[Orders], bool]:
+    """Which orders are kept; without limits those of the least QCD + 2 QED."""
+    if process.limits:
+        allowed: Callable[[Orders], bool] = lambda orders: all(_allows(limit, orders) for limit in process.limits)  # noqa: E731
+    else:
+        least = min((qcd + 2 * qed for qcd, qed in found), default=0)
+        allowed = lambda orders: orders[0] + 2 * orders[1] == least  # noqa: E731
+    if not any(map(allowed, found)):
+        incoming, outgoing = (
+            " ".join(map(str, process.incoming)),
+            " ".join(str(leg.particle) for leg in process.outgoing),
+        )
+        raise ProcessError(
+            f"no tree diagram for {incoming} > {outgoing}"
+            + (f" within its limits; without them there are {_listed(found)}" if found else ""),
+            "relax the limits on orders or the excluded particles"
+            if found
+            else "the vertices of the Standard Model do not allow it",
+        )
+    return allowed
+
+
+def _allows(limit: OrderLimit, orders: Orders) -> bool:
+    return limit.allows(orders[("QCD", "QED").index(limit.name)])
+
+
+def _listed(found: set[Orders]) -> str:
+    return ", ".join(f"QCD={qcd} QED={qed}" for qcd, qed in sorted(found))

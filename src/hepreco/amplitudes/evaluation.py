@@ -1,0 +1,189 @@
+"""Evaluates the graph of a process on a chunk of events.
+
+Tensors of currents have the axes (colour, one per leg with several states, components, filling, event). An axis that a
+current does not depend on has length 1, so that products broadcast to what they depend on together.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial, reduce
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from hepreco.amplitudes.diagrams import External, GraphLeg
+from hepreco.amplitudes.fillings import Fillings, Slots, take
+from hepreco.amplitudes.lorentz import (
+    Current,
+    Momentum,
+    add,
+    contract,
+    join,
+    propagate,
+    transform,
+)
+from hepreco.amplitudes.model import Parameter, StandardModel
+from hepreco.amplitudes.particles import Particle
+from hepreco.amplitudes.recursion import Amplitude, Closing, Dual, Joint, Node, Part
+from hepreco.amplitudes.vertices import Vertex
+
+
+@dataclass(frozen=True, eq=False)
+class Event:
+    """A chunk of events: what stands on the legs, and the model.
+
+    Parameters
+    ----------
+    incoming, final
+        Four-momenta (4, leg, event) in the partonic centre-of-mass frame, in the units of ``model``'s masses; float64.
+    fillings
+        Which final momentum stands on which leg.
+    model
+        The parameters.
+    dtype
+        Of spinors and polarisation vectors: complex128 or complex64. Momenta are added in float64.
+    """
+
+    incoming: Tensor
+    final: Tensor
+    fillings: Fillings
+    model: StandardModel
+    dtype: torch.dtype
+
+    def momentum(self, slots: Slots) -> Tensor:
+        """The sum of final momenta, (4, filling, event)."""
+        return self.final[:, self.fillings.momenta(slots)].sum(dim=2)
+
+    def per_assignment(self, values: Tensor, slots: Slots) -> Tensor:
+        """(..., filling, event) to (..., assignment, event)."""
+        return take(values, self.fillings.table(slots).of_assignment if len(self.fillings) > 1 else None)
+
+    def mass(self, particle: Particle) -> Parameter:
+        """Mass in the model's units; the number 0.0 where there is none."""
+        return getattr(self.model, particle.mass) if particle.mass else 0.0
+
+    def width(self, particle: Particle) -> Parameter:
+        """Width, likewise."""
+        return getattr(self.model, particle.width) if particle.width else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class States:
+    """The states of a leg, on the fillings of ``slots``.
+
+    ``current`` gives (state, components, filling, event); of a massless fermion, the one state with the given part.
+    """
+
+    slots: Slots
+    count: int
+    current: Callable[[Part | None], Current]
+
+
+class GraphEvaluation:
+    """The currents of one graph on a chunk of events, each computed when it is first needed."""
+
+    def __init__(self, legs: Sequence[GraphLeg], states: Sequence[States], event: Event) -> None:
+        self.legs, self.states, self.event = legs, states, event
+        #: The legs with several states, in the order of their axes.
+        self.wide = [leg for leg, state in enumerate(states) if state.count > 1]
+        self.slots = self._slots(range(len(legs)))
+        self._currents: dict[Node, Current] = {}
+        self._momenta: dict[tuple[int, ...], Momentum] = {}
+        self._factors: dict[tuple[tuple[int, ...], Particle], Tensor] = {}
+        self._couplings: dict[Vertex, tuple[Parameter | None, ...]] = {}
+
+    def amplitude(self, amplitude: Amplitude) -> Tensor:
+        """(colour, states of each wide leg, filling, event)."""
+        return reduce(torch.add, (self._closed(closing) for closing in amplitude.closings))
+
+    def as_rows(self, tensor: Tensor) -> Tensor:
+        """Colours and states on one axis, (state, components, filling, event)."""
+        counts = [self.states[leg].count for leg in self.wide]
+        rest = tensor.shape[1 + len(counts) :]
+        return tensor.expand(len(tensor), *counts, *rest).reshape(-1, *rest)
+
+    def _closed(self, closing: Closing) -> Tensor:
+        mixing = closing.mixing
+        dual, current = mixing.spread_colours(
+            (
+                self._moved(self.dual(closing.dual), closing.dual.legs, self.slots),
+                self._moved(self._current(closing.node), closing.node.legs, self.slots),
+            )
+        )
+        closed = mixing.mixed(contract(closing.node.particle.spin, dual, current))
+        assert isinstance(closed, Tensor)
+        return closed if mixing.factor == 1 else closed * mixing.factor
+
+    def dual(self, dual: Dual) -> Current:
+        """(colour, states of each wide leg, components, filling, event) of the sum over joints."""
+        slots = self._slots(dual.legs)
+        return reduce(add, (self._joined(joint, slots) for joint in dual.joints))
+
+    def _joined(self, joint: Joint, slots: Slots) -> Current:
+        vertex, mixing = joint.attachment.vertex, joint.mixing
+        blobs = [self._moved(self._current(blob), blob.legs, slots) for blob in joint.blobs]
+        momenta = [self._momentum_at(blob.legs, slots) for blob in joint.blobs] if vertex.structure == "VVV" else ()
+        couplings = [None if value is None else value * mixing.factor for value in self._values(vertex)]
+        return mixing.mixed(join(joint.attachment, mixing.spread_colours(blobs), couplings=couplings, momenta=momenta))
+
+    def _current(self, node: Node) -> Current:
+        if node not in self._currents:
+            self._currents[node] = self._leg(node) if node.dual is None else self._propagated(node)
+        return self._currents[node]
+
+    def _leg(self, node: Node) -> Current:
+        (leg,) = node.legs
+        part = next(iter(node.parts)) if len(node.parts) == 1 else None
+        shape = [1] * (1 + len(self.wide))
+        if leg in self.wide:
+            shape[1 + self.wide.index(leg)] = self.states[leg].count
+        return transform(self.states[leg].current(part), lambda state: state.reshape(*shape, *state.shape[1:]))
+
+    def _propagated(self, node: Node) -> Current:
+        particle = node.particle
+        return propagate(
+            particle,
+            self.dual(cast(Dual, node.dual)),
+            momentum=self._momentum(node.legs),
+            mass=self.event.mass(particle),
+            factor=self._factor(node.legs, particle),
+        )
+
+    def _factor(self, members: tuple[int, ...], particle: Particle) -> Tensor:
+        key = (members, particle)
+        if key not in self._factors:
+            mass, width = self.event.mass(particle), self.event.width(particle)
+            denominator = self._momentum(members).square - mass**2
+            if particle.width:
+                denominator = torch.complex(denominator, torch.zeros_like(denominator) + mass * width)
+            # −1, since vertices have no i; a vector's is in its metric.
+            numerator = 1.0 if particle.spin == "vector" else -1.0
+            self._factors[key] = (numerator / denominator).to(self.event.dtype)
+        return self._factors[key]
+
+    def _momentum(self, members: tuple[int, ...]) -> Momentum:
+        if members not in self._momenta:
+            slots = self._slots(members)
+            legs = [self.legs[member] for member in members]
+            incoming = [leg.position for leg in legs if isinstance(leg, External) and leg.incoming]
+            total = self.event.momentum(slots) - self.event.incoming[:, incoming].sum(dim=1)[:, None]
+            self._momenta[members] = Momentum(total, self.event.dtype)
+        return self._momenta[members]
+
+    def _momentum_at(self, members: tuple[int, ...], slots: Slots) -> Momentum:
+        momentum = self._momentum(members)
+        index = self.event.fillings.transfer(self._slots(members), slots)
+        return momentum if index is None else Momentum(take(momentum.four_vector, index), self.event.dtype)
+
+    def _slots(self, members: Iterable[int]) -> Slots:
+        return tuple(group for leg in members for group in self.states[leg].slots)
+
+    def _moved(self, current: Current, members: tuple[int, ...], slots: Slots) -> Current:
+        index = self.event.fillings.transfer(self._slots(members), slots)
+        return current if index is None else transform(current, partial(take, index=index))
+
+    def _values(self, vertex: Vertex) -> tuple[Parameter | None, ...]:
+        if vertex not in self._couplings:
+            self._couplings[vertex] = tuple(coupling and coupling(self.event.model) for coupling in vertex.couplings)
+        return self._couplings[vertex]

@@ -1,0 +1,107 @@
+"""Which momentum stands on which leg: every current is computed once for each distinct filling of the legs below it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+#: Final legs that a quantity depends on. Within a group of several the order of their momenta does not matter.
+Slots = tuple[tuple[int, ...], ...]
+
+_CODE_LIMIT = 2**62
+
+
+@dataclass(frozen=True)
+class Table:
+    """The distinct fillings of some slots: which one each assignment has, and an assignment that has each."""
+
+    of_assignment: Tensor
+    representative: Tensor
+
+    def __len__(self) -> int:
+        return len(self.representative)
+
+
+class Fillings:
+    """The fillings of all slots under a list of assignments.
+
+    Parameters
+    ----------
+    assignments
+        (assignment, final leg): which final momentum stands on the leg; int64.
+    """
+
+    def __init__(self, assignments: Tensor) -> None:
+        self.assignments = assignments
+        self._tables: dict[Slots, Table] = {}
+        self._transfers: dict[tuple[Slots, Slots], Tensor | None] = {}
+
+    def __len__(self) -> int:
+        return len(self.assignments)
+
+    def table(self, slots: Slots) -> Table:
+        """The distinct fillings of these slots."""
+        if slots not in self._tables:
+            self._tables[slots] = self._table(slots)
+        return self._tables[slots]
+
+    def _table(self, slots: Slots) -> Table:
+        rows, momenta = self.assignments.shape
+        code = self.assignments.new_zeros(rows)
+        bound = 1
+        for group in slots:
+            for column in self.assignments[:, list(group)].sort(dim=1).values.unbind(dim=1):
+                if bound * momenta >= _CODE_LIMIT:
+                    distinct, code = code.unique(return_inverse=True)
+                    bound = len(distinct)
+                code = code * momenta + column
+                bound *= momenta
+        distinct, of_assignment = code.unique(return_inverse=True)
+        everywhere = torch.arange(rows, device=code.device)
+        representative = everywhere.new_empty(len(distinct)).scatter_(0, of_assignment, everywhere)
+        return Table(of_assignment, representative)
+
+    def transfer(self, source: Slots, target: Slots) -> Tensor | None:
+        """For each filling of ``target`` that of ``source`` within it; None where that is all of them in order."""
+        key = (source, target)
+        if key not in self._transfers:
+            index = self.table(source).of_assignment[self.table(target).representative]
+            count = len(self.table(source))
+            same = count == 1 or (
+                len(index) == count and bool((index == torch.arange(count, device=index.device)).all())
+            )
+            self._transfers[key] = None if same else index
+        return self._transfers[key]
+
+    def momenta(self, slots: Slots) -> Tensor:
+        """(filling, leg): the final momenta on all legs of ``slots``."""
+        legs = [leg for group in slots for leg in group]
+        return self.assignments[self.table(slots).representative][:, legs]
+
+
+def join_slots(slots: Iterable[Slots]) -> Slots:
+    """The slots of something that depends on several."""
+    return tuple(group for one in slots for group in one)
+
+
+def take(values: Tensor, index: Tensor | None) -> Tensor:
+    """Values (..., filling, event) at the fillings ``index``, all of them where it is None.
+
+    What is the same for all fillings is left to broadcast.
+    """
+    return values if index is None or values.shape[-2] == 1 else values.index_select(-2, index)
+
+
+def canonical(assignments: Tensor, identical: Sequence[Sequence[Sequence[int]]]) -> Tensor:
+    """The same assignments with the momenta of identical legs in a fixed order, so that equal ones are found equal.
+
+    ``identical`` lists groups of legs, each leg by the final legs that it decays to (or is).
+    """
+    for group in identical:
+        columns = torch.tensor(group, device=assignments.device)
+        blocks = assignments[:, columns]
+        order = blocks[:, :, 0].argsort(dim=1)
+        sorted_blocks = blocks.gather(1, order[:, :, None].expand_as(blocks))
+        assignments = assignments.index_copy(1, columns.flatten(), sorted_blocks.flatten(1))
+    return assignments

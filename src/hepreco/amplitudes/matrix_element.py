@@ -1,0 +1,274 @@
+"""The squared matrix element of a process."""
+
+import math
+from collections.abc import Callable
+from typing import Final, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from hepreco.amplitudes.diagrams import build_production, count_diagrams
+from hepreco.amplitudes.evaluation import Event
+from hepreco.amplitudes.fillings import Fillings, canonical, join_slots
+from hepreco.amplitudes.model import StandardModel
+from hepreco.amplitudes.momenta import check_shape, check_values, to_centre_of_mass
+from hepreco.amplitudes.particles import Particle
+from hepreco.amplitudes.process import Process, parse_process
+from hepreco.amplitudes.squares import Frame, log_propagators, squared, squared_polarised
+from hepreco.errors import MomentaError, ProcessError
+
+#: The unit of energy inside, in GeV: numbers near 1 keep single precision in its range.
+_UNIT: Final = 100.0
+#: About how many complex numbers the largest tensors of a chunk of events hold: some fit a core's cache.
+_CHUNK: Final = 2**18
+
+
+class MatrixElement:
+    """The squared tree-level matrix element |M|² of a process, summed over final and averaged over initial states.
+
+    Everything follows from the process and the model: diagrams, colour, fermion signs, identical particles. Results
+    agree with MadGraph's standalone output, conventions included: |M|² is in GeV^(8 − 2n) for n legs, decays are
+    resonant propagators of fixed width, and the averaging factor counts spins and colours of the initial state and
+    identical particles of the production.
+
+    Momenta are boosted to the partonic centre-of-mass frame, so that results do not depend on the frame they come in.
+    There the gluons' polarisations are transverse; this matters, as in MadGraph, where fixed widths break gauge
+    invariance.
+
+    Parameters
+    ----------
+    process
+        A string in MadGraph's syntax, see :func:`parse_process`, or a :class:`Process`.
+    model
+        The parameters; MadGraph's defaults if left out. Tensors in it can be differentiated with respect to.
+
+    Raises
+    ------
+    ProcessError
+        A process that cannot be read or has no diagram.
+
+    References
+    ----------
+    Recursion: Berends and Giele, Nucl. Phys. B 306 (1988) 759. Conventions: MadGraph5_aMC@NLO, arXiv:1405.0301.
+
+    Example
+    -------
+    >>> me = MatrixElement("e- e+ > mu- mu+ / z h")
+    >>> momenta = torch.tensor([[50, 0, 0, 50], [50, 0, 0, -50], [50, 50, 0, 0], [50, -50, 0, 0]], dtype=torch.float64)
+    >>> round(float(me(momenta)) / me.model.e**4, 12)  # 1 + cos²θ
+    1.0
+    """
+
+    def __init__(self, process: str | Process, *, model: StandardModel | None = None) -> None:
+        self.process = parse_process(process) if isinstance(process, str) else process
+        self.model = StandardModel() if model is None else model
+        self._production = build_production(self.process, self._is_massless)
+        self._fillings: Fillings | None = None
+
+    def __repr__(self) -> str:
+        return f"MatrixElement({str(self.process)!r})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # The graph holds functions; it is quickly built again.
+        return _rebuild, (self.process, self.model)
+
+    @property
+    def pdg_ids(self) -> tuple[int, ...]:
+        """PDG numbers of the legs in the order of momenta: incoming, then final, each resonance as its products."""
+        return self.process.pdg_ids
+
+    @property
+    def diagrams(self) -> int:
+        """The number of Feynman diagrams of the production."""
+        return count_diagrams(self.process, self._is_massless)
+
+    def __call__(self, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch"]:
+        """|M|².
+
+        Parameters
+        ----------
+        momenta
+            (E, px, py, pz) in GeV in the order of :attr:`pdg_ids`, in any frame. With float32 spinors are computed in
+            single precision; the result is float64 all the same, since |M|² can be below the range of float32.
+
+        Raises
+        ------
+        MomentaError
+            Wrong shape or type, not finite, off the mass shells or unbalanced (by 1e-6 of the energies, in float32 by
+            1e-5).
+        """
+        return self._per_event(momenta, lambda event: squared(self._production, event) * self._scale(event))
+
+    def log(self, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch"]:
+        """ln|M|², finite also where |M|² would underflow; −∞ where |M|² vanishes.
+
+        Parameters and errors as in :meth:`__call__`.
+        """
+        return self._per_event(momenta, self._log_squared)
+
+    def sweep(
+        self, momenta: Float[Tensor, "event leg 4"], assignments: Int[Tensor, "assignment final_leg"]
+    ) -> Float[Tensor, "event assignment"]:
+        """ln|M|² of every event under many assignments of its final momenta to the final legs.
+
+        What assignments share is computed once: a W for all assignments that build it of the same two momenta, a
+        production for all that give each top quark the same three, in any order.
+
+        Parameters
+        ----------
+        momenta
+            As in :meth:`__call__`; each final momentum must be on the mass shell of some final leg. On a leg of another
+            mass the external state is that of the three-momentum on the leg's mass shell, and propagators carry the
+            momenta as they are; with ``m_b=0.0`` in the model, and massless momenta, there is no such ambiguity.
+        assignments
+            Row a puts final momentum ``assignments[a, j]`` (counted from the first final one) on final leg j.
+
+        Raises
+        ------
+        MomentaError
+            As in :meth:`__call__`, and for rows that are no permutations.
+        """
+        if momenta.ndim != 3:
+            raise MomentaError(f"momenta of shape {tuple(momenta.shape)}", "give (event, leg, 4) for a sweep")
+        self._check_assignments(assignments)
+        assignments = assignments.to(device=momenta.device, dtype=torch.int64)
+        return self._evaluate(momenta, self._log_squared, assignments).mT
+
+    def polarised(
+        self, momenta: Float[Tensor, "*batch leg 4"], *, frame: Frame = "partonic"
+    ) -> dict[Literal["LL", "LT", "TL", "TT"], Float[Tensor, "*batch"]]:
+        """|M|² for longitudinal and transverse W⁺ (first letter) and W⁻ (second letter) of the production.
+
+        The numerator of each W propagator is replaced by its part of that helicity; the two transverse helicities
+        interfere and count as one. The four add up to |M|² only after integration over the decay angles.
+
+        Parameters
+        ----------
+        momenta
+            As in :meth:`__call__`.
+        frame
+            Where the helicities are meant: the partonic centre of mass or the rest frame of the W pair.
+
+        Raises
+        ------
+        ProcessError
+            A process that does not produce one W⁺ and one W⁻ without polarisation.
+
+        References
+        ----------
+        Buarque Franzosi, Mattelaer, Ruiz, Shil, arXiv:1912.01725.
+        """
+        bosons = [self._find_boson(pdg_id) for pdg_id in (24, -24)]
+
+        def evaluate(event: Event) -> Tensor:
+            squares = squared_polarised(self._production, event, bosons=bosons, frame=frame)
+            return torch.stack([square * self._scale(event) for square in squares.values()])
+
+        names: tuple[Literal["LL", "LT", "TL", "TT"], ...] = ("LL", "LT", "TL", "TT")
+        values = self._per_event(momenta, evaluate)
+        return dict(zip(names, values.unbind(0), strict=True))
+
+    def _per_event(self, momenta: Tensor, function: Callable[[Event], Tensor]) -> Tensor:
+        """(..., leg, 4) to the function's (..., assignment, event), with one assignment, the identity."""
+        identity = torch.arange(len(self.process.final), device=momenta.device)[None]
+        check_shape(momenta, legs=len(self.pdg_ids))
+        result = self._evaluate(momenta.reshape(-1, *momenta.shape[-2:]), function, identity)
+        return result.squeeze(-2).reshape(*result.shape[:-2], *momenta.shape[:-2])
+
+    def _evaluate(self, momenta: Tensor, function: Callable[[Event], Tensor], assignments: Tensor) -> Tensor:
+        """Apply a function to chunks of events and join what it gives, (..., assignment, event)."""
+        check_shape(momenta, legs=len(self.pdg_ids))
+        incoming = len(self.process.incoming)
+        check_values(
+            momenta, incoming=incoming, masses=self._masses(one_assignment=len(assignments) == 1), names=self._names
+        )
+        dtype = torch.complex128 if momenta.dtype == torch.float64 else torch.complex64
+        fillings = self._fillings_of(assignments)
+        model = self.model.in_units_of(_UNIT)
+        results = []
+        for chunk in momenta.split(max(1, _CHUNK // self._size(fillings))):
+            p = to_centre_of_mass(chunk.double() / _UNIT, incoming=incoming).permute(2, 1, 0).contiguous()
+            results.append(function(Event(p[:, :incoming], p[:, incoming:], fillings, model, dtype)))
+        return torch.cat(results, dim=-1)
+
+    def _log_squared(self, event: Event) -> Tensor:
+        return torch.log(squared(self._production, event)) + self._log_scale(event)
+
+    def _scale(self, event: Event) -> Tensor:
+        return torch.exp(self._log_scale(event))
+
+    def _log_scale(self, event: Event) -> Tensor:
+        """The logarithm of what multiplies squared amplitudes: propagators of resonances, averages, units."""
+        constant = 2 * (4 - len(self.pdg_ids)) * math.log(_UNIT) - math.log(self.process.averaging_factor)
+        return log_propagators(self._production, event) + constant
+
+    def _fillings_of(self, assignments: Tensor) -> Fillings:
+        assignments = canonical(assignments, self._production.identical)
+        cached = self._fillings
+        if (
+            cached is None
+            or cached.assignments.device != assignments.device
+            or not torch.equal(cached.assignments, assignments)
+        ):
+            cached = self._fillings = Fillings(assignments)
+        return cached
+
+    def _masses(self, *, one_assignment: bool) -> list[list[float]]:
+        """The masses that each leg may have in GeV: its own or, under several assignments, that of any final leg."""
+        particles = (*self.process.incoming, *self.process.final)
+        masses = [float(getattr(self.model, particle.mass)) if particle.mass else 0.0 for particle in particles]
+        if one_assignment:
+            return [[mass] for mass in masses]
+        incoming = len(self.process.incoming)
+        final = masses[incoming:]
+        return [[mass] * len(final) for mass in masses[:incoming]] + [final] * len(final)
+
+    @property
+    def _names(self) -> list[str]:
+        return [particle.name for particle in (*self.process.incoming, *self.process.final)]
+
+    def _find_boson(self, pdg_id: int) -> int:
+        found = [
+            number
+            for number, leg in enumerate(self._production.legs)
+            if leg.particle.pdg_id == pdg_id and number >= len(self.process.incoming) and leg.polarisation is None
+        ]
+        if len(found) != 1:
+            name = {24: "w+", -24: "w-"}[pdg_id]
+            raise ProcessError(
+                f"{len(found)} unpolarised {name} in the production {self.process}, expected one",
+                "polarised() is for one w+ and one w-; for others write w+{0} or w+{T} in the process",
+            )
+        return found[0]
+
+    def _check_assignments(self, assignments: Tensor) -> None:
+        legs = len(self.process.final)
+        if assignments.dtype.is_floating_point or assignments.dtype.is_complex or assignments.dtype == torch.bool:
+            raise MomentaError(f"assignments of type {assignments.dtype}", "give integers")
+        if assignments.ndim != 2 or assignments.shape[1] != legs:
+            raise MomentaError(
+                f"assignments of shape {tuple(assignments.shape)}, expected (assignment, {legs})",
+                "give, for each final leg, the number of the final momentum on it",
+            )
+        bad = (assignments.sort(dim=1).values != torch.arange(legs, device=assignments.device)).any(dim=1)
+        if bool(bad.any()):
+            row = int(bad.nonzero()[0, 0])
+            raise MomentaError(
+                f"assignment {row} is {assignments[row].tolist()}, no permutation of 0 to {legs - 1}",
+                "use each final momentum once",
+            )
+
+    def _size(self, fillings: Fillings) -> int:
+        """About how many complex numbers the largest tensor holds for one event."""
+        legs = self._production.legs
+        closed = math.prod(leg.states for leg in legs) * len(fillings.table(join_slots(leg.slots for leg in legs)))
+        opened = math.prod(leg.spins for leg in legs) * len(fillings.table(join_slots(leg.open_slots for leg in legs)))
+        return max(amplitude.colours for amplitude in self._production.amplitudes) * min(closed, opened)
+
+    def _is_massless(self, particle: Particle) -> bool:
+        return particle.mass is None or float(getattr(self.model, particle.mass)) == 0
+
+
+def _rebuild(process: Process, model: StandardModel) -> MatrixElement:
+    return MatrixElement(process, model=model)

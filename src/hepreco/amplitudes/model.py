@@ -1,0 +1,108 @@
+"""The parameters of the Standard Model, with MadGraph's values."""
+
+import math
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+#: A number, or a tensor without axes to differentiate with respect to it.
+Parameter = float | Tensor
+
+
+def _sqrt(x: Parameter) -> Parameter:
+    return torch.sqrt(x) if isinstance(x, Tensor) else math.sqrt(x)
+
+
+@dataclass(frozen=True)
+class StandardModel:
+    """Masses, widths and couplings at tree level, in the scheme (α, G_F, m_Z).
+
+    The defaults are those of MadGraph's model ``sm`` and its ``param_card``: not the newest values of the Particle Data
+    Group, but those which matrix elements are compared at. The CKM matrix is 1; u, d, s, c, e, µ and the
+    neutrinos have no mass. A Yukawa coupling is the mass over the vacuum expectation value, so ``m_b=0.0`` removes
+    the b quark's too. Every parameter may be a tensor without axes; results are then differentiable with respect to it.
+
+    Parameters
+    ----------
+    m_t, m_b, m_tau, m_z, m_h
+        Masses in GeV.
+    width_t, width_w, width_z, width_h
+        Fixed widths in GeV, of every propagator, space-like ones too. They do not follow the masses.
+    alpha_inverse
+        1/α(m_Z).
+    fermi_constant
+        G_F in GeV⁻².
+    alpha_s
+        The strong coupling, at the scale of your choice.
+
+    References
+    ----------
+    MadGraph5_aMC@NLO, arXiv:1405.0301; FeynRules ``sm``, arXiv:1310.1921. Relations at tree level: Denner,
+    arXiv:0709.1075.
+
+    Example
+    -------
+    >>> model = StandardModel()
+    >>> round(model.m_w, 6), round(model.sin2_theta_w, 6), round(model.vev, 3)
+    (80.419002, 0.222246, 246.219)
+    """
+
+    m_t: Parameter = 173.0
+    m_b: Parameter = 4.7
+    m_tau: Parameter = 1.777
+    m_z: Parameter = 91.188
+    m_h: Parameter = 125.0
+    width_t: Parameter = 1.4915
+    width_w: Parameter = 2.0476
+    width_z: Parameter = 2.441404
+    width_h: Parameter = 6.382339e-3
+    alpha_inverse: Parameter = 132.507
+    fermi_constant: Parameter = 1.16639e-5
+    alpha_s: Parameter = 0.118
+
+    @property
+    def m_w(self) -> Parameter:
+        """Mass of the W in GeV: m_W² (1 − m_W²/m_Z²) = πα/(√2 G_F)."""
+        half = self.m_z**2 / 2
+        product = math.pi / (math.sqrt(2) * self.alpha_inverse * self.fermi_constant)
+        return _sqrt(half + _sqrt(half**2 - product * self.m_z**2))
+
+    @property
+    def sin2_theta_w(self) -> Parameter:
+        """sin²θ_W = 1 − m_W²/m_Z²."""
+        return 1 - self.m_w**2 / self.m_z**2
+
+    @property
+    def e(self) -> Parameter:
+        """The positron's charge √(4πα)."""
+        return _sqrt(4 * math.pi / self.alpha_inverse)
+
+    @property
+    def g_w(self) -> Parameter:
+        """The weak coupling e / sin θ_W."""
+        return self.e / _sqrt(self.sin2_theta_w)
+
+    @property
+    def g_z(self) -> Parameter:
+        """The coupling of the Z, e / (sin θ_W cos θ_W)."""
+        return self.g_w * self.m_z / self.m_w
+
+    @property
+    def g_s(self) -> Parameter:
+        """The strong coupling √(4πα_s)."""
+        return _sqrt(4 * math.pi * self.alpha_s)
+
+    @property
+    def vev(self) -> Parameter:
+        """The Higgs field's vacuum expectation value in GeV, 2 m_W / g_w."""
+        return 2 * self.m_w / self.g_w
+
+    def in_units_of(self, unit: float) -> "StandardModel":
+        """The same model with masses and widths in units of ``unit`` GeV."""
+        masses = {
+            field.name: getattr(self, field.name) / unit
+            for field in fields(self)
+            if field.name.startswith(("m_", "width_"))
+        }
+        return replace(self, **masses, fermi_constant=self.fermi_constant * unit**2)

@@ -1,0 +1,67 @@
+"""Momenta as they come: checked against a process, brought to the frame and layout of the evaluation."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from hepreco.errors import MomentaError
+from hepreco.kinematics import boost
+
+#: Relative to the energies: what momenta may miss their mass shells (E² − p² − m² over E²) and their balance by.
+_TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-5}
+
+
+def check_shape(momenta: Tensor, *, legs: int) -> None:
+    """``MomentaError`` unless momenta are real (..., leg, 4)."""
+    if momenta.dtype not in _TOLERANCE:
+        raise MomentaError(f"momenta of type {momenta.dtype}", "give float64, or float32 for less precision")
+    if momenta.ndim < 2 or momenta.shape[-2:] != (legs, 4):
+        raise MomentaError(
+            f"momenta of shape {tuple(momenta.shape)}, expected (..., {legs}, 4)",
+            "give (E, px, py, pz) in GeV of all legs in the order of 'pdg_ids', incoming ones first",
+        )
+
+
+def check_values(momenta: Tensor, *, incoming: int, masses: Sequence[Sequence[float]], names: Sequence[str]) -> None:
+    """``MomentaError`` unless (event, leg, 4) are finite, of positive energy, on an allowed mass shell, balanced."""
+    momenta, tolerance = momenta.detach(), _TOLERANCE[momenta.dtype]
+    momenta = momenta.double()
+    energy = momenta[..., 0]
+
+    def refuse(bad: Tensor, problem: str, remedy: str) -> None:
+        if bool(bad.any()):
+            event, leg = (int(i) for i in bad.nonzero()[0])
+            which = f"leg {leg} ({names[leg]}) of event {event}"
+            raise MomentaError(f"{which} {problem}: {momenta[event, leg].tolist()}", remedy)
+
+    refuse(~torch.isfinite(momenta).all(-1), "is not finite", "remove such events before")
+    refuse(
+        energy <= 0, "has no positive energy", "components are (E, px, py, pz); incoming momenta have positive energy"
+    )
+    square = energy**2 - (momenta[..., 1:] ** 2).sum(-1)
+    allowed = torch.tensor(masses, dtype=torch.float64, device=momenta.device) ** 2
+    off = ((square[..., None] - allowed).abs() > tolerance * energy[..., None] ** 2).all(-1)
+    if bool(off.any()):
+        event, leg = (int(i) for i in off.nonzero()[0])
+        mass = float(square[event, leg])
+        found = f"{abs(mass) ** 0.5:.6g} GeV" if mass >= 0 else f"imaginary, {abs(mass) ** 0.5:.6g}i GeV"
+        expected = " or ".join(f"{m:.6g}" for m in sorted(set(masses[leg])))
+        raise MomentaError(
+            f"leg {leg} ({names[leg]}) of event {event} is off its mass shell: mass {found}, expected {expected} GeV",
+            "check the order of legs and the masses of the model, or put the momenta on their mass shells",
+        )
+    missing = momenta[:, :incoming].sum(1) - momenta[:, incoming:].sum(1)
+    unbalanced = missing.abs() > tolerance * energy[:, :incoming].sum(1, keepdim=True)
+    if bool(unbalanced.any()):
+        event = int(unbalanced.nonzero()[0, 0])
+        raise MomentaError(
+            f"event {event} is not balanced: incoming minus outgoing momentum is {missing[event].tolist()} GeV",
+            "incoming momenta must add up to the final ones",
+        )
+
+
+def to_centre_of_mass(momenta: Tensor, *, incoming: int) -> Tensor:
+    """Boost (event, leg, 4) to the frame in which the incoming momenta add up to zero."""
+    total = momenta[:, :incoming].sum(dim=1, keepdim=True)
+    return boost(momenta, velocity=-total[..., 1:] / total[..., :1])

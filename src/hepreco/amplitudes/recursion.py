@@ -1,0 +1,403 @@
+"""The diagrams of a process as a graph of off-shell currents, built from the vertices by recursion.
+
+A node is the current of a particle that splits into some of the legs. All legs count as outgoing: an incoming particle
+is its antiparticle with the momentum reversed. Nodes are made for growing sets of legs (Berends and Giele, Nucl. Phys.
+B 306 (1988) 759) and shared by all diagrams. A production is closed in the middle: every tree has either one vertex whose
+branches all hold less than half of the legs, or one propagator with half of them on each side, so that no current of
+more than half of the legs is needed.
+
+Massless fermions have a chirality that no vertex changes: the two are told apart when the graph is built, and what
+vanishes is never computed.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from string import ascii_lowercase
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from hepreco.amplitudes.colour import ColourBasis, Mixing, vertex_tensor
+from hepreco.amplitudes.particles import Particle
+from hepreco.amplitudes.vertices import Attachment, attachments
+
+Part = Literal["undotted", "dotted"]
+#: Powers of the strong and of the electroweak coupling.
+Orders = tuple[int, int]
+#: The chirality of every leg that has one.
+Chiralities = Mapping[int, Part]
+
+_BOTH: frozenset[Part] = frozenset(("undotted", "dotted"))
+_OTHER: dict[Part, Part] = {"undotted": "dotted", "dotted": "undotted"}
+
+
+@dataclass(frozen=True, eq=False)
+class Joint:
+    """Blobs that meet at a vertex; ``mixing`` holds the colours and the sign of the permutation of fermions."""
+
+    attachment: Attachment
+    blobs: tuple["Node", ...]
+    mixing: Mixing
+
+
+@dataclass(frozen=True, eq=False)
+class Dual:
+    """What joints make for ``parent``, before its propagator; ``colours`` are tensors (leg, ..., leg, own)."""
+
+    legs: tuple[int, ...]
+    parent: Particle
+    parts: frozenset[Part]
+    joints: tuple[Joint, ...]
+    colours: tuple[Tensor, ...]
+    diagrams: int
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """The current of a particle that splits into ``legs``; an external leg where there is no dual."""
+
+    legs: tuple[int, ...]
+    particle: Particle
+    orders: Orders
+    parts: frozenset[Part]
+    colours: tuple[Tensor, ...]
+    dual: Dual | None = None
+
+    @property
+    def diagrams(self) -> int:
+        """The number of trees that it sums."""
+        return self.dual.diagrams if self.dual else 1
+
+
+@dataclass(frozen=True, eq=False)
+class Closing:
+    """A dual and a current that together hold all legs."""
+
+    dual: Dual
+    node: Node
+    mixing: Mixing
+
+
+@dataclass(frozen=True, eq=False)
+class Amplitude:
+    """The amplitude for one choice of chiralities, in orthonormal colours: Σ_colours |A|² is the sum of squares."""
+
+    closings: tuple[Closing, ...]
+    colours: int
+
+    @property
+    def diagrams(self) -> int:
+        """The number of Feynman diagrams."""
+        return sum(closing.dual.diagrams * closing.node.diagrams for closing in self.closings)
+
+
+@dataclass(frozen=True, eq=False)
+class _Draft:
+    """A joint whose colours are not yet worked out."""
+
+    attachment: Attachment
+    blobs: tuple[Node, ...]
+    sign: int
+    orders: Orders
+    parts: frozenset[Part]
+
+
+class DiagramBuilder:
+    """Builds the currents over some legs.
+
+    Parameters
+    ----------
+    legs
+        The particles that leave.
+    is_massless
+        Whether the model gives a particle no mass.
+    chiral
+        The external massless fermions among the legs.
+    excluded
+        Particles that no propagator may be.
+    """
+
+    def __init__(
+        self,
+        legs: Sequence[Particle],
+        *,
+        is_massless: Callable[[Particle], bool],
+        chiral: frozenset[int],
+        excluded: frozenset[Particle] = frozenset(),
+    ) -> None:
+        self.legs = tuple(legs)
+        self._everything = tuple(range(len(self.legs)))
+        self.is_massless = is_massless
+        self.chiral = chiral
+        self.excluded = excluded
+        self._nodes: dict[tuple[tuple[int, Part | None], ...], tuple[Node, ...]] = {}
+
+    def chiralities(self) -> Iterator[Chiralities]:
+        """All choices of chirality for the external massless fermions."""
+        legs = sorted(self.chiral)
+        for parts in product(_OTHER, repeat=len(legs)):
+            yield dict(zip(legs, parts, strict=True))
+
+    def nodes(self, members: tuple[int, ...], chiralities: Chiralities) -> tuple[Node, ...]:
+        """All currents that split into ``members``."""
+        key = tuple((leg, chiralities.get(leg)) for leg in members)
+        if key not in self._nodes:
+            single = len(members) == 1
+            self._nodes[key] = (
+                (self._leg(members[0], chiralities),) if single else tuple(self._made(members, chiralities))
+            )
+        return self._nodes[key]
+
+    def _leg(self, leg: int, chiralities: Chiralities) -> Node:
+        particle = self.legs[leg]
+        parts: frozenset[Part] = frozenset()
+        if particle.is_fermion:
+            parts = frozenset((chiralities[leg],)) if leg in chiralities else _BOTH
+        colour = torch.eye(abs(particle.colour), dtype=torch.complex128)
+        return Node((leg,), particle, (0, 0), parts, (colour,))
+
+    def _made(self, members: tuple[int, ...], chiralities: Chiralities) -> Iterator[Node]:
+        groups: dict[tuple[Particle, Orders], list[_Draft]] = {}
+        for draft in self.drafts(members, chiralities):
+            groups.setdefault((draft.attachment.parent, draft.orders), []).append(draft)
+        for (particle, orders), drafts in groups.items():
+            dual = self.dual(members, drafts)
+            if dual is not None and particle not in self.excluded:
+                parts = dual.parts
+                if particle.is_fermion:
+                    parts = frozenset(_OTHER[part] for part in parts) if self.is_massless(particle) else _BOTH
+                yield Node(members, particle, orders, parts, dual.colours, dual)
+
+    def drafts(
+        self,
+        members: tuple[int, ...],
+        chiralities: Chiralities,
+        *,
+        smaller_than: tuple[int, ...] | None = None,
+    ) -> Iterator[_Draft]:
+        """All ways to split ``members`` at a vertex, into branches that are smaller than, or stand before, another."""
+        for branches in _splits(members):
+            if smaller_than is None or all(_rank(branch) < _rank(smaller_than) for branch in branches):
+                for blobs in product(*(self.nodes(branch, chiralities) for branch in branches)):
+                    for attachment in attachments(*(blob.particle for blob in blobs)):
+                        parts = self._parts(attachment, blobs)
+                        if parts is not None:
+                            qcd, qed = attachment.vertex.orders
+                            orders = (qcd + sum(b.orders[0] for b in blobs), qed + sum(b.orders[1] for b in blobs))
+                            yield _Draft(attachment, blobs, self._sign(attachment, blobs), orders, parts)
+
+    def _parts(self, attachment: Attachment, blobs: tuple[Node, ...]) -> frozenset[Part] | None:
+        """The parts of what a vertex makes, None if it vanishes; bosons have none."""
+        vertex = attachment.vertex
+        at = dict(zip(attachment.slots, (blob.parts for blob in blobs), strict=True))
+        if vertex.structure == "FFS":
+            if self.is_massless(vertex.legs[0]):
+                return None
+            if attachment.missing == 2:
+                return frozenset() if at[0] & at[1] else None
+            return at[0] if 0 in at else at[1]
+        if vertex.structure != "FFV":
+            return frozenset()
+        left, right = (coupling is not None for coupling in vertex.couplings)
+        if attachment.missing == 2:
+            meet = left and "dotted" in at[0] and "undotted" in at[1]
+            meet |= right and "undotted" in at[0] and "dotted" in at[1]
+            return frozenset() if meet else None
+        fermion = at[0] if 0 in at else at[1]
+        keeps: dict[Part, bool] = (
+            {"dotted": left, "undotted": right} if 0 in at else {"dotted": right, "undotted": left}
+        )
+        return frozenset(_OTHER[part] for part in fermion if keeps[part]) or None
+
+    def _fermions(self, members: Sequence[int]) -> list[int]:
+        return [leg for leg in members if self.legs[leg].is_fermion]
+
+    def _sign(self, attachment: Attachment, blobs: tuple[Node, ...]) -> int:
+        # Fermion before antifermion; bosonic blobs hold an even number of fermions and commute.
+        ordered = sorted(zip(attachment.slots, blobs, strict=True), key=lambda pair: pair[0])
+        return _parity([leg for _, blob in ordered for leg in self._fermions(blob.legs)])
+
+    def dual(self, members: tuple[int, ...], drafts: Sequence[_Draft], *, orthonormal: bool = False) -> Dual | None:
+        """The sum of drafts for the same parent; None if it vanishes by colour."""
+        basis = ColourBasis()
+        worked_out = [(draft, _joined_colours(members, draft, basis)) for draft in drafts]
+        kept = [(draft, columns) for draft, columns in worked_out if any(columns)]
+        if not kept:
+            return None
+        parent = drafts[0].attachment.parent
+        # Summed over the colours of all legs, a product of two tensors is δ in the parent's colour (Schur).
+        root = (
+            basis.root() / math.sqrt(abs(parent.colour)) if orthonormal else torch.eye(len(basis), dtype=torch.float64)
+        )
+        joints = tuple(
+            Joint(
+                draft.attachment,
+                draft.blobs,
+                Mixing.of(
+                    root @ _matrix(columns, rows=len(basis)),
+                    [len(blob.colours) for blob in draft.blobs],
+                    sign=draft.sign,
+                ),
+            )
+            for draft, columns in kept
+        )
+        parts = frozenset[Part]().union(*(draft.parts for draft, _ in kept))
+        # The four-gluon vertex is one diagram with three colour structures.
+        diagrams = sum(
+            math.prod(blob.diagrams for blob in joint.blobs)
+            for joint in joints
+            if joint.attachment.vertex.colour not in ("f13 f24", "f14 f23")
+        )
+        return Dual(members, parent, parts, joints, tuple(basis.tensors), diagrams)
+
+    def decays(self, parent: Particle, allowed: Callable[[Orders], bool]) -> Iterator[Dual]:
+        """The decay of ``parent`` into all legs, in orthonormal colours, for each choice of chiralities."""
+        for chiralities in self.chiralities():
+            drafts = [draft for draft in self._decay_drafts(parent, chiralities) if allowed(draft.orders)]
+            dual = self.dual(self._everything, drafts, orthonormal=True) if drafts else None
+            if dual is not None:
+                yield dual
+
+    def decay_orders(self, parent: Particle) -> set[Orders]:
+        """The orders at which ``parent`` decays into all legs."""
+        return {draft.orders for choice in self.chiralities() for draft in self._decay_drafts(parent, choice)}
+
+    def _decay_drafts(self, parent: Particle, chiralities: Chiralities) -> Iterator[_Draft]:
+        return (draft for draft in self.drafts(self._everything, chiralities) if draft.attachment.parent is parent)
+
+    def amplitudes(self, allowed: Callable[[Orders], bool]) -> Iterator[Amplitude]:
+        """The amplitude for each choice of chiralities in which there is one."""
+        for chiralities in self.chiralities():
+            basis = ColourBasis()
+            worked_out = []
+            for node, drafts in self._centres(chiralities):
+                kept = [draft for draft in drafts if allowed(_sum(draft.orders, node.orders))]
+                dual = self.dual(_without(self._everything, node.legs), kept) if kept else None
+                if dual is not None:
+                    worked_out.append((dual, node, _closed_colours(dual, node, basis)))
+            root = basis.root() if len(basis) else torch.zeros(0, 0)
+            closings = tuple(
+                Closing(
+                    dual,
+                    node,
+                    Mixing.of(
+                        root @ _matrix(columns, rows=len(basis)),
+                        (len(dual.colours), len(node.colours)),
+                        sign=self._closing_sign(dual, node),
+                    ),
+                )
+                for dual, node, columns in worked_out
+                if any(columns)
+            )
+            if closings:
+                yield Amplitude(closings, len(basis))
+
+    def amplitude_orders(self) -> set[Orders]:
+        """The orders at which there are diagrams."""
+        return {
+            _sum(draft.orders, node.orders)
+            for chiralities in self.chiralities()
+            for node, drafts in self._centres(chiralities)
+            for draft in drafts
+        }
+
+    def _centres(self, chiralities: Chiralities) -> Iterator[tuple[Node, list[_Draft]]]:
+        """Every tree once: a current, and the vertices beyond it at which a tree has its centre."""
+        half = len(self.legs) / 2
+        for members in _subsets(self._everything):
+            is_half = len(members) == half
+            if len(members) > half or (is_half and 0 not in members):
+                continue
+            beyond = list(
+                self.drafts(
+                    _without(self._everything, members),
+                    chiralities,
+                    smaller_than=None if is_half else members,
+                )
+            )
+            for node in self.nodes(members, chiralities):
+                drafts = [
+                    draft
+                    for draft in beyond
+                    if draft.attachment.parent is node.particle.anti
+                    and (not node.particle.is_fermion or draft.parts & node.parts)
+                ]
+                if drafts:
+                    yield node, drafts
+
+    def _closing_sign(self, dual: Dual, node: Node) -> int:
+        first, last = (node.legs, dual.legs) if not node.particle.is_antiparticle else (dual.legs, node.legs)
+        return _parity(self._fermions((*first, *last)))
+
+
+def _splits(members: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], ...]]:
+    """All ways to part ``members`` into two or three, without order."""
+    for branch in _subsets(members):
+        rest = _without(members, branch)
+        if members[0] in branch and rest:
+            yield branch, rest
+            for second in _subsets(rest):
+                third = _without(rest, second)
+                if rest[0] in second and third:
+                    yield branch, second, third
+
+
+def _subsets(members: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    for size in range(1, len(members) + 1):
+        yield from combinations(members, size)
+
+
+def _rank(members: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+    return len(members), members
+
+
+def _without(members: Sequence[int], branch: Sequence[int]) -> tuple[int, ...]:
+    return tuple(member for member in members if member not in branch)
+
+
+def _parity(order: list[int]) -> int:
+    inversions = sum(a > b for i, a in enumerate(order) for b in order[i + 1 :])
+    return -1 if inversions % 2 else 1
+
+
+def _sum(one: Orders, other: Orders) -> Orders:
+    return one[0] + other[0], one[1] + other[1]
+
+
+def _joined_colours(members: tuple[int, ...], draft: _Draft, basis: ColourBasis) -> list[dict[int, float]]:
+    """The colours of what a joint makes, in ``basis``, for each product of the blobs' colours."""
+    tensor = vertex_tensor(draft.attachment.vertex)
+    letters = [
+        _leg_letters(blob.legs) + _OWN[slot] for blob, slot in zip(draft.blobs, draft.attachment.slots, strict=True)
+    ]
+    result = _leg_letters(members) + _OWN[draft.attachment.missing]
+    equation = ",".join((*letters, _OWN[: tensor.ndim])) + "->" + result
+    return [
+        basis.coefficients(torch.einsum(equation, *colours, tensor))
+        for colours in product(*(blob.colours for blob in draft.blobs))
+    ]
+
+
+def _closed_colours(dual: Dual, node: Node, basis: ColourBasis) -> list[dict[int, float]]:
+    equation = (
+        f"{_leg_letters(dual.legs)}A,{_leg_letters(node.legs)}A->{_leg_letters(sorted((*dual.legs, *node.legs)))}"
+    )
+    return [basis.coefficients(torch.einsum(equation, *colours)) for colours in product(dual.colours, node.colours)]
+
+
+_OWN = "ABCD"
+
+
+def _leg_letters(legs: Sequence[int]) -> str:
+    return "".join(ascii_lowercase[leg] for leg in legs)
+
+
+def _matrix(columns: list[dict[int, float]], *, rows: int) -> Tensor:
+    matrix = torch.zeros(rows, len(columns), dtype=torch.float64)
+    for number, column in enumerate(columns):
+        for row, coefficient in column.items():
+            matrix[row, number] = coefficient
+    return matrix

@@ -1,0 +1,101 @@
+"""From the graph of a production to squared amplitudes, summed over states and colours."""
+
+from collections.abc import Sequence
+from functools import reduce
+from itertools import product
+from typing import Final, Literal
+
+import torch
+from torch import Tensor
+
+from hepreco.amplitudes.diagrams import Production, Resonance
+from hepreco.amplitudes.evaluation import Event, GraphEvaluation, States
+from hepreco.amplitudes.fillings import Slots, join_slots
+from hepreco.amplitudes.process import Polarisation
+from hepreco.amplitudes.spin_density import (
+    Density,
+    contract_densities,
+    decay_density,
+    production_density,
+    spin_basis,
+)
+from hepreco.amplitudes.states import decay_rows, leg_states, log_breit_wigner, polarised_states, resonance_states
+from hepreco.amplitudes.wavefunctions import four_velocity
+
+#: Where helicities are meant: the partonic centre of mass, or the rest frame of the polarised bosons together.
+Frame = Literal["partonic", "ww"]
+#: Longitudinal and transverse, in the order of the states that :func:`squared_polarised` makes.
+POLARISATIONS: Final[tuple[Polarisation, Polarisation]] = ("0", "T")
+
+
+def squared(production: Production, event: Event) -> Tensor:
+    """Σ |amplitude|² over states and colours without the denominators of the resonances, (assignment, event)."""
+    states: list[States] = []
+    decays: dict[Slots, Density] = {}
+    for number, leg in enumerate(production.legs):
+        before = join_slots(other.slots for other in states)
+        after = join_slots(other.slots for other in production.legs[number + 1 :])
+        count = len(event.fillings.table(before + leg.slots + after))
+        if (
+            leg.states * count <= leg.spins * len(event.fillings.table(before + leg.open_slots + after))
+            or leg.polarisation
+        ):
+            states.append(leg_states(leg, event))
+        else:
+            assert isinstance(leg, Resonance)
+            rows = decay_rows(leg, event)
+            states.append(resonance_states(leg, spin_basis(rows), event, slots=leg.open_slots))
+            decays[leg.open_slots] = decay_density(rows, leg.slots)
+    graph = GraphEvaluation(production.legs, states, event)
+    amplitudes = (graph.amplitude(amplitude) for amplitude in production.amplitudes)
+    if not decays:
+        total, slots = (
+            reduce(torch.add, (_square(amplitude).flatten(0, -3).sum(0) for amplitude in amplitudes)),
+            graph.slots,
+        )
+    else:
+        axes = tuple(1 + axis for axis, leg in enumerate(graph.wide) if states[leg].slots in decays)
+        density = reduce(torch.add, (production_density(amplitude, axes) for amplitude in amplitudes))
+        total, slots = contract_densities(density, graph.slots, decays, event.fillings)
+    return event.per_assignment(total, slots)
+
+
+def squared_polarised(
+    production: Production, event: Event, *, bosons: Sequence[int], frame: Frame
+) -> dict[tuple[Polarisation, ...], Tensor]:
+    """Like :func:`squared`, for each choice of polarisations of some vector bosons, for one assignment."""
+    states = [leg_states(leg, event) for leg in production.legs]
+    slots = tuple(group for boson in bosons for group in production.legs[boson].slots)
+    velocity = None if frame == "partonic" else four_velocity(event.momentum(slots))
+    for boson in bosons:
+        states[boson] = polarised_states(
+            production.legs[boson], states[boson], event, polarisations=POLARISATIONS, frame=velocity
+        )
+    graph = GraphEvaluation(production.legs, states, event)
+    front = list(range(len(bosons)))
+    axes = [1 + graph.wide.index(boson) for boson in bosons]
+    total = reduce(
+        torch.add,
+        (
+            _square(graph.amplitude(amplitude)).movedim(axes, front).flatten(len(bosons), -3).sum(len(bosons))
+            for amplitude in production.amplitudes
+        ),
+    )
+    for axis in front:
+        total = total.unflatten(axis, (len(POLARISATIONS), -1)).sum(axis + 1)
+    choices = list(product(POLARISATIONS, repeat=len(bosons)))
+    squares = event.per_assignment(total, graph.slots).flatten(0, -3)
+    return dict(zip(choices, squares, strict=True))
+
+
+def log_propagators(production: Production, event: Event) -> Tensor:
+    """−ln Π [(p² − m²)² + m²Γ²] over all resonances, (assignment, event)."""
+    total = event.final.new_zeros(())
+    for leg in production.legs:
+        if isinstance(leg, Resonance):
+            total = total - event.per_assignment(log_breit_wigner(leg, event), leg.slots)
+    return total
+
+
+def _square(amplitude: Tensor) -> Tensor:
+    return amplitude.real**2 + amplitude.imag**2

@@ -1,0 +1,118 @@
+"""The states of the legs: wave functions of external particles, currents of resonances."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from hepreco.amplitudes.diagrams import External, GraphLeg, Resonance
+from hepreco.amplitudes.evaluation import Event, GraphEvaluation, States
+from hepreco.amplitudes.fillings import Slots, take
+from hepreco.amplitudes.lorentz import Current, Fermion, Momentum, as_matrix, components, dot, propagate, transform
+from hepreco.amplitudes.process import Polarisation
+from hepreco.amplitudes.wavefunctions import (
+    four_velocity,
+    longitudinal_vector,
+    massive_fermion,
+    massive_vectors,
+    massless_fermion,
+    transverse_vectors,
+)
+
+
+def leg_states(leg: GraphLeg, event: Event) -> States:
+    """The states of a leg as the process has it."""
+    states = (
+        external_states(leg, event)
+        if isinstance(leg, External)
+        else resonance_states(leg, decay_rows(leg, event), event)
+    )
+    if leg.polarisation is None:
+        return states
+    return polarised_states(leg, states, event, polarisations=(leg.polarisation,))
+
+
+def external_states(leg: External, event: Event) -> States:
+    """The wave functions of a leg on its mass shell."""
+    momentum = event.incoming[:, leg.position, None] if leg.incoming else event.momentum(leg.slots)
+    mass = event.mass(leg.particle)
+    is_massless = isinstance(mass, float) and mass == 0
+    match leg.particle.spin:
+        case "scalar":
+            one = torch.ones((1, 1, 1), dtype=event.dtype, device=momentum.device)
+            return States(leg.slots, 1, lambda _: one)
+        case "fermion" if is_massless:
+            spinor = massless_fermion(momentum).to(event.dtype)[None]
+            undotted, dotted = Fermion(spinor, None), Fermion(None, spinor.conj().resolve_conj())
+            return States(leg.slots, 1, lambda part: undotted if part == "undotted" else dotted)
+        case "fermion":
+            both = massive_fermion(momentum, mass=mass, particle=leg.particle, incoming=leg.incoming)
+            fermion = transform(both, lambda part: part.to(event.dtype))
+            return States(leg.slots, leg.states, lambda _: fermion)
+        case "vector":
+            vectors = transverse_vectors(momentum) if is_massless else massive_vectors(momentum, mass=mass)
+            current = as_matrix(vectors).to(event.dtype)
+            return States(leg.slots, leg.states, lambda _: current)
+
+
+def decay_rows(leg: Resonance, event: Event) -> Current:
+    """What a resonance decays to, for each state of its products, before its propagator: (state, components, ...)."""
+    graph = GraphEvaluation(leg.legs, [leg_states(product, event) for product in leg.legs], event)
+    rows = [transform(graph.dual(decay), graph.as_rows) for decay in leg.decays]
+    if all(isinstance(row, Tensor) for row in rows):
+        return torch.cat(cast(list[Tensor], rows))
+    fermions = cast(list[Fermion], rows)
+    return Fermion(*(_stacked([(row[part], row[1 - part]) for row in fermions]) for part in (0, 1)))
+
+
+def _stacked(parts: Sequence[tuple[Tensor | None, Tensor | None]]) -> Tensor | None:
+    """One part of several fermions, with zeros for those that have the other one only; None if all have."""
+    if all(part is None for part, _ in parts):
+        return None
+    return torch.cat([part if part is not None else torch.zeros_like(cast(Tensor, other)) for part, other in parts])
+
+
+def resonance_states(leg: Resonance, rows: Current, event: Event, *, slots: Slots | None = None) -> States:
+    """The states of a resonance: ``rows`` after the numerator of its propagator, without its denominator."""
+    slots = leg.slots if slots is None else slots
+    momentum = Momentum(event.momentum(slots), event.dtype)
+    current = propagate(leg.particle, rows, momentum=momentum, mass=event.mass(leg.particle))
+    count = len(components(rows))
+    return States(slots, count, lambda _: current)
+
+
+def polarised_states(
+    leg: GraphLeg, states: States, event: Event, *, polarisations: Sequence[Polarisation], frame: Tensor | None = None
+) -> States:
+    """The projections of a vector's states on each polarisation, one after the other.
+
+    ``frame`` is the unit four-velocity (4, filling, event) of the frame in which helicities are meant, the partonic
+    centre of mass if left out. The two transverse states stay one coherent sum, Σ εε* = −g + pp/p² − ε_L ε_L
+    (arXiv:1912.01725).
+    """
+    momentum = event.momentum(leg.slots)
+    if frame is None:
+        frame = momentum.new_tensor([1.0, 0.0, 0.0, 0.0])[:, None, None]
+    current = cast(Tensor, states.current(None))
+
+    def projected_on(four_vector: Tensor) -> Tensor:
+        vector = as_matrix(four_vector).to(event.dtype)
+        return vector * dot(vector, current)[..., None, None, :, :]
+
+    longitudinal = projected_on(longitudinal_vector(momentum, frame))
+    transverse = current + longitudinal - projected_on(four_velocity(momentum))
+    projections = torch.cat([-longitudinal if polarisation == "0" else transverse for polarisation in polarisations])
+    return States(states.slots, len(projections), lambda _: projections)
+
+
+def log_breit_wigner(leg: Resonance, event: Event) -> Tensor:
+    """Logarithm of (p² − m²)² + m²Γ² of a resonance, plus those of the resonances it decays to, (filling, event)."""
+    mass, width = event.mass(leg.particle), event.width(leg.particle)
+    square = Momentum(event.momentum(leg.slots), event.dtype).square
+    total = torch.log((square - mass**2) ** 2 + (mass * width) ** 2)
+    for product in leg.legs:
+        if isinstance(product, Resonance):
+            index = event.fillings.transfer(product.slots, leg.slots)
+            total = total + take(log_breit_wigner(product, event), index)
+    return total

@@ -1,0 +1,100 @@
+"""External particles as spinors and polarisation vectors.
+
+Spin sums do not depend on the basis of states, so the bases here are chosen to be smooth: no state is undefined, and no
+gradient infinite, for any momentum, along the beam or at rest.
+"""
+
+import torch
+from torch import Tensor
+
+from hepreco.amplitudes.lorentz import Fermion, as_matrix
+from hepreco.amplitudes.model import Parameter
+from hepreco.amplitudes.particles import Particle
+
+#: Below this (|p|/m)² the direction of a momentum is not used.
+_REST = 1e-6
+
+
+def massless_fermion(momentum: Tensor) -> Tensor:
+    """λ with λ λ† = p⁰ − p·σ, (2, filling, event).
+
+    The undotted part of a fermion of one chirality is λ, the dotted part of one of the other λ*; particles and
+    antiparticles, coming or going, alike.
+    """
+    x, y, z = momentum[1:]
+    forward = z >= 0
+    # The larger of the two components: nothing is divided by a small number.
+    large = torch.sqrt(torch.sqrt(x * x + y * y + z * z) + z.abs())
+    transverse = torch.complex(-x / large, torch.where(forward, y, -y) / large)
+    large = torch.complex(large, torch.zeros_like(large))
+    return torch.stack((torch.where(forward, transverse, large), torch.where(forward, large, transverse)))
+
+
+def massive_fermion(momentum: Tensor, *, mass: Parameter, particle: Particle, incoming: bool) -> Fermion:
+    """Both spin states along z in the rest frame, (spin, 2, filling, event) for each part.
+
+    ``particle`` is what leaves: the antiparticle of one that comes in, whose momentum is positive here all the same.
+    √(p·σ) = (p·σ + m) / √(2(E + m)).
+    """
+    spatial = momentum[1:]
+    energy = torch.sqrt((spatial * spatial).sum(0) + mass**2)
+    norm = torch.rsqrt(2 * (energy + mass))
+    left, right = (as_matrix(torch.stack((energy + mass, *(sign * spatial)))) * norm for sign in (-1, 1))
+    # Matrices (component, spin) to (spin, component).
+    left, right = left.transpose(0, 1), right.transpose(0, 1)
+    # v has -right; a row is the conjugate, its dotted part from the left-handed components.
+    if particle.is_antiparticle != incoming:
+        right = -right
+    lowered = torch.stack((-right[:, 1], right[:, 0]), dim=1)
+    if particle.is_antiparticle:
+        return Fermion(left, lowered)
+    return Fermion(lowered.conj().resolve_conj(), left.conj().resolve_conj())
+
+
+def transverse_vectors(momentum: Tensor) -> Tensor:
+    """Two real unit vectors across p, without time component, (2, 4, filling, event).
+
+    Duff et al., Journal of Computer Graphics Techniques 6 (2017) 1.
+    """
+    x, y, z = momentum[1:]
+    length = torch.sqrt(x * x + y * y + z * z)
+    x, y, z = x / length, y / length, z / length
+    sign = torch.where(z >= 0, 1.0, -1.0).to(z)
+    a = -1 / (sign + z)
+    b = x * y * a
+    zero = torch.zeros_like(z)
+    first = torch.stack((zero, 1 + sign * x * x * a, sign * b, -sign * x))
+    second = torch.stack((zero, b, sign + y * y * a, -y))
+    return torch.stack((first, second))
+
+
+def massive_vectors(momentum: Tensor, *, mass: Parameter) -> Tensor:
+    """Three real vectors: two across p and (|p|, E p̂)/m; near rest, boosted axes, (3, 4, filling, event)."""
+    energy, p = momentum[0], momentum[1:]
+    square = (p * p).sum(0)
+    at_rest = square < _REST * mass**2
+    identity = torch.eye(3, dtype=p.dtype, device=p.device)[:, :, None, None]
+    moving = torch.where(at_rest, identity[:, 2], p)
+    length = torch.sqrt((moving * moving).sum(0))
+    along = torch.stack((length, *(energy * moving / length))) / mass
+    across = transverse_vectors(torch.stack((energy, *moving)))
+    boosted = torch.cat(((p / mass)[:, None], identity + p[:, None] * p[None, :] / (mass * (energy + mass))), dim=1)
+    return torch.where(at_rest, boosted, torch.cat((across, along[None])))
+
+
+def longitudinal_vector(momentum: Tensor, frame: Tensor) -> Tensor:
+    """The real vector ε_L of a particle off or on its mass shell, (4, filling, event).
+
+    ε_L = [(p·n) p − p² n] / √(p² [(p·n)² − p²]) for a frame of four-velocity n, in which it is (|p|, E p̂)/√p².
+    """
+    square, along = _dot(momentum, momentum), _dot(momentum, frame)
+    return (along * momentum - square * frame) / torch.sqrt(square * (along**2 - square))
+
+
+def four_velocity(momentum: Tensor) -> Tensor:
+    """The unit vector p / √p², (4, filling, event)."""
+    return momentum / torch.sqrt(_dot(momentum, momentum))
+
+
+def _dot(one: Tensor, other: Tensor) -> Tensor:
+    return one[0] * other[0] - (one[1:] * other[1:]).sum(0)
