@@ -59,5 +59,9 @@ class ProcessError(HepRecoError):
     """A process that cannot be understood, or that does not exist."""
 
 
+class ModelError(HepRecoError):
+    """Parameters that no model can have."""
+
+
 class MomentaError(HepRecoError):
     """Momenta that do not belong to a process: off their mass shells, unbalanced, too few, not finite."""

@@ -7,13 +7,14 @@ needed. All that is left for the evaluation are small matrices of real numbers.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial, reduce
 from math import sqrt
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from hepreco.amplitudes.lorentz import Current, transform
+from hepreco.amplitudes.lorentz import Current, Fermion, add, transform
 from hepreco.amplitudes.vertices import Vertex
 
 _TOLERANCE = 1e-9
@@ -89,49 +90,60 @@ class ColourBasis:
 
 @dataclass(frozen=True, eq=False)
 class Mixing:
-    """From products of the colours of some currents to the colours of what they make.
+    """Takes products of the colours of currents, of several terms, to the colours of the sum of the terms.
 
     Parameters
     ----------
-    factor
-        What is left where there is one product and one colour: a number for a coupling to absorb.
-    matrix
-        (colour, product), real; None where ``factor`` says it all.
-    spread
-        The currents with several colours, if they are several themselves.
+    blocks
+        For each term (colour, product), real; None where every term has one product and the sum one colour.
+    factors
+        For each term what multiplies it besides: its sign, and its coefficient where there are no blocks.
     """
 
-    factor: float
-    matrix: Tensor | None
-    spread: tuple[int, ...]
+    blocks: tuple[Tensor, ...] | None
+    factors: tuple[float, ...]
 
     @classmethod
-    def of(cls, matrix: Tensor, counts: Sequence[int], *, sign: int) -> "Mixing":
-        """Of a matrix, for currents with ``counts`` colours, times a sign."""
-        wide = tuple(i for i, count in enumerate(counts) if count > 1)
-        spread = wide if len(wide) > 1 else ()
-        return cls(sign * matrix.item(), None, spread) if matrix.numel() == 1 else cls(float(sign), matrix, spread)
+    def of(cls, blocks: Sequence[Tensor], *, signs: Sequence[int]) -> "Mixing":
+        """Of the matrix and the sign of each term."""
+        if all(block.numel() == 1 for block in blocks):
+            return cls(None, tuple(sign * block.item() for sign, block in zip(signs, blocks, strict=True)))
+        return cls(tuple(blocks), tuple(map(float, signs)))
 
-    def spread_colours(self, currents: Sequence[Current]) -> Sequence[Current]:
-        """Give the colours of each of several coloured currents an axis of their own, so that they multiply out."""
-        if not self.spread:
-            return currents
+    def total(self, terms: Sequence[Current]) -> Current:
+        """The sum (colour, ...) of terms (product, ...) that already have their ``factors``."""
+        if self.blocks is None:
+            return reduce(add, terms)
+        if isinstance(terms[0], Fermion):
+            return Fermion(*map(self._mixed, zip(*cast(Sequence[Fermion], terms), strict=True)))
+        return cast(Tensor, self._mixed(cast(Sequence[Tensor], terms)))
 
-        def spread(current: Current, place: int) -> Current:
-            return transform(
-                current, lambda t: t.reshape(*(len(t) if place == i else 1 for i in self.spread), *t.shape[1:])
-            )
+    def _mixed(self, terms: Sequence[Tensor | None]) -> Tensor | None:
+        assert self.blocks is not None
+        present = [(block, term) for block, term in zip(self.blocks, terms, strict=True) if term is not None]
+        if not present:
+            return None
+        rest = torch.broadcast_shapes(*(term.shape[1:] for _, term in present))
+        products = torch.cat([term.expand(-1, *rest) for _, term in present])
+        # Real times complex, as real numbers: half the work. One product for all terms: the sum is stored once.
+        pairs = torch.view_as_real(products.flatten(1)).flatten(1)
+        mixed = torch.cat([block for block, _ in present], dim=1).to(pairs) @ pairs
+        return torch.view_as_complex(mixed.unflatten(1, (-1, 2))).unflatten(1, rest)
 
-        return [spread(current, place) for place, current in enumerate(currents)]
 
-    def mixed(self, products: Current) -> Current:
-        """(product, ...) or (colours, ..., colours, ...) to (colour, ...), without ``factor``."""
-        return products if self.matrix is None else transform(products, self._mixed)
+def spread_colours(currents: Sequence[Current], counts: Sequence[int]) -> Sequence[Current]:
+    """Give the colours of each current an axis of its own where several have more than one, to multiply them out."""
+    wide = [i for i, count in enumerate(counts) if count > 1]
+    if len(wide) < 2:
+        return currents
 
-    def _mixed(self, products: Tensor) -> Tensor:
-        assert self.matrix is not None
-        rest = products.shape[max(len(self.spread), 1) :]
-        # Real times complex, as real numbers: half the work.
-        pairs = torch.view_as_real(products.reshape(self.matrix.shape[1], -1)).flatten(1)
-        mixed = self.matrix.to(pairs) @ pairs
-        return torch.view_as_complex(mixed.unflatten(1, (-1, 2))).reshape(len(self.matrix), *rest)
+    def spread(place: int, tensor: Tensor) -> Tensor:
+        return tensor.reshape(*(len(tensor) if place == i else 1 for i in wide), *tensor.shape[1:])
+
+    return [transform(current, partial(spread, place)) for place, current in enumerate(currents)]
+
+
+def flatten_colours(product: Current, counts: Sequence[int]) -> Current:
+    """The inverse for their product: all its colours on one axis."""
+    axes = sum(count > 1 for count in counts)
+    return product if axes < 2 else transform(product, lambda tensor: tensor.flatten(0, axes - 1))

@@ -6,18 +6,18 @@ current does not depend on has length 1, so that products broadcast to what they
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import partial
 from typing import cast
 
 import torch
 from torch import Tensor
 
+from hepreco.amplitudes.colour import flatten_colours, spread_colours
 from hepreco.amplitudes.diagrams import External, GraphLeg
 from hepreco.amplitudes.fillings import Fillings, Slots, take
 from hepreco.amplitudes.lorentz import (
     Current,
     Momentum,
-    add,
     contract,
     join,
     propagate,
@@ -73,11 +73,13 @@ class States:
     """The states of a leg, on the fillings of ``slots``.
 
     ``current`` gives (state, components, filling, event); of a massless fermion, the one state with the given part.
+    The states of an open leg are unit vectors of what it decays to, and have an axis even if they are one.
     """
 
     slots: Slots
     count: int
     current: Callable[[Part | None], Current]
+    is_open: bool = False
 
 
 class GraphEvaluation:
@@ -85,8 +87,8 @@ class GraphEvaluation:
 
     def __init__(self, legs: Sequence[GraphLeg], states: Sequence[States], event: Event) -> None:
         self.legs, self.states, self.event = legs, states, event
-        #: The legs with several states, in the order of their axes.
-        self.wide = [leg for leg, state in enumerate(states) if state.count > 1]
+        #: The legs that have an axis of states, in order.
+        self.wide = [leg for leg, state in enumerate(states) if state.count > 1 or state.is_open]
         self.slots = self._slots(range(len(legs)))
         self._currents: dict[Node, Current] = {}
         self._momenta: dict[tuple[int, ...], Momentum] = {}
@@ -95,7 +97,8 @@ class GraphEvaluation:
 
     def amplitude(self, amplitude: Amplitude) -> Tensor:
         """(colour, states of each wide leg, filling, event)."""
-        return reduce(torch.add, (self._closed(closing) for closing in amplitude.closings))
+        terms = map(self._closed, amplitude.closings, amplitude.mixing.factors)
+        return cast(Tensor, amplitude.mixing.total(tuple(terms)))
 
     def as_rows(self, tensor: Tensor) -> Tensor:
         """Colours and states on one axis, (state, components, filling, event)."""
@@ -103,29 +106,29 @@ class GraphEvaluation:
         rest = tensor.shape[1 + len(counts) :]
         return tensor.expand(len(tensor), *counts, *rest).reshape(-1, *rest)
 
-    def _closed(self, closing: Closing) -> Tensor:
-        mixing = closing.mixing
-        dual, current = mixing.spread_colours(
-            (
-                self._moved(self.dual(closing.dual), closing.dual.legs, self.slots),
-                self._moved(self._current(closing.node), closing.node.legs, self.slots),
-            )
+    def _closed(self, closing: Closing, factor: float) -> Tensor:
+        halves = (
+            self._moved(self.dual(closing.dual), closing.dual.legs, self.slots),
+            self._moved(self._current(closing.node), closing.node.legs, self.slots),
         )
-        closed = mixing.mixed(contract(closing.node.particle.spin, dual, current))
-        assert isinstance(closed, Tensor)
-        return closed if mixing.factor == 1 else closed * mixing.factor
+        counts = (len(closing.dual.colours), len(closing.node.colours))
+        closed = contract(closing.node.particle.spin, *spread_colours(halves, counts))
+        closed = cast(Tensor, flatten_colours(closed, counts))
+        return closed if factor == 1 else closed * factor
 
     def dual(self, dual: Dual) -> Current:
         """(colour, states of each wide leg, components, filling, event) of the sum over joints."""
-        slots = self._slots(dual.legs)
-        return reduce(add, (self._joined(joint, slots) for joint in dual.joints))
+        joined = partial(self._joined, slots=self._slots(dual.legs))
+        return dual.mixing.total(tuple(map(joined, dual.joints, dual.mixing.factors)))
 
-    def _joined(self, joint: Joint, slots: Slots) -> Current:
-        vertex, mixing = joint.attachment.vertex, joint.mixing
+    def _joined(self, joint: Joint, factor: float, *, slots: Slots) -> Current:
+        vertex = joint.attachment.vertex
         blobs = [self._moved(self._current(blob), blob.legs, slots) for blob in joint.blobs]
         momenta = [self._momentum_at(blob.legs, slots) for blob in joint.blobs] if vertex.structure == "VVV" else ()
-        couplings = [None if value is None else value * mixing.factor for value in self._values(vertex)]
-        return mixing.mixed(join(joint.attachment, mixing.spread_colours(blobs), couplings=couplings, momenta=momenta))
+        couplings = [None if value is None else value * factor for value in self._values(vertex)]
+        counts = [len(blob.colours) for blob in joint.blobs]
+        made = join(joint.attachment, spread_colours(blobs, counts), couplings=couplings, momenta=momenta)
+        return flatten_colours(made, counts)
 
     def _current(self, node: Node) -> Current:
         if node not in self._currents:

@@ -1,7 +1,7 @@
 """The squared matrix element of a process."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
 import torch
@@ -10,8 +10,8 @@ from torch import Tensor
 
 from hepreco.amplitudes.diagrams import build_production, count_diagrams
 from hepreco.amplitudes.evaluation import Event
-from hepreco.amplitudes.fillings import Fillings, canonical, join_slots
-from hepreco.amplitudes.model import StandardModel
+from hepreco.amplitudes.fillings import Fillings, Slots, canonical, join_slots
+from hepreco.amplitudes.model import StandardModel, as_float
 from hepreco.amplitudes.momenta import check_shape, check_values, to_centre_of_mass
 from hepreco.amplitudes.particles import Particle
 from hepreco.amplitudes.process import Process, parse_process
@@ -20,6 +20,8 @@ from hepreco.errors import MomentaError, ProcessError
 
 #: The unit of energy inside, in GeV: numbers near 1 keep single precision in its range.
 _UNIT: Final = 100.0
+#: About how many complex numbers the largest tensors of a single event may hold: longer lists of assignments are split.
+_MOST: Final = 2**19
 #: About how many complex numbers the largest tensors of a chunk of events hold: some fit a core's cache.
 _CHUNK: Final = 2**18
 
@@ -133,7 +135,10 @@ class MatrixElement:
             raise MomentaError(f"momenta of shape {tuple(momenta.shape)}", "give (event, leg, 4) for a sweep")
         self._check_assignments(assignments)
         assignments = assignments.to(device=momenta.device, dtype=torch.int64)
-        return self._evaluate(momenta, self._log_squared, assignments).mT
+        blocks = -(-len(assignments) * self._size() // _MOST) or 1
+        return torch.cat(
+            [self._evaluate(momenta, self._log_squared, block).mT for block in assignments.chunk(blocks)], 1
+        )
 
     def polarised(
         self, momenta: Float[Tensor, "*batch leg 4"], *, frame: Frame = "partonic"
@@ -174,7 +179,7 @@ class MatrixElement:
         identity = torch.arange(len(self.process.final), device=momenta.device)[None]
         check_shape(momenta, legs=len(self.pdg_ids))
         result = self._evaluate(momenta.reshape(-1, *momenta.shape[-2:]), function, identity)
-        return result.squeeze(-2).reshape(*result.shape[:-2], *momenta.shape[:-2])
+        return result.squeeze(-2).reshape((*result.shape[:-2], *momenta.shape[:-2]))
 
     def _evaluate(self, momenta: Tensor, function: Callable[[Event], Tensor], assignments: Tensor) -> Tensor:
         """Apply a function to chunks of events and join what it gives, (..., assignment, event)."""
@@ -217,7 +222,7 @@ class MatrixElement:
     def _masses(self, *, one_assignment: bool) -> list[list[float]]:
         """The masses that each leg may have in GeV: its own or, under several assignments, that of any final leg."""
         particles = (*self.process.incoming, *self.process.final)
-        masses = [float(getattr(self.model, particle.mass)) if particle.mass else 0.0 for particle in particles]
+        masses = [as_float(getattr(self.model, particle.mass)) if particle.mass else 0.0 for particle in particles]
         if one_assignment:
             return [[mass] for mass in masses]
         incoming = len(self.process.incoming)
@@ -259,15 +264,19 @@ class MatrixElement:
                 "use each final momentum once",
             )
 
-    def _size(self, fillings: Fillings) -> int:
-        """About how many complex numbers the largest tensor holds for one event."""
+    def _size(self, fillings: Fillings | None = None) -> int:
+        """About how many complex numbers the largest tensor holds for one event, or for one of its assignments."""
         legs = self._production.legs
-        closed = math.prod(leg.states for leg in legs) * len(fillings.table(join_slots(leg.slots for leg in legs)))
-        opened = math.prod(leg.spins for leg in legs) * len(fillings.table(join_slots(leg.open_slots for leg in legs)))
+
+        def count(slots: Iterable[Slots]) -> int:
+            return 1 if fillings is None else len(fillings.table(join_slots(slots)))
+
+        closed = math.prod(leg.states for leg in legs) * count(leg.slots for leg in legs)
+        opened = math.prod(leg.spins for leg in legs) * count(leg.open_slots for leg in legs)
         return max(amplitude.colours for amplitude in self._production.amplitudes) * min(closed, opened)
 
     def _is_massless(self, particle: Particle) -> bool:
-        return particle.mass is None or float(getattr(self.model, particle.mass)) == 0
+        return particle.mass is None or as_float(getattr(self.model, particle.mass)) == 0
 
 
 def _rebuild(process: Process, model: StandardModel) -> MatrixElement:

@@ -2,12 +2,24 @@
 
 import math
 from dataclasses import dataclass, fields, replace
+from typing import Final
 
 import torch
 from torch import Tensor
 
+from hepreco.errors import ModelError
+
 #: A number, or a tensor without axes to differentiate with respect to it.
 Parameter = float | Tensor
+
+
+#: Parameters that something is divided by.
+_POSITIVE: Final = ("m_z", "alpha_inverse", "fermi_constant")
+
+
+def as_float(value: Parameter) -> float:
+    """The value of a parameter."""
+    return float(value.detach()) if isinstance(value, Tensor) else float(value)
 
 
 def _sqrt(x: Parameter) -> Parameter:
@@ -45,7 +57,7 @@ class StandardModel:
     -------
     >>> model = StandardModel()
     >>> round(model.m_w, 6), round(model.sin2_theta_w, 6), round(model.vev, 3)
-    (80.419002, 0.222246, 246.219)
+    (80.419002, 0.222246, 246.218)
     """
 
     m_t: Parameter = 173.0
@@ -61,12 +73,28 @@ class StandardModel:
     fermi_constant: Parameter = 1.16639e-5
     alpha_s: Parameter = 0.118
 
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = as_float(getattr(self, field.name))
+            positive = field.name in _POSITIVE
+            if not math.isfinite(value) or value < 0 or (positive and value == 0):
+                raise ModelError(
+                    f"{field.name} is {value}", f"give a {'positive' if positive else 'non-negative'} number"
+                )
+        if as_float(self.m_z) ** 2 <= 4 * as_float(self._weak_scale_squared):
+            raise ModelError(
+                "no real mass of the W follows from m_z, alpha_inverse and fermi_constant", "raise one of them"
+            )
+
     @property
     def m_w(self) -> Parameter:
         """Mass of the W in GeV: m_W² (1 − m_W²/m_Z²) = πα/(√2 G_F)."""
         half = self.m_z**2 / 2
-        product = math.pi / (math.sqrt(2) * self.alpha_inverse * self.fermi_constant)
-        return _sqrt(half + _sqrt(half**2 - product * self.m_z**2))
+        return _sqrt(half + _sqrt(half**2 - self._weak_scale_squared * self.m_z**2))
+
+    @property
+    def _weak_scale_squared(self) -> Parameter:
+        return math.pi / (math.sqrt(2) * self.alpha_inverse * self.fermi_constant)
 
     @property
     def sin2_theta_w(self) -> Parameter:
@@ -99,10 +127,7 @@ class StandardModel:
         return 2 * self.m_w / self.g_w
 
     def in_units_of(self, unit: float) -> "StandardModel":
-        """The same model with masses and widths in units of ``unit`` GeV."""
-        masses = {
-            field.name: getattr(self, field.name) / unit
-            for field in fields(self)
-            if field.name.startswith(("m_", "width_"))
-        }
+        """The same model with masses and widths in units of ``unit`` GeV; those that vanish are the number 0.0."""
+        names = [field.name for field in fields(self) if field.name.startswith(("m_", "width_"))]
+        masses = {name: getattr(self, name) / unit if as_float(getattr(self, name)) else 0.0 for name in names}
         return replace(self, **masses, fermi_constant=self.fermi_constant * unit**2)

@@ -2,9 +2,9 @@
 
 A node is the current of a particle that splits into some of the legs. All legs count as outgoing: an incoming particle
 is its antiparticle with the momentum reversed. Nodes are made for growing sets of legs (Berends and Giele, Nucl. Phys.
-B 306 (1988) 759) and shared by all diagrams. A production is closed in the middle: every tree has either one vertex whose
-branches all hold less than half of the legs, or one propagator with half of them on each side, so that no current of
-more than half of the legs is needed.
+B 306 (1988) 759) and shared by all diagrams. A production is closed in the middle: every tree has either one vertex
+whose branches all hold less than half of the legs, or one propagator with half of them on each side, so that no current
+of more than half of the legs is needed.
 
 Massless fermions have a chirality that no vertex changes: the two are told apart when the graph is built, and what
 vanishes is never computed.
@@ -36,11 +36,10 @@ _OTHER: dict[Part, Part] = {"undotted": "dotted", "dotted": "undotted"}
 
 @dataclass(frozen=True, eq=False)
 class Joint:
-    """Blobs that meet at a vertex; ``mixing`` holds the colours and the sign of the permutation of fermions."""
+    """Blobs that meet at a vertex."""
 
     attachment: Attachment
     blobs: tuple["Node", ...]
-    mixing: Mixing
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +50,7 @@ class Dual:
     parent: Particle
     parts: frozenset[Part]
     joints: tuple[Joint, ...]
+    mixing: Mixing
     colours: tuple[Tensor, ...]
     diagrams: int
 
@@ -78,7 +78,6 @@ class Closing:
 
     dual: Dual
     node: Node
-    mixing: Mixing
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +85,7 @@ class Amplitude:
     """The amplitude for one choice of chiralities, in orthonormal colours: Σ_colours |A|² is the sum of squares."""
 
     closings: tuple[Closing, ...]
+    mixing: Mixing
     colours: int
 
     @property
@@ -232,18 +232,10 @@ class DiagramBuilder:
         root = (
             basis.root() / math.sqrt(abs(parent.colour)) if orthonormal else torch.eye(len(basis), dtype=torch.float64)
         )
-        joints = tuple(
-            Joint(
-                draft.attachment,
-                draft.blobs,
-                Mixing.of(
-                    root @ _matrix(columns, rows=len(basis)),
-                    [len(blob.colours) for blob in draft.blobs],
-                    sign=draft.sign,
-                ),
-            )
-            for draft, columns in kept
+        mixing = Mixing.of(
+            [root @ _matrix(columns, rows=len(basis)) for _, columns in kept], signs=[draft.sign for draft, _ in kept]
         )
+        joints = tuple(Joint(draft.attachment, draft.blobs) for draft, _ in kept)
         parts = frozenset[Part]().union(*(draft.parts for draft, _ in kept))
         # The four-gluon vertex is one diagram with three colour structures.
         diagrams = sum(
@@ -251,7 +243,7 @@ class DiagramBuilder:
             for joint in joints
             if joint.attachment.vertex.colour not in ("f13 f24", "f14 f23")
         )
-        return Dual(members, parent, parts, joints, tuple(basis.tensors), diagrams)
+        return Dual(members, parent, parts, joints, mixing, tuple(basis.tensors), diagrams)
 
     def decays(self, parent: Particle, allowed: Callable[[Orders], bool]) -> Iterator[Dual]:
         """The decay of ``parent`` into all legs, in orthonormal colours, for each choice of chiralities."""
@@ -278,22 +270,14 @@ class DiagramBuilder:
                 dual = self.dual(_without(self._everything, node.legs), kept) if kept else None
                 if dual is not None:
                     worked_out.append((dual, node, _closed_colours(dual, node, basis)))
-            root = basis.root() if len(basis) else torch.zeros(0, 0)
-            closings = tuple(
-                Closing(
-                    dual,
-                    node,
-                    Mixing.of(
-                        root @ _matrix(columns, rows=len(basis)),
-                        (len(dual.colours), len(node.colours)),
-                        sign=self._closing_sign(dual, node),
-                    ),
+            worked_out = [term for term in worked_out if any(term[-1])]
+            if worked_out:
+                root = basis.root()
+                mixing = Mixing.of(
+                    [root @ _matrix(columns, rows=len(basis)) for *_, columns in worked_out],
+                    signs=[self._closing_sign(dual, node) for dual, node, _ in worked_out],
                 )
-                for dual, node, columns in worked_out
-                if any(columns)
-            )
-            if closings:
-                yield Amplitude(closings, len(basis))
+                yield Amplitude(tuple(Closing(dual, node) for dual, node, _ in worked_out), mixing, len(basis))
 
     def amplitude_orders(self) -> set[Orders]:
         """The orders at which there are diagrams."""

@@ -54,7 +54,7 @@ def production_density(amplitude: Tensor, axes: tuple[int, ...]) -> Tensor:
 def contract_densities(
     production: Tensor, slots: Slots, decays: Mapping[Slots, Density], fillings: Fillings
 ) -> tuple[Tensor, Slots]:
-    """Σ ρ Π D, and the slots whose fillings it is for; ``decays`` by the slots of the open legs, in the order of axes."""
+    """Σ ρ Π D, and the slots whose fillings it has; ``decays`` by the slots of the open legs, in the order of axes."""
     for group, decay in decays.items():
         place = slots.index(group[0])
         slots_after = (*slots[:place], *decay.slots, *slots[place + 1 :])

@@ -44,7 +44,7 @@ def squared(production: Production, event: Event) -> Tensor:
         else:
             assert isinstance(leg, Resonance)
             rows = decay_rows(leg, event)
-            states.append(resonance_states(leg, spin_basis(rows), event, slots=leg.open_slots))
+            states.append(resonance_states(leg, spin_basis(rows), event, is_open=True))
             decays[leg.open_slots] = decay_density(rows, leg.slots)
     graph = GraphEvaluation(production.legs, states, event)
     amplitudes = (graph.amplitude(amplitude) for amplitude in production.amplitudes)
@@ -54,10 +54,10 @@ def squared(production: Production, event: Event) -> Tensor:
             graph.slots,
         )
     else:
-        axes = tuple(1 + axis for axis, leg in enumerate(graph.wide) if states[leg].slots in decays)
+        axes = tuple(1 + axis for axis, leg in enumerate(graph.wide) if states[leg].is_open)
         density = reduce(torch.add, (production_density(amplitude, axes) for amplitude in amplitudes))
         total, slots = contract_densities(density, graph.slots, decays, event.fillings)
-    return event.per_assignment(total, slots)
+    return event.per_assignment(total.double(), slots)
 
 
 def squared_polarised(
@@ -84,7 +84,7 @@ def squared_polarised(
     for axis in front:
         total = total.unflatten(axis, (len(POLARISATIONS), -1)).sum(axis + 1)
     choices = list(product(POLARISATIONS, repeat=len(bosons)))
-    squares = event.per_assignment(total, graph.slots).flatten(0, -3)
+    squares = event.per_assignment(total.double(), graph.slots).flatten(0, -3)
     return dict(zip(choices, squares, strict=True))
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hepreco.amplitudes.diagrams import External, GraphLeg, Resonance
 from hepreco.amplitudes.evaluation import Event, GraphEvaluation, States
-from hepreco.amplitudes.fillings import Slots, take
+from hepreco.amplitudes.fillings import take
 from hepreco.amplitudes.lorentz import Current, Fermion, Momentum, as_matrix, components, dot, propagate, transform
 from hepreco.amplitudes.process import Polarisation
 from hepreco.amplitudes.wavefunctions import (
@@ -73,13 +73,13 @@ def _stacked(parts: Sequence[tuple[Tensor | None, Tensor | None]]) -> Tensor | N
     return torch.cat([part if part is not None else torch.zeros_like(cast(Tensor, other)) for part, other in parts])
 
 
-def resonance_states(leg: Resonance, rows: Current, event: Event, *, slots: Slots | None = None) -> States:
+def resonance_states(leg: Resonance, rows: Current, event: Event, *, is_open: bool = False) -> States:
     """The states of a resonance: ``rows`` after the numerator of its propagator, without its denominator."""
-    slots = leg.slots if slots is None else slots
+    slots = leg.open_slots if is_open else leg.slots
     momentum = Momentum(event.momentum(slots), event.dtype)
     current = propagate(leg.particle, rows, momentum=momentum, mass=event.mass(leg.particle))
     count = len(components(rows))
-    return States(slots, count, lambda _: current)
+    return States(slots, count, lambda _: current, is_open=is_open)
 
 
 def polarised_states(
