@@ -5,8 +5,8 @@ currents at a vertex contracts tensors; what comes out is expressed in the basis
 needed. All that is left for the evaluation are small matrices of real numbers.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache, partial, reduce
 from math import sqrt
 from typing import cast
@@ -56,11 +56,16 @@ def vertex_tensor(vertex: Vertex) -> Tensor:
     return torch.einsum(pairs[vertex.colour], f, f)
 
 
-@dataclass
 class ColourBasis:
-    """A growing list of linearly independent tensors, and coefficients in it."""
+    """A growing list of linearly independent tensors of one shape, and coefficients in it."""
 
-    tensors: list[Tensor] = field(default_factory=list)
+    def __init__(self, tensors: Iterable[Tensor] = ()) -> None:
+        self.tensors: list[Tensor] = []
+        self._conjugates = torch.zeros(0, 0, dtype=torch.complex128)
+        #: ⟨basis k | basis l⟩, summed over all colours: real, since products of generators have real traces.
+        self.gram = torch.zeros(0, 0, dtype=torch.float64)
+        for tensor in tensors:
+            self._append(tensor)
 
     def __len__(self) -> int:
         return len(self.tensors)
@@ -71,21 +76,25 @@ class ColourBasis:
         if square < _TOLERANCE:
             return {}
         if self.tensors:
-            overlaps = torch.stack([(basis.conj() * tensor).sum().real for basis in self.tensors])
-            solution = torch.linalg.solve(self.gram(), overlaps)
+            overlaps = (self._conjugates @ tensor.flatten()).real
+            solution = torch.linalg.solve(self.gram, overlaps)
             if square - float(overlaps @ solution) < _TOLERANCE * square:
                 return {i: float(c) for i, c in enumerate(solution) if abs(c) > _TOLERANCE}
-        self.tensors.append(tensor)
+        self._append(tensor)
         return {len(self.tensors) - 1: 1.0}
 
-    def gram(self) -> Tensor:
-        """⟨basis k | basis l⟩, summed over all colours: real, since products of generators have real traces."""
-        columns = torch.stack([basis.flatten() for basis in self.tensors])
-        return (columns.conj() @ columns.T).real
-
     def root(self) -> Tensor:
-        """R with RᵀR = :meth:`gram`: takes coefficients to those in an orthonormal basis."""
-        return torch.linalg.cholesky(self.gram()).T
+        """R with RᵀR = :attr:`gram`: takes coefficients to those in an orthonormal basis."""
+        return torch.linalg.cholesky(self.gram).T
+
+    def _append(self, tensor: Tensor) -> None:
+        flat = tensor.flatten()
+        overlaps = (self._conjugates @ flat).real if self.tensors else flat.real[:0]
+        square = flat.abs().square().sum()
+        self.tensors.append(tensor)
+        self._conjugates = torch.cat((self._conjugates.reshape(-1, len(flat)), flat.conj()[None]))
+        rows = torch.cat((self.gram, overlaps[None]))
+        self.gram = torch.cat((rows, torch.cat((overlaps, square[None]))[:, None]), dim=1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -57,7 +57,9 @@ class Event:
 
     def per_assignment(self, values: Tensor, slots: Slots) -> Tensor:
         """(..., filling, event) to (..., assignment, event)."""
-        return take(values, self.fillings.table(slots).of_assignment if len(self.fillings) > 1 else None)
+        index = self.fillings.table(slots).of_assignment if len(self.fillings) > 1 else None
+        taken = take(values, index)
+        return taken.expand(*taken.shape[:-2], len(self.fillings), -1)
 
     def mass(self, particle: Particle) -> Parameter:
         """Mass in the model's units; the number 0.0 where there is none."""
@@ -104,7 +106,7 @@ class GraphEvaluation:
         """Colours and states on one axis, (state, components, filling, event)."""
         counts = [self.states[leg].count for leg in self.wide]
         rest = tensor.shape[1 + len(counts) :]
-        return tensor.expand(len(tensor), *counts, *rest).reshape(-1, *rest)
+        return tensor.expand(len(tensor), *counts, *rest).flatten(0, len(counts))
 
     def _closed(self, closing: Closing, factor: float) -> Tensor:
         halves = (
@@ -144,12 +146,13 @@ class GraphEvaluation:
         return transform(self.states[leg].current(part), lambda state: state.reshape(*shape, *state.shape[1:]))
 
     def _propagated(self, node: Node) -> Current:
-        particle = node.particle
+        particle, dual = node.particle, cast(Dual, node.dual)
         return propagate(
             particle,
-            self.dual(cast(Dual, node.dual)),
+            self.dual(dual),
             momentum=self._momentum(node.legs),
             mass=self.event.mass(particle),
+            is_conserved=dual.is_conserved,
             factor=self._factor(node.legs, particle),
         )
 

@@ -132,12 +132,18 @@ def contract(spin: Spin, dual: Current, current: Current) -> Tensor:
 
 
 def propagate(
-    particle: Particle, dual: Current, *, momentum: Momentum, mass: Parameter, factor: Tensor | float = 1.0
+    particle: Particle,
+    dual: Current,
+    *,
+    momentum: Momentum,
+    mass: Parameter,
+    is_conserved: bool = False,
+    factor: Tensor | float = 1.0,
 ) -> Current:
     """The numerator of the propagator of ``particle``, times ``factor``.
 
-    1 for a scalar; g − pp/m², or g without mass, for a vector; for a fermion of outgoing momentum p, p̸ + m on the row
-    of a particle and −(p̸ − m) on the column of an antiparticle.
+    1 for a scalar; g − pp/m² for a vector, g without mass or where p·dual is known to vanish; for a fermion of outgoing
+    momentum p, p̸ + m on the row of a particle and −(p̸ − m) on the column of an antiparticle.
     """
     massless = isinstance(mass, float) and mass == 0
     if isinstance(dual, Fermion):
@@ -148,7 +154,7 @@ def propagate(
             return kept
         flipped = (_times(_epsilon(dual.undotted), -mass * factor), _times(_epsilon(dual.dotted), mass * factor))
         return Fermion(*map(_plus, kept, flipped))
-    if particle.spin == "scalar" or massless:
+    if particle.spin == "scalar" or massless or is_conserved:
         return dual * factor
     return dual * factor - momentum.matrix * _with_components(momentum.dot(dual) * (factor / mass**2))
 

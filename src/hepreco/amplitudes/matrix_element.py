@@ -192,7 +192,7 @@ class MatrixElement:
         fillings = self._fillings_of(assignments)
         model = self.model.in_units_of(_UNIT)
         results = []
-        for chunk in momenta.split(max(1, _CHUNK // self._size(fillings))):
+        for chunk in momenta.split(max(1, _CHUNK // max(1, self._size(fillings)))):
             p = to_centre_of_mass(chunk.double() / _UNIT, incoming=incoming).permute(2, 1, 0).contiguous()
             results.append(function(Event(p[:, :incoming], p[:, incoming:], fillings, model, dtype)))
         return torch.cat(results, dim=-1)

@@ -60,6 +60,14 @@ class Particle:
     def __repr__(self) -> str:
         return self.name
 
+    def __reduce__(self) -> str | tuple[object, ...]:
+        # One object per particle, in whatever process it is unpickled.
+        return _by_name, (self.name,)
+
+
+def _by_name(name: str) -> Particle:
+    return PARTICLES[name]
+
 
 def _conjugate(particle: Particle, name: str) -> Particle:
     colour = -particle.colour if particle.colour == 3 else particle.colour

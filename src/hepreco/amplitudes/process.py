@@ -240,6 +240,8 @@ class _Parser:
 
     def _leg(self) -> Leg:
         token = self.take()
+        if token.text.upper() in ("QCD", "QED"):
+            self.fail(f"an order without its limit, {token.text!r},", "write QED=0, QED<=2 or QED==2", token)
         particle = PARTICLES.get(token.text.lower())
         if particle is None:
             near = get_close_matches(token.text.lower(), PARTICLES, n=3) or sorted(PARTICLES)

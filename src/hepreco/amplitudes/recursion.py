@@ -44,7 +44,19 @@ class Joint:
 
 @dataclass(frozen=True, eq=False)
 class Dual:
-    """What joints make for ``parent``, before its propagator; ``colours`` are tensors (leg, ..., leg, own)."""
+    """What joints make for ``parent``, before its propagator.
+
+    Parameters
+    ----------
+    parts
+        Of a fermion, the parts that do not vanish.
+    mixing
+        The colours of the sum over joints.
+    colours
+        Tensors (leg, ..., leg, own).
+    is_conserved
+        Whether it is a vector across its momentum: one that couples to external massless fermions only.
+    """
 
     legs: tuple[int, ...]
     parent: Particle
@@ -53,6 +65,7 @@ class Dual:
     mixing: Mixing
     colours: tuple[Tensor, ...]
     diagrams: int
+    is_conserved: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,7 +256,10 @@ class DiagramBuilder:
             for joint in joints
             if joint.attachment.vertex.colour not in ("f13 f24", "f14 f23")
         )
-        return Dual(members, parent, parts, joints, mixing, tuple(basis.tensors), diagrams)
+        is_conserved = parent.spin == "vector" and all(
+            blob.dual is None and blob.legs[0] in self.chiral for joint in joints for blob in joint.blobs
+        )
+        return Dual(members, parent, parts, joints, mixing, tuple(basis.tensors), diagrams, is_conserved)
 
     def decays(self, parent: Particle, allowed: Callable[[Orders], bool]) -> Iterator[Dual]:
         """The decay of ``parent`` into all legs, in orthonormal colours, for each choice of chiralities."""

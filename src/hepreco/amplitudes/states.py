@@ -77,7 +77,9 @@ def resonance_states(leg: Resonance, rows: Current, event: Event, *, is_open: bo
     """The states of a resonance: ``rows`` after the numerator of its propagator, without its denominator."""
     slots = leg.open_slots if is_open else leg.slots
     momentum = Momentum(event.momentum(slots), event.dtype)
-    current = propagate(leg.particle, rows, momentum=momentum, mass=event.mass(leg.particle))
+    is_conserved = not is_open and all(decay.is_conserved for decay in leg.decays)
+    mass = event.mass(leg.particle)
+    current = propagate(leg.particle, rows, momentum=momentum, mass=mass, is_conserved=is_conserved)
     count = len(components(rows))
     return States(slots, count, lambda _: current, is_open=is_open)
 
