@@ -1,7 +1,6 @@
-"""What the tests of matrix elements share: independent numbers, and phase space of our own."""
+"""What the tests of matrix elements share: independent numbers, and the table of agreement with them."""
 
 import json
-import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ import torch
 from torch import Tensor
 
 from hepreco.amplitudes import StandardModel
-from hepreco.kinematics import boost
 
 
 @dataclass(frozen=True)
@@ -46,61 +44,6 @@ def reference() -> Callable[[str], Reference]:
         return Reference(card["process"], tuple(card["pdg_order"]), card["average_factor"], arrays)
 
     return read
-
-
-@pytest.fixture(scope="session")
-def phase_space() -> Callable[..., Tensor]:
-    """Flat phase space (RAMBO; Kleiss, Stirling, Ellis, Comput. Phys. Commun. 40 (1986) 359), (event, leg, 4)."""
-
-    def generate(
-        final: list[float], *, energy: float, incoming: tuple[float, ...] = (0.0, 0.0), events: int = 5, seed: int = 1
-    ) -> Tensor:
-        beams = _beams(incoming, energy).expand(events, -1, 4)
-        if len(final) == 1:
-            return torch.cat((beams, beams.sum(dim=1, keepdim=True)), dim=1)
-        generator = torch.Generator().manual_seed(seed)
-        cos, azimuth, one, two = torch.rand(4, events, len(final), generator=generator, dtype=torch.float64)
-        cos, azimuth, length = 2 * cos - 1, 2 * math.pi * azimuth, -torch.log(one * two)
-        sin = torch.sqrt(1 - cos**2)
-        p = length[..., None] * torch.stack(
-            (torch.ones_like(cos), sin * torch.cos(azimuth), sin * torch.sin(azimuth), cos), dim=-1
-        )
-        total = p.sum(dim=1, keepdim=True)
-        p = boost(p, velocity=-total[..., 1:] / total[..., :1])[..., 1:]
-        masses = torch.tensor(final, dtype=torch.float64)
-        squares = (p**2).sum(-1)
-        scale = torch.full((events, 1), energy / float(length.sum(1).mean()), dtype=torch.float64)
-        for _ in range(100):  # Newton: the scale at which the energies add up
-            energies = torch.sqrt(scale**2 * squares + masses**2)
-            excess = energies.sum(1, keepdim=True) - energy
-            scale = scale - excess / (scale * squares / energies).sum(1, keepdim=True)
-        energies = torch.sqrt(scale**2 * squares + masses**2)
-        final_momenta = torch.cat((energies[..., None], scale[..., None] * p), dim=-1)
-        return torch.cat((beams, final_momenta), dim=1)
-
-    return generate
-
-
-def _beams(masses: tuple[float, ...], energy: float) -> Tensor:
-    if len(masses) == 1:
-        return torch.tensor([[energy, 0.0, 0.0, 0.0]], dtype=torch.float64)
-    one, two = masses
-    p = math.sqrt((energy**2 - (one + two) ** 2) * (energy**2 - (one - two) ** 2)) / (2 * energy)
-    return torch.tensor([[math.hypot(p, one), 0, 0, p], [math.hypot(p, two), 0, 0, -p]], dtype=torch.float64)
-
-
-@pytest.fixture(scope="session")
-def on_shell(phase_space: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Phase space for a matrix element, with the masses of its legs."""
-
-    def generate(me, *, energy: float, events: int = 5, seed: int = 1) -> Tensor:
-        incoming, final = (
-            [float(getattr(me.model, particle.mass)) if particle.mass else 0.0 for particle in particles]
-            for particles in (me.process.incoming, me.process.final)
-        )
-        return phase_space(final, energy=energy, incoming=tuple(incoming), events=events, seed=seed)
-
-    return generate
 
 
 @pytest.fixture(scope="session")

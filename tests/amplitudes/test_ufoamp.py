@@ -1,11 +1,6 @@
 """Live comparison with ufoamp, an independent program that evaluates UFO models: ``tox -e ufoamp``."""
 
-import importlib.util
-from collections import Counter
-from math import factorial, prod
-
 import pytest
-import torch
 
 from hepreco.amplitudes import MatrixElement, StandardModel
 
@@ -41,36 +36,8 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def theirs():
-    """Evaluates a process with ufoamp at our parameters."""
-    from ufoamp.analysis import MatrixElement as Theirs  # noqa: PLC0415
-    from ufoamp.ufo_model import load  # noqa: PLC0415
-
-    ufo = load(importlib.util.find_spec("ufo_sm").submodule_search_locations[0])
-    ours = {
-        "aEWM1": "alpha_inverse", "Gf": "fermi_constant", "aS": "alpha_s", "MZ": "m_z", "MH": "m_h", "MT": "m_t",
-        "MB": "m_b", "MTA": "m_tau", "ymt": "m_t", "ymb": "m_b", "ymtau": "m_tau",
-        "WZ": "width_z", "WW": "width_w", "WT": "width_t", "WH": "width_h",
-    }  # fmt: skip
-    external = [parameter.name for parameter in ufo.parameters if parameter.nature == "external"]
-    # What we do not have vanishes: masses of light fermions, mixing of generations.
-    values = {name: getattr(MODEL, ours[name]) if name in ours else 0.0 for name in external}
-
-    def evaluate(process, orders, momenta):
-        words = " ".join(word for word in process.split() if "=" not in word)
-        me = Theirs(ufo, words, couplings=values, restrict=None, gauge="unitary", scheme="fixed_width")
-        if orders is not None:
-            me.set_amp_orders({name: (power, power) for name, power in zip(("QCD", "QED"), orders, strict=True)})
-        # No factor for identical final particles there.
-        identical = prod(map(factorial, Counter(words.split(">")[1].split()).values()))
-        return torch.from_numpy(me.m2_events(momenta.numpy(), prune=False)) / identical
-
-    return evaluate
-
-
 @pytest.mark.parametrize(("process", "orders"), CASES, ids=[process for process, _ in CASES])
-def test_agrees_with_ufoamp(process, orders, theirs, on_shell, record_property):
+def test_agrees_with_ufoamp(process, orders, ufoamp, on_shell, record_property):
     me = MatrixElement(process, model=MODEL)
     threshold = max(
         sum(float(getattr(MODEL, p.mass)) if p.mass else 0.0 for p in side)
@@ -78,7 +45,7 @@ def test_agrees_with_ufoamp(process, orders, theirs, on_shell, record_property):
     )
     energy = threshold if len(me.process.incoming) == 1 or len(me.process.final) == 1 else 1.1 * threshold + 400
     momenta = on_shell(me, energy=energy, events=4)
-    found, expected = me(momenta), theirs(process, orders, momenta)
+    found, expected = me(momenta), ufoamp(process, orders, momenta)
     deviation = float((found / expected - 1).abs().max())
     record_property("validation", (f"{process} (ufoamp)", len(momenta), deviation))
     assert deviation < TOLERANCE

@@ -6,8 +6,6 @@ sides computed the same.
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 
 import awkward as ak
 import hist
@@ -33,29 +31,10 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     path = tmp_path_factory.mktemp("bench") / "ttbar.root"
     return Dataset("ttbar", (str(write_toy(ToySample("ttbar-hadronic", 200_000), path)),))
-
-
-def best_of(*functions: Callable[[], object], rounds: int = 7) -> list[float]:
-    """The least time of each function, measured in turns."""
-    times = [[] for _ in functions]
-    for _ in range(rounds):
-        for function, taken in zip(functions, times, strict=True):
-            start = time.perf_counter()
-            function()
-            taken.append(time.perf_counter() - start)
-    return [min(taken) for taken in times]
 
 
 class Bare(coffea_processor.ProcessorABC):
@@ -92,7 +71,7 @@ class Bare(coffea_processor.ProcessorABC):
         return accumulator
 
 
-def test_whole_run_against_a_bare_processor(sample):
+def test_whole_run_against_a_bare_processor(sample, best_of):
     """Aim: at most 1.15 without plugins."""
     axis = Axis(50, 0.0, 500.0)
     ours = ReconstructionProcessor(
@@ -116,7 +95,7 @@ def test_whole_run_against_a_bare_processor(sample):
 
 
 @pytest.mark.parametrize("jets", [6, 8, 10])
-def test_chi2_assigner(jets):
+def test_chi2_assigner(jets, best_of):
     """Aim: 10 000 events/s per core with eight jets."""
     from hepreco_chi2_assigner import Chi2Assigner  # noqa: PLC0415
 
@@ -128,7 +107,7 @@ def test_chi2_assigner(jets):
     print(f"\nχ² assigner, {jets} jets: {len(batch) / seconds:,.0f} events/s per core")
 
 
-def test_inference_against_torch_wrapper(tmp_path, sample):
+def test_inference_against_torch_wrapper(tmp_path, sample, best_of):
     """The same network on the same events, chunk by chunk: ours is loaded once, coffea's wrapper in every chunk."""
     from hepreco.weights import load_network, read_manifest  # noqa: PLC0415
     from hepreco_autoencoder import AutoencoderReconstructor  # noqa: PLC0415

@@ -1,0 +1,132 @@
+"""Speed of matrix elements: per call and per assignment, beside MadGraph's, and side by side with ufoamp.
+
+MadGraph standalone (gfortran -O3, one 2.5 GHz core) was measured once, elsewhere: its numbers are for scale, good to a
+factor 1.5. All others are measured here, in one run; the sweeps' are per event and assignment.
+"""
+
+import itertools
+import time
+from functools import partial
+
+import pytest
+import torch
+
+from hepreco.amplitudes import MatrixElement, StandardModel
+
+pytestmark = [
+    pytest.mark.bench,
+    # ufoamp leaves the files of the model open.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+DECAYS = "(t > w+ b, w+ > u d~), (t~ > w- b~, w- > u~ d)"
+TT = f"g g > t t~, {DECAYS}"
+TTW = f"u d~ > t t~ w+, {DECAYS}, w+ > u d~"
+TTTT = f"g g > t t~ t t~ QED=0, {DECAYS}"
+WWUU = "u u > w+ w- u u QCD=0, w+ > u d~, w- > u~ d"
+
+#: Microseconds per call of MadGraph standalone.
+MADGRAPH = {
+    TT: 12.0, TTW: 5.0, WWUU: 62.0, TTTT: 466.0,
+    "g g > t t~": 7.2, "u d~ > t t~ w+": 4.4, "g g > t t~ h": 14.5, "g g > t t~ z": 69.0,
+    "g g > t t~ t t~ QED=0": 387.0, "u u > w+ w- u u QCD=0": 475.0, "g g > t t~ w+ w-": 521.0,
+}  # fmt: skip
+
+
+def permutations(legs):
+    return torch.tensor(list(itertools.permutations(range(legs))))
+
+
+def labellings():
+    """One split of twelve partons into four triples and their b: which are t, and the two partons of each W: 96."""
+    tops = [(0, 1, 2), (3, 4, 5), (6, 7, 8), (9, 10, 11)]
+    rows = []
+    for tops_first in itertools.combinations(tops, 2):
+        antitops = [top for top in tops if top not in tops_first]
+        order = [tops_first[0], antitops[0], tops_first[1], antitops[1]]
+        rows += [
+            [i for top, flip in zip(order, flips, strict=True) for i in ((top[1], top[0], top[2]) if flip else top)]
+            for flips in itertools.product((False, True), repeat=4)
+        ]
+    return torch.tensor(rows)
+
+
+def unrelated():
+    """A thousand assignments of twelve partons that share little."""
+    generator = torch.Generator().manual_seed(1)
+    return torch.stack([torch.randperm(12, generator=generator) for _ in range(1000)])
+
+
+@pytest.fixture(params=[1, 2], ids=lambda threads: f"{threads} thread(s)")
+def threads(request):
+    torch.set_num_threads(request.param)
+    return request.param
+
+
+@pytest.mark.parametrize("process", MADGRAPH)
+def test_plain_batches(process, threads, on_shell, best_of):
+    """Aim: no slower than MadGraph."""
+    me = MatrixElement(process)
+    momenta = on_shell(me, energy=1500.0, events=8192)
+    results = []
+    (seconds,) = best_of(lambda: results.append(me(momenta)), rounds=4)
+    assert all(torch.isfinite(result).all() for result in results)
+    microseconds = 1e6 * seconds / len(momenta)
+    print(f"\n{process}, {threads} thread(s): {microseconds:.2f} µs, {MADGRAPH[process] / microseconds:.1f} × MadGraph")
+
+
+@pytest.mark.parametrize(
+    ("name", "process", "assignments", "events", "aim"),
+    [
+        ("all", TT, permutations(6), 256, {4.7: 0.97, 0.0: 0.28}),
+        ("all", TTW, permutations(8), 16, {4.7: 0.5, 0.0: 0.5}),
+        ("all", WWUU, permutations(6), 64, {4.7: 6.0}),
+        ("one split of the partons", TTTT, labellings(), 256, {4.7: 40.0, 0.0: 40.0}),
+        ("unrelated", TTTT, unrelated(), 8, {4.7: 40.0, 0.0: 40.0}),
+    ],
+    ids=["tt", "ttw", "wwuu", "tttt", "tttt-unrelated"],
+)
+def test_sweeps(name, process, assignments, events, aim, threads, on_shell, best_of):
+    """Aim: ten times faster than MadGraph's calls."""
+    for m_b, target in aim.items():
+        me = MatrixElement(process, model=StandardModel(m_b=m_b))
+        momenta = on_shell(me, energy=1500.0, events=events)
+        sweep = partial(me.sweep, momenta, assignments)
+        (seconds,) = best_of(sweep, rounds=4)
+        assert torch.isfinite(sweep()).all()
+        microseconds = 1e6 * seconds / (events * len(assignments))
+        print(
+            f"\n{process}, m_b = {m_b}, {name} ({len(assignments)} assignments), {threads} thread(s): "
+            f"{microseconds:.3f} µs (aim {target}), {MADGRAPH[process] / microseconds:.0f} × MadGraph"
+        )
+
+
+@pytest.mark.parametrize(
+    ("process", "orders"),
+    [("g g > t t~", (2, 0)), ("u d~ > t t~ w+", (2, 1)), ("g g > t t~ h", (2, 1)), ("g g > t t~ z", (2, 1))],
+)
+def test_against_ufoamp(process, orders, ufoamp, on_shell):
+    me = MatrixElement(process)
+    momenta = on_shell(me, energy=1500.0, events=200)
+    seconds, values = [], []
+    for function in (me, lambda momenta: ufoamp(process, orders, momenta)):
+        start = time.perf_counter()
+        values.append(function(momenta))
+        seconds.append(time.perf_counter() - start)
+    torch.testing.assert_close(*values, rtol=1e-10, atol=0.0)
+    ours, theirs = (1e6 * s / len(momenta) for s in seconds)
+    print(f"\n{process}: {ours:.0f} µs, ufoamp {theirs:.0f} µs, ratio {theirs / ours:.0f} (200 events, first call)")
+
+
+def test_single_precision(on_shell, best_of):
+    for process in (TT, WWUU, TTTT, "g g > t t~ t t~ QED=0"):
+        me = MatrixElement(process, model=StandardModel(m_b=0.0))
+        double = on_shell(me, energy=1500.0, events=4096)
+        single = double.float()
+        ours, theirs = best_of(lambda me=me, p=single: me.log(p), lambda me=me, p=double: me.log(p), rounds=4)
+        errors = (me.log(single) - me.log(double)).abs()
+        assert float(errors.median()) < 1e-3
+        print(
+            f"\n{process}: float32 {theirs / ours:.2f} times faster, ln|M|² off by {float(errors.median()):.0e} "
+            f"(median), {float(errors.max()):.0e} (largest of {len(double)})"
+        )
