@@ -3,7 +3,14 @@
 import pytest
 
 HEPRECO = ("-c", "from hepreco.cli import main; main()")
-PAGES = ["README.md", "docs/tutorial.md", "docs/how-to/columns.md", "docs/how-to/run-on-a-cluster.md"]
+PAGES = [
+    "README.md",
+    "docs/tutorial.md",
+    "docs/how-to/columns.md",
+    "docs/how-to/run-on-a-cluster.md",
+    "docs/how-to/add-a-process.md",
+    "docs/reference/matrix-elements.md",
+]
 
 
 @pytest.fixture(scope="session")
