@@ -234,6 +234,12 @@ def test_polarised_needs_a_pair(process, message, on_shell):
         me.polarised(on_shell(me, energy=1000.0))
 
 
+def test_polarised_needs_a_frame_that_it_knows(on_shell):
+    me = MatrixElement("e- e+ > w+ w-")
+    with pytest.raises(ProcessError, match="unknown frame 'lab'"):
+        me.polarised(on_shell(me, energy=300.0), frame="lab")
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_a_gpu(me, momenta):
     torch.testing.assert_close(me.log(momenta.cuda()).cpu(), me.log(momenta), rtol=1e-9, atol=1e-9)

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Final, Literal
+from typing import Final, Literal, cast, get_args
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from hepreco.amplitudes.diagrams import build_production, count_diagrams
@@ -85,14 +85,15 @@ class MatrixElement:
         """The number of Feynman diagrams of the production."""
         return count_diagrams(self.process, self._is_massless)
 
-    def __call__(self, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch"]:
+    def __call__(self, momenta: Tensor) -> Float[Tensor, "*batch"]:
         """|M|².
 
         Parameters
         ----------
         momenta
-            (E, px, py, pz) in GeV in the order of :attr:`pdg_ids`, in any frame. With float32 spinors are computed in
-            single precision; the result is float64 all the same, since |M|² can be below the range of float32.
+            (..., leg, 4): (E, px, py, pz) in GeV in the order of :attr:`pdg_ids`, in any frame. With float32 spinors
+            are computed in single precision; the result is float64 all the same, since |M|² can be below the range
+            of float32.
 
         Raises
         ------
@@ -102,16 +103,14 @@ class MatrixElement:
         """
         return self._per_event(momenta, lambda event: squared(self._production, event) * self._scale(event))
 
-    def log(self, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch"]:
+    def log(self, momenta: Tensor) -> Float[Tensor, "*batch"]:
         """ln|M|², finite also where |M|² would underflow; −∞ where |M|² vanishes.
 
         Parameters and errors as in :meth:`__call__`.
         """
         return self._per_event(momenta, self._log_squared)
 
-    def sweep(
-        self, momenta: Float[Tensor, "event leg 4"], assignments: Int[Tensor, "assignment final_leg"]
-    ) -> Float[Tensor, "event assignment"]:
+    def sweep(self, momenta: Tensor, assignments: Tensor) -> Float[Tensor, "event assignment"]:
         """ln|M|² of every event under many assignments of its final momenta to the final legs.
 
         What assignments share is computed once: a W for all assignments that build it of the same two momenta, a
@@ -120,11 +119,13 @@ class MatrixElement:
         Parameters
         ----------
         momenta
-            As in :meth:`__call__`; each final momentum must be on the mass shell of some final leg. On a leg of another
-            mass the external state is that of the three-momentum on the leg's mass shell, and propagators carry the
-            momenta as they are; with ``m_b=0.0`` in the model, and massless momenta, there is no such ambiguity.
+            (event, leg, 4), as in :meth:`__call__`; each final momentum must be on the mass shell of some final leg.
+            On a leg of another mass the external state is that of the three-momentum on the leg's mass shell, and
+            propagators carry the momenta as they are; with ``m_b=0.0`` in the model, and massless momenta, there is
+            no such ambiguity.
         assignments
-            Row a puts final momentum ``assignments[a, j]`` (counted from the first final one) on final leg j.
+            (assignment, final leg), integers. Row a puts final momentum ``assignments[a, j]``, counted from the first
+            final one, on final leg j.
 
         Raises
         ------
@@ -141,7 +142,7 @@ class MatrixElement:
         )
 
     def polarised(
-        self, momenta: Float[Tensor, "*batch leg 4"], *, frame: Frame = "partonic"
+        self, momenta: Tensor, *, frame: Frame | str = "partonic"
     ) -> dict[Literal["LL", "LT", "TL", "TT"], Float[Tensor, "*batch"]]:
         """|M|² for longitudinal and transverse W⁺ (first letter) and W⁻ (second letter) of the production.
 
@@ -158,16 +159,18 @@ class MatrixElement:
         Raises
         ------
         ProcessError
-            A process that does not produce one W⁺ and one W⁻ without polarisation.
+            A process that does not produce one W⁺ and one W⁻ without polarisation; an unknown frame.
 
         References
         ----------
         Buarque Franzosi, Mattelaer, Ruiz, Shil, arXiv:1912.01725.
         """
+        if frame not in get_args(Frame):
+            raise ProcessError(f"unknown frame {frame!r}", f"choose among {', '.join(get_args(Frame))}")
         bosons = [self._find_boson(pdg_id) for pdg_id in (24, -24)]
 
         def evaluate(event: Event) -> Tensor:
-            squares = squared_polarised(self._production, event, bosons=bosons, frame=frame)
+            squares = squared_polarised(self._production, event, bosons=bosons, frame=cast(Frame, frame))
             return torch.stack([square * self._scale(event) for square in squares.values()])
 
         names: tuple[Literal["LL", "LT", "TL", "TT"], ...] = ("LL", "LT", "TL", "TT")
