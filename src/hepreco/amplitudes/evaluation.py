@@ -29,7 +29,6 @@ from hepreco.amplitudes.recursion import Amplitude, Closing, Dual, Joint, Node, 
 from hepreco.amplitudes.vertices import Vertex
 
 
-@dataclass(frozen=True, eq=False)
 class Event:
     """A chunk of events: what stands on the legs, and the model.
 
@@ -45,15 +44,19 @@ class Event:
         Of spinors and polarisation vectors: complex128 or complex64. Momenta are added in float64.
     """
 
-    incoming: Tensor
-    final: Tensor
-    fillings: Fillings
-    model: StandardModel
-    dtype: torch.dtype
+    def __init__(
+        self, incoming: Tensor, final: Tensor, *, fillings: Fillings, model: StandardModel, dtype: torch.dtype
+    ) -> None:
+        self.incoming, self.final = incoming, final
+        self.fillings, self.model, self.dtype = fillings, model, dtype
+        self._momenta: dict[Slots, Momentum] = {}
 
-    def momentum(self, slots: Slots) -> Tensor:
-        """The sum of final momenta, (4, filling, event)."""
-        return self.final[:, self.fillings.momenta(slots)].sum(dim=2)
+    def momentum(self, slots: Slots) -> Momentum:
+        """The sum of final momenta."""
+        if slots not in self._momenta:
+            total = self.final[:, self.fillings.momenta(slots)].sum(dim=2)
+            self._momenta[slots] = Momentum(total, self.dtype)
+        return self._momenta[slots]
 
     def per_assignment(self, values: Tensor, slots: Slots) -> Tensor:
         """(..., filling, event) to (..., assignment, event)."""
@@ -169,11 +172,13 @@ class GraphEvaluation:
         return self._factors[key]
 
     def _momentum(self, members: tuple[int, ...]) -> Momentum:
+        final = self.event.momentum(self._slots(members))
+        legs = [self.legs[member] for member in members]
+        incoming = [leg.position for leg in legs if isinstance(leg, External) and leg.incoming]
+        if not incoming:
+            return final
         if members not in self._momenta:
-            slots = self._slots(members)
-            legs = [self.legs[member] for member in members]
-            incoming = [leg.position for leg in legs if isinstance(leg, External) and leg.incoming]
-            total = self.event.momentum(slots) - self.event.incoming[:, incoming].sum(dim=1)[:, None]
+            total = final.four_vector - self.event.incoming[:, incoming].sum(dim=1)[:, None]
             self._momenta[members] = Momentum(total, self.event.dtype)
         return self._momenta[members]
 

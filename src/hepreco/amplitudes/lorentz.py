@@ -26,7 +26,7 @@ Two-component spinors: Dreiner, Haber, Martin, arXiv:0812.1594.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import reduce
+from functools import cached_property, reduce
 from typing import NamedTuple, cast, overload
 
 import torch
@@ -61,14 +61,23 @@ class Momentum:
 
     def __init__(self, four_vector: Tensor, dtype: torch.dtype) -> None:
         self.four_vector = four_vector
-        self.matrix = as_matrix(four_vector).to(dtype)
-        self.cofactors = cofactors(self.matrix)
+        self.dtype = dtype
+
+    @cached_property
+    def matrix(self) -> Tensor:
+        """p⁰ + p·σ, (2, 2, filling, event)."""
+        return as_matrix(self.four_vector).to(self.dtype)
+
+    @cached_property
+    def cofactors(self) -> Tensor:
+        """(p⁰ − p·σ)ᵀ, (2, 2, filling, event)."""
+        return cofactors(self.matrix)
 
     def dot(self, vector: Tensor) -> Tensor:
         """p·V, (..., filling, event)."""
         return (self.cofactors * vector).sum(dim=(-4, -3)) / 2
 
-    @property
+    @cached_property
     def square(self) -> Tensor:
         """p², (filling, event)."""
         energy, x, y, z = self.four_vector

@@ -197,7 +197,9 @@ class MatrixElement:
         results = []
         for chunk in momenta.split(max(1, _CHUNK // max(1, self._size(fillings)))):
             p = to_centre_of_mass(chunk.double() / _UNIT, incoming=incoming).permute(2, 1, 0).contiguous()
-            results.append(function(Event(p[:, :incoming], p[:, incoming:], fillings, model, dtype)))
+            results.append(
+                function(Event(p[:, :incoming], p[:, incoming:], fillings=fillings, model=model, dtype=dtype))
+            )
         return torch.cat(results, dim=-1)
 
     def _log_squared(self, event: Event) -> Tensor:

@@ -8,9 +8,9 @@ from typing import Final, Literal
 Spin = Literal["scalar", "fermion", "vector"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Particle:
-    """A particle or an antiparticle.
+    """A particle or an antiparticle, of which there is one object each in :data:`PARTICLES`.
 
     Parameters
     ----------

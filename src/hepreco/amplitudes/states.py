@@ -9,7 +9,7 @@ from torch import Tensor
 from hepreco.amplitudes.diagrams import External, GraphLeg, Resonance
 from hepreco.amplitudes.evaluation import Event, GraphEvaluation, States
 from hepreco.amplitudes.fillings import take
-from hepreco.amplitudes.lorentz import Current, Fermion, Momentum, as_matrix, components, dot, propagate, transform
+from hepreco.amplitudes.lorentz import Current, Fermion, as_matrix, components, dot, propagate, transform
 from hepreco.amplitudes.process import Polarisation
 from hepreco.amplitudes.wavefunctions import (
     four_velocity,
@@ -35,7 +35,7 @@ def leg_states(leg: GraphLeg, event: Event) -> States:
 
 def external_states(leg: External, event: Event) -> States:
     """The wave functions of a leg on its mass shell."""
-    momentum = event.incoming[:, leg.position, None] if leg.incoming else event.momentum(leg.slots)
+    momentum = event.incoming[:, leg.position, None] if leg.incoming else event.momentum(leg.slots).four_vector
     mass = event.mass(leg.particle)
     is_massless = isinstance(mass, float) and mass == 0
     match leg.particle.spin:
@@ -76,7 +76,7 @@ def _stacked(parts: Sequence[tuple[Tensor | None, Tensor | None]]) -> Tensor | N
 def resonance_states(leg: Resonance, rows: Current, event: Event, *, is_open: bool = False) -> States:
     """The states of a resonance: ``rows`` after the numerator of its propagator, without its denominator."""
     slots = leg.open_slots if is_open else leg.slots
-    momentum = Momentum(event.momentum(slots), event.dtype)
+    momentum = event.momentum(slots)
     is_conserved = not is_open and all(decay.is_conserved for decay in leg.decays)
     mass = event.mass(leg.particle)
     current = propagate(leg.particle, rows, momentum=momentum, mass=mass, is_conserved=is_conserved)
@@ -93,7 +93,7 @@ def polarised_states(
     centre of mass if left out. The two transverse states stay one coherent sum, Σ εε* = −g + pp/p² − ε_L ε_L
     (arXiv:1912.01725).
     """
-    momentum = event.momentum(leg.slots)
+    momentum = event.momentum(leg.slots).four_vector
     if frame is None:
         frame = momentum.new_tensor([1.0, 0.0, 0.0, 0.0])[:, None, None]
     current = cast(Tensor, states.current(None))
@@ -111,7 +111,7 @@ def polarised_states(
 def log_breit_wigner(leg: Resonance, event: Event) -> Tensor:
     """Logarithm of (p² − m²)² + m²Γ² of a resonance, plus those of the resonances it decays to, (filling, event)."""
     mass, width = event.mass(leg.particle), event.width(leg.particle)
-    square = Momentum(event.momentum(leg.slots), event.dtype).square
+    square = event.momentum(leg.slots).square
     total = torch.log((square - mass**2) ** 2 + (mass * width) ** 2)
     for product in leg.legs:
         if isinstance(product, Resonance):

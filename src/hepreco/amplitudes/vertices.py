@@ -22,7 +22,7 @@ Structure = Literal["FFV", "FFS", "VVV", "VVVV", "VVS", "VVSS", "SSS", "SSSS"]
 Colour = Literal["1", "delta", "T", "f", "f12 f34", "f13 f24", "f14 f23"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Vertex:
     """One vertex.
 
