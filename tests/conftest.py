@@ -37,15 +37,25 @@ def lepton_jets(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def samples() -> Path:
-    """Real CMS NanoAOD files, which are not part of the repository."""
-    root = Path(os.environ.get("HEPRECO_SHARED", Path(__file__).parents[2] / "shared")) / "samples"
-    if not root.is_dir():
-        message = f"no real samples at {root}: set HEPRECO_SHARED"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    return root
+def shared() -> Callable[[str], Path]:
+    """Folders of files that are not part of the repository: real events, and other programs' numbers."""
+
+    def folder(name: str) -> Path:
+        path = Path(os.environ.get("HEPRECO_SHARED", Path(__file__).parents[2] / "shared")) / name
+        if not path.is_dir():
+            message = f"no folder {path}: set HEPRECO_SHARED"
+            if os.environ.get("CI") == "true":
+                pytest.fail(message)
+            pytest.skip(message)
+        return path
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def samples(shared: Callable[[str], Path]) -> Path:
+    """Real CMS NanoAOD files."""
+    return shared("samples")
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """What the tests of matrix elements share: independent numbers, and the table of agreement with them."""
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,14 +27,9 @@ class Reference:
 
 
 @pytest.fixture(scope="session")
-def reference() -> Callable[[str], Reference]:
-    """Reads the reference points of a process, which are not part of the repository."""
-    root = Path(os.environ.get("HEPRECO_SHARED", Path(__file__).parents[3] / "shared")) / "reference"
-    if not root.is_dir():
-        message = f"no reference points at {root}: set HEPRECO_SHARED"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+def reference(shared: Callable[[str], Path]) -> Callable[[str], Reference]:
+    """Reads the reference points of a process."""
+    root = shared("reference")
 
     def read(name: str) -> Reference:
         card = json.loads((root / f"points_{name}.json").read_text())
