@@ -81,6 +81,20 @@ def test_a_resonance_with_a_massless_mass_shell_of_its_own(on_shell):
     assert bool((me(on_shell(me, energy=300.0)) > 0).all())
 
 
+def test_what_is_kept_from_inference_mode_serves_gradients(momenta):
+    with torch.inference_mode():
+        me = MatrixElement(TT)
+        me.sweep(momenta, torch.arange(6)[None].expand(3, -1))
+        me(momenta)
+    assignments = torch.tensor([[0, 1, 2, 3, 4, 5], [3, 1, 2, 0, 4, 5], [1, 0, 2, 3, 4, 5]])
+    with torch.inference_mode():
+        me.sweep(momenta, assignments)
+    momenta.requires_grad_()
+    for value in (me.log(momenta), me.sweep(momenta, assignments)):
+        (gradient,) = torch.autograd.grad(value.sum(), momenta)
+        assert torch.isfinite(gradient).all()
+
+
 def test_pickled(me, momenta):
     copy = pickle.loads(pickle.dumps(me))
     assert copy.pdg_ids == me.pdg_ids

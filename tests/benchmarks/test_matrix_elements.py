@@ -5,6 +5,8 @@ factor 1.5. All others are measured here, in one run; the sweeps' are per event 
 """
 
 import itertools
+import subprocess
+import sys
 import time
 from functools import partial
 
@@ -130,3 +132,31 @@ def test_single_precision(on_shell, best_of):
             f"\n{process}: float32 {theirs / ours:.2f} times faster, ln|M|² off by {float(errors.median()):.0e} "
             f"(median), {float(errors.max()):.0e} (largest of {len(double)})"
         )
+
+
+MEMORY = """
+import resource, sys
+import torch
+from hepreco.amplitudes import MatrixElement
+torch.set_num_threads(1)
+me = MatrixElement(sys.argv[1])
+momenta = torch.load(sys.argv[2], weights_only=True)
+generator = torch.Generator().manual_seed(1)
+assignments = torch.stack([torch.randperm(12, generator=generator) for _ in range(int(sys.argv[3]))])
+me.sweep(momenta, assignments)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_peak_memory_is_bounded(on_shell, tmp_path):
+    """Ten times the assignments, then ten times the events, in processes of their own."""
+    me = MatrixElement(TTTT)
+    peaks = []
+    for events, assignments in ((1, 1000), (1, 10_000), (10, 1000)):
+        path = tmp_path / "momenta.pt"
+        torch.save(on_shell(me, energy=1500.0, events=events).clone(), path)
+        command = [sys.executable, "-c", MEMORY, TTTT, str(path), str(assignments)]
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        peaks.append(int(output) / 1024)
+        print(f"\n{events} events, {assignments} assignments of tt̄tt̄: peak memory {peaks[-1]:.0f} MiB")
+    assert min(peaks) > 0

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
+
 from hepreco.amplitudes.fillings import Slots, join_slots
 from hepreco.amplitudes.particles import Particle
 from hepreco.amplitudes.process import Leg, OrderLimit, Polarisation, Process
@@ -106,6 +108,7 @@ class Production:
     identical: tuple[tuple[tuple[int, ...], ...], ...]
 
 
+@torch.inference_mode(mode=False)
 def build_production(process: Process, is_massless: Callable[[Particle], bool]) -> Production:
     """Build the graphs of a process.
 

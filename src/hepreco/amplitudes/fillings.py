@@ -40,6 +40,8 @@ class Fillings:
     def __len__(self) -> int:
         return len(self.assignments)
 
+    # What is kept must serve a later call with gradients, even if it is made in inference mode.
+    @torch.inference_mode(mode=False)
     def table(self, slots: Slots) -> Table:
         """The distinct fillings of these slots."""
         if slots not in self._tables:
@@ -62,6 +64,7 @@ class Fillings:
         representative = everywhere.new_empty(len(distinct)).scatter_(0, of_assignment, everywhere)
         return Table(of_assignment, representative)
 
+    @torch.inference_mode(mode=False)
     def transfer(self, source: Slots, target: Slots) -> Tensor | None:
         """For each filling of ``target`` that of ``source`` within it; None where that is all of them in order."""
         key = (source, target)

@@ -26,7 +26,7 @@ Two-component spinors: Dreiner, Haber, Martin, arXiv:0812.1594.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property, reduce
+from functools import cache, cached_property, reduce
 from typing import NamedTuple, cast, overload
 
 import torch
@@ -115,8 +115,13 @@ def as_matrix(four_vector: Tensor) -> Tensor:
 
 def cofactors(matrix: Tensor) -> Tensor:
     """(V⁰ − V·σ)ᵀ from V⁰ + V·σ."""
-    signs = torch.tensor([[1, -1], [-1, 1]], dtype=matrix.dtype, device=matrix.device)
-    return matrix.flip(-4, -3) * signs[:, :, None, None]
+    return matrix.flip(-4, -3) * _cofactor_signs(matrix.dtype, matrix.device)
+
+
+@cache
+@torch.inference_mode(mode=False)
+def _cofactor_signs(dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor([[1, -1], [-1, 1]], dtype=dtype, device=device)[:, :, None, None]
 
 
 def dot(one: Tensor, other: Tensor) -> Tensor:

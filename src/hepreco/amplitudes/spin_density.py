@@ -36,6 +36,11 @@ def spin_basis(rows: Current) -> Current:
     return unit.squeeze(1) if rows.ndim == 3 else unit.unflatten(1, (2, 2))
 
 
+def square(amplitude: Tensor) -> Tensor:
+    """|amplitude|²."""
+    return amplitude.real**2 + amplitude.imag**2
+
+
 def decay_density(rows: Current, slots: Slots) -> Density:
     """The density matrix of a decay, summed over the states of its products."""
     states = components(rows)
@@ -45,6 +50,8 @@ def decay_density(rows: Current, slots: Slots) -> Density:
 
 def production_density(amplitude: Tensor, axes: tuple[int, ...]) -> Tensor:
     """ρ over the open ``axes`` of an amplitude, summed over all others, (coordinate, ..., filling, event)."""
+    if not axes:
+        return square(amplitude).flatten(0, -3).sum(0)
     sizes = [amplitude.shape[axis] for axis in axes]
     flat = amplitude.movedim(axes, tuple(range(len(axes)))).flatten(len(axes), -3).flatten(0, len(axes) - 1)
     matrix = torch.einsum("ksfe,lsfe->klfe", flat, flat.conj())
@@ -76,6 +83,7 @@ def _coordinates(matrix: Tensor, legs: int) -> Tensor:
 
 
 @cache
+@torch.inference_mode(mode=False)
 def _hermitian_basis(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Maps (k, l) to coordinates in which the trace of a product of Hermitian matrices is a sum, (coordinate, k, l)."""
     basis = torch.zeros(size, size, size, size, dtype=dtype, device=device)

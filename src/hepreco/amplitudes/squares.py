@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hepreco.amplitudes.diagrams import Production, Resonance
 from hepreco.amplitudes.evaluation import Event, GraphEvaluation, States
-from hepreco.amplitudes.fillings import Slots, join_slots
+from hepreco.amplitudes.fillings import Fillings, Slots, join_slots
 from hepreco.amplitudes.process import Polarisation
 from hepreco.amplitudes.spin_density import (
     Density,
@@ -18,6 +18,7 @@ from hepreco.amplitudes.spin_density import (
     decay_density,
     production_density,
     spin_basis,
+    square,
 )
 from hepreco.amplitudes.states import decay_rows, leg_states, log_breit_wigner, polarised_states, resonance_states
 from hepreco.amplitudes.wavefunctions import four_velocity
@@ -35,29 +36,24 @@ def squared(production: Production, event: Event) -> Tensor:
     for number, leg in enumerate(production.legs):
         before = join_slots(other.slots for other in states)
         after = join_slots(other.slots for other in production.legs[number + 1 :])
-        count = len(event.fillings.table(before + leg.slots + after))
-        if (
-            leg.states * count <= leg.spins * len(event.fillings.table(before + leg.open_slots + after))
-            or leg.polarisation
-        ):
-            states.append(leg_states(leg, event))
-        else:
-            assert isinstance(leg, Resonance)
+        if isinstance(leg, Resonance) and _is_cheaper_open(leg, before, after, event.fillings):
             rows = decay_rows(leg, event)
             states.append(resonance_states(leg, spin_basis(rows), event, is_open=True))
             decays[leg.open_slots] = decay_density(rows, leg.slots)
+        else:
+            states.append(leg_states(leg, event))
     graph = GraphEvaluation(production.legs, states, event)
-    amplitudes = (graph.amplitude(amplitude) for amplitude in production.amplitudes)
-    if not decays:
-        total, slots = (
-            reduce(torch.add, (_square(amplitude).flatten(0, -3).sum(0) for amplitude in amplitudes)),
-            graph.slots,
-        )
-    else:
-        axes = tuple(1 + axis for axis, leg in enumerate(graph.wide) if states[leg].is_open)
-        density = reduce(torch.add, (production_density(amplitude, axes) for amplitude in amplitudes))
-        total, slots = contract_densities(density, graph.slots, decays, event.fillings)
+    axes = tuple(1 + axis for axis, leg in enumerate(graph.wide) if states[leg].is_open)
+    amplitudes = map(graph.amplitude, production.amplitudes)
+    density = reduce(torch.add, (production_density(amplitude, axes) for amplitude in amplitudes))
+    total, slots = contract_densities(density, graph.slots, decays, event.fillings)
     return event.per_assignment(total.double(), slots)
+
+
+def _is_cheaper_open(leg: Resonance, before: Slots, after: Slots, fillings: Fillings) -> bool:
+    """Whether the production, with other legs as they are, has fewer states and fillings with this leg open."""
+    closed = leg.states * len(fillings.table(before + leg.slots + after))
+    return leg.polarisation is None and leg.spins * len(fillings.table(before + leg.open_slots + after)) < closed
 
 
 def squared_polarised(
@@ -72,20 +68,15 @@ def squared_polarised(
             production.legs[boson], states[boson], event, polarisations=POLARISATIONS, frame=velocity
         )
     graph = GraphEvaluation(production.legs, states, event)
-    front = list(range(len(bosons)))
-    axes = [1 + graph.wide.index(boson) for boson in bosons]
-    total = reduce(
-        torch.add,
-        (
-            _square(graph.amplitude(amplitude)).movedim(axes, front).flatten(len(bosons), -3).sum(len(bosons))
-            for amplitude in production.amplitudes
-        ),
-    )
+    front = tuple(range(len(bosons)))
+    axes = tuple(1 + graph.wide.index(boson) for boson in bosons)
+    squares = (square(graph.amplitude(amplitude)).movedim(axes, front) for amplitude in production.amplitudes)
+    total = reduce(torch.add, (one.flatten(len(front), -3).sum(len(front)) for one in squares))
     for axis in front:
         total = total.unflatten(axis, (len(POLARISATIONS), -1)).sum(axis + 1)
     choices = list(product(POLARISATIONS, repeat=len(bosons)))
-    squares = event.per_assignment(total.double(), graph.slots).flatten(0, -3)
-    return dict(zip(choices, squares, strict=True))
+    values = event.per_assignment(total.double(), graph.slots).flatten(0, -3)
+    return dict(zip(choices, values, strict=True))
 
 
 def log_propagators(production: Production, event: Event) -> Tensor:
@@ -95,7 +86,3 @@ def log_propagators(production: Production, event: Event) -> Tensor:
         if isinstance(leg, Resonance):
             total = total - event.per_assignment(log_breit_wigner(leg, event), leg.slots)
     return total
-
-
-def _square(amplitude: Tensor) -> Tensor:
-    return amplitude.real**2 + amplitude.imag**2
