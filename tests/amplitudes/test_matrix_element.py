@@ -81,6 +81,15 @@ def test_a_resonance_with_a_massless_mass_shell_of_its_own(on_shell):
     assert bool((me(on_shell(me, energy=300.0)) > 0).all())
 
 
+def test_a_resonance_of_one_chirality(on_shell):
+    """A massless τ that decays: the limit of a light one."""
+    process = "e- e+ > ta- ta+, ta- > vt e- ve~"
+    massless = MatrixElement(process, model=StandardModel(m_tau=0.0))
+    light = MatrixElement(process, model=StandardModel(m_tau=1e-4))
+    momenta = on_shell(massless, energy=200.0)
+    torch.testing.assert_close(light(momenta), massless(momenta), rtol=1e-6, atol=0.0)
+
+
 def test_what_is_kept_from_inference_mode_serves_gradients(momenta):
     with torch.inference_mode():
         me = MatrixElement(TT)

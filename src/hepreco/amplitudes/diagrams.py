@@ -1,7 +1,7 @@
 """From a process to the graphs of its production and decays."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +10,7 @@ import torch
 from hepreco.amplitudes.fillings import Slots, join_slots
 from hepreco.amplitudes.particles import Particle
 from hepreco.amplitudes.process import Leg, OrderLimit, Polarisation, Process
-from hepreco.amplitudes.recursion import Amplitude, DiagramBuilder, Dual, Orders, Part
+from hepreco.amplitudes.recursion import BOTH, Amplitude, DiagramBuilder, Dual, Orders, Part, propagated_parts
 from hepreco.errors import ProcessError
 
 
@@ -81,9 +81,12 @@ class Resonance:
     @cached_property
     def spins(self) -> int:
         """The number of components of what it decays to that do not vanish identically."""
-        if self.particle.is_fermion:
-            return 2 * len(frozenset[Part]().union(*(decay.parts for decay in self.decays)))
-        return {"scalar": 1, "vector": 4}[self.particle.spin]
+        return {"scalar": 1, "fermion": 2 * len(self.decay_parts), "vector": 4}[self.particle.spin]
+
+    @property
+    def decay_parts(self) -> frozenset[Part]:
+        """The parts that what a fermion decays to can have."""
+        return frozenset[Part]().union(*(decay.parts for decay in self.decays))
 
 
 GraphLeg = External | Resonance
@@ -130,9 +133,7 @@ def count_diagrams(process: Process, is_massless: Callable[[Particle], bool]) ->
     """The number of Feynman diagrams of a production."""
     legs = _legs(process, is_massless)
     # Without telling chiralities apart there is one amplitude, with all diagrams.
-    builder = DiagramBuilder(
-        [leg.particle for leg in legs], is_massless=is_massless, chiral=frozenset(), excluded=process.excluded
-    )
+    builder = _builder(legs, process, is_massless, chiral=frozenset())
     allowed = _allowed(process, builder.amplitude_orders())
     return sum(amplitude.diagrams for amplitude in builder.amplitudes(allowed))
 
@@ -175,15 +176,22 @@ def _final_legs(process: Process, first: int, is_massless: Callable[[Particle], 
     return tuple(legs)
 
 
-def _builder(legs: Iterable[GraphLeg], process: Process, is_massless: Callable[[Particle], bool]) -> DiagramBuilder:
-    legs = tuple(legs)
-    chiral = frozenset(
-        i
-        for i, leg in enumerate(legs)
-        if isinstance(leg, External) and leg.particle.is_fermion and is_massless(leg.particle)
-    )
+def _builder(
+    legs: Sequence[GraphLeg],
+    process: Process,
+    is_massless: Callable[[Particle], bool],
+    *,
+    chiral: frozenset[int] | None = None,
+) -> DiagramBuilder:
+    def parts(leg: GraphLeg) -> frozenset[Part]:
+        decayed = leg.decay_parts if isinstance(leg, Resonance) else BOTH
+        return propagated_parts(leg.particle, decayed, is_massless=is_massless(leg.particle))
+
+    if chiral is None:
+        fermions = (i for i, leg in enumerate(legs) if isinstance(leg, External) and leg.particle.is_fermion)
+        chiral = frozenset(i for i in fermions if is_massless(legs[i].particle))
     return DiagramBuilder(
-        [leg.particle for leg in legs], is_massless=is_massless, chiral=chiral, excluded=process.excluded
+        [(leg.particle, parts(leg)) for leg in legs], is_massless=is_massless, chiral=chiral, excluded=process.excluded
     )
 
 

@@ -14,15 +14,8 @@ from torch import Tensor
 
 from hepreco.amplitudes.colour import flatten_colours, spread_colours
 from hepreco.amplitudes.diagrams import External, GraphLeg
-from hepreco.amplitudes.fillings import Fillings, Slots, take
-from hepreco.amplitudes.lorentz import (
-    Current,
-    Momentum,
-    contract,
-    join,
-    propagate,
-    transform,
-)
+from hepreco.amplitudes.fillings import Fillings, Slots, join_slots, take
+from hepreco.amplitudes.lorentz import Current, Momentum, contract, join, propagate, transform
 from hepreco.amplitudes.model import Parameter, StandardModel
 from hepreco.amplitudes.particles import Particle
 from hepreco.amplitudes.recursion import Amplitude, Closing, Dual, Joint, Node, Part
@@ -188,7 +181,7 @@ class GraphEvaluation:
         return momentum if index is None else Momentum(take(momentum.four_vector, index), self.event.dtype)
 
     def _slots(self, members: Iterable[int]) -> Slots:
-        return tuple(group for leg in members for group in self.states[leg].slots)
+        return join_slots(self.states[leg].slots for leg in members)
 
     def _moved(self, current: Current, members: tuple[int, ...], slots: Slots) -> Current:
         index = self.event.fillings.transfer(self._slots(members), slots)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from string import ascii_lowercase
-from typing import Literal
+from typing import Final, Literal
 
 import torch
 from torch import Tensor
@@ -30,7 +30,8 @@ Orders = tuple[int, int]
 #: The chirality of every leg that has one.
 Chiralities = Mapping[int, Part]
 
-_BOTH: frozenset[Part] = frozenset(("undotted", "dotted"))
+#: The parts of a massive fermion.
+BOTH: Final[frozenset[Part]] = frozenset(("undotted", "dotted"))
 _OTHER: dict[Part, Part] = {"undotted": "dotted", "dotted": "undotted"}
 
 
@@ -124,7 +125,7 @@ class DiagramBuilder:
     Parameters
     ----------
     legs
-        The particles that leave.
+        The particles that leave, and of fermions the parts that they can have.
     is_massless
         Whether the model gives a particle no mass.
     chiral
@@ -135,13 +136,14 @@ class DiagramBuilder:
 
     def __init__(
         self,
-        legs: Sequence[Particle],
+        legs: Sequence[tuple[Particle, frozenset[Part]]],
         *,
         is_massless: Callable[[Particle], bool],
         chiral: frozenset[int],
         excluded: frozenset[Particle] = frozenset(),
     ) -> None:
-        self.legs = tuple(legs)
+        self.legs = tuple(particle for particle, _ in legs)
+        self.parts = tuple(parts for _, parts in legs)
         self._everything = tuple(range(len(self.legs)))
         self.is_massless = is_massless
         self.chiral = chiral
@@ -166,9 +168,7 @@ class DiagramBuilder:
 
     def _leg(self, leg: int, chiralities: Chiralities) -> Node:
         particle = self.legs[leg]
-        parts: frozenset[Part] = frozenset()
-        if particle.is_fermion:
-            parts = frozenset((chiralities[leg],)) if leg in chiralities else _BOTH
+        parts = frozenset((chiralities[leg],)) if leg in chiralities else self.parts[leg]
         colour = torch.eye(abs(particle.colour), dtype=torch.complex128)
         return Node((leg,), particle, (0, 0), parts, (colour,))
 
@@ -179,9 +179,7 @@ class DiagramBuilder:
         for (particle, orders), drafts in groups.items():
             dual = self.dual(members, drafts)
             if dual is not None and particle not in self.excluded:
-                parts = dual.parts
-                if particle.is_fermion:
-                    parts = frozenset(_OTHER[part] for part in parts) if self.is_massless(particle) else _BOTH
+                parts = propagated_parts(particle, dual.parts, is_massless=self.is_massless(particle))
                 yield Node(members, particle, orders, parts, dual.colours, dual)
 
     def drafts(
@@ -331,6 +329,13 @@ class DiagramBuilder:
     def _closing_sign(self, dual: Dual, node: Node) -> int:
         first, last = (node.legs, dual.legs) if not node.particle.is_antiparticle else (dual.legs, node.legs)
         return _parity(self._fermions((*first, *last)))
+
+
+def propagated_parts(particle: Particle, parts: frozenset[Part], *, is_massless: bool) -> frozenset[Part]:
+    """The parts of a current, from those of its dual."""
+    if not particle.is_fermion:
+        return frozenset()
+    return frozenset(_OTHER[part] for part in parts) if is_massless else BOTH
 
 
 def _splits(members: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], ...]]:

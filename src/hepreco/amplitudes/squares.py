@@ -61,7 +61,7 @@ def squared_polarised(
 ) -> dict[tuple[Polarisation, ...], Tensor]:
     """Like :func:`squared`, for each choice of polarisations of some vector bosons, for one assignment."""
     states = [leg_states(leg, event) for leg in production.legs]
-    slots = tuple(group for boson in bosons for group in production.legs[boson].slots)
+    slots = join_slots(production.legs[boson].slots for boson in bosons)
     velocity = None if frame == "partonic" else four_velocity(event.momentum(slots).four_vector)
     for boson in bosons:
         states[boson] = polarised_states(
