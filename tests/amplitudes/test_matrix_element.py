@@ -90,6 +90,29 @@ def test_a_resonance_of_one_chirality(on_shell):
     torch.testing.assert_close(light(momenta), massless(momenta), rtol=1e-6, atol=0.0)
 
 
+def test_an_amplitude_without_momenta(on_shell):
+    """Four Higgs bosons at one vertex: the same number for all events."""
+    me = MatrixElement("h h > h h / h")
+    coupling = 3 * me.model.m_h**2 / me.model.vev**2
+    torch.testing.assert_close(
+        me(on_shell(me, energy=400.0)), torch.full((5,), coupling**2 / 2, dtype=torch.float64), rtol=1e-12, atol=0.0
+    )
+
+
+def test_built_whatever_the_defaults_are(momenta):
+    default = torch.get_default_dtype()
+    with torch.device("meta"):
+        me = MatrixElement("g g > t t~ h")
+        assert me.diagrams == 8
+    try:
+        torch.set_default_dtype(torch.float16)
+        other = MatrixElement(TT)
+        values = other(momenta)
+    finally:
+        torch.set_default_dtype(default)
+    torch.testing.assert_close(MatrixElement(TT)(momenta), values, rtol=1e-12, atol=0.0)
+
+
 def test_what_is_kept_from_inference_mode_serves_gradients(momenta):
     with torch.inference_mode():
         me = MatrixElement(TT)
@@ -147,6 +170,29 @@ def test_gradients_are_finite_along_the_beam_and_at_rest(process, on_shell):
     momenta = on_shell(me, energy=threshold).requires_grad_()
     (gradient,) = torch.autograd.grad(me.log(momenta).sum(), momenta)
     assert torch.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("axis", [(1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)])
+@pytest.mark.parametrize("process", ["e- e+ > mu- mu+", "g g > u u~", "e- e+ > w+ w-"])
+def test_gradients_with_legs_along_an_axis(process, axis, on_shell):
+    """Turned about an axis across: no component of a spinor may lose its derivative where it vanishes."""
+    me = MatrixElement(process)
+    energy = float(on_shell(me, energy=300.0)[0, 2, 0])
+    p = (energy**2 - float(me.model.mass(me.process.final[0])) ** 2) ** 0.5
+    direction, across = (torch.tensor(v, dtype=torch.float64) for v in (axis, (*axis[1:], axis[0])))
+
+    def turned(angle):
+        final = p * (torch.cos(angle) * direction + torch.sin(angle) * across)
+        unit = torch.ones(1, dtype=torch.float64)
+        beam = torch.tensor([3.0, 4.0, 12.0], dtype=torch.float64) * energy / 13
+        legs = ((energy * unit, beam), (energy * unit, -beam), (energy * unit, final), (energy * unit, -final))
+        return torch.stack([torch.cat(leg) for leg in legs])
+
+    angle = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(me.log(turned(angle)), angle)
+    step = torch.tensor(1e-5, dtype=torch.float64)
+    difference = (me.log(turned(step)) - me.log(turned(-step))) / (2 * step)
+    torch.testing.assert_close(gradient, difference, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -255,6 +301,20 @@ def test_polarised_needs_a_pair(process, message, on_shell):
     me = MatrixElement(process)
     with pytest.raises(ProcessError, match=message):
         me.polarised(on_shell(me, energy=1000.0))
+
+
+@pytest.mark.parametrize("process", ["u d~ > w+{0}", "u d~ > w+{T}, w+ > e+ ve", "e- e+ > z{0}, z > mu- mu+"])
+def test_a_boson_at_rest_has_no_helicity(process, on_shell):
+    me = MatrixElement(process)
+    mass = float(me.model.m_z if "z" in process else me.model.m_w)
+    with pytest.raises(MomentaError, match="a polarised boson is at rest"):
+        me(on_shell(me, energy=mass))
+
+
+def test_collinear_beams_have_no_centre_of_mass():
+    momenta = torch.tensor([[100, 0, 0, 100], [50, 0, 0, 50], [75, 0, 0, 75], [75, 0, 0, 75]], dtype=torch.float64)
+    with pytest.raises(MomentaError, match="the incoming momenta of event 0 have no rest frame"):
+        MatrixElement("e- e+ > mu- mu+")(momenta)
 
 
 def test_polarised_needs_a_frame_that_it_knows(on_shell):

@@ -1,8 +1,9 @@
 """Process strings: what they mean, and what is wrong with those that mean nothing."""
 
 import pytest
+import torch
 
-from hepreco.amplitudes import MatrixElement, StandardModel, parse_process
+from hepreco.amplitudes import PARTICLES, Leg, MatrixElement, Process, StandardModel, parse_process
 from hepreco.errors import ModelError, ProcessError
 
 
@@ -79,6 +80,7 @@ def test_written_as_it_is_read(text):
         ("u d~ > w+{X}", "unknown polarisation {X}"),
         ("u u~ > g{0} z", "g cannot be polarised"),
         ("w+{0} w- > h h", "a polarised incoming particle"),
+        ("e- e+ > mu- mu+ / z{0}", "a polarised propagator is excluded"),
     ],
 )
 def test_what_is_wrong_and_where(text, message):
@@ -149,11 +151,30 @@ def test_the_least_orders_are_kept_as_in_madgraph():
         ({"width_w": float("nan")}, "width_w is nan"),
         ({"alpha_inverse": 0.0}, "alpha_inverse is 0.0"),
         ({"m_z": 70.0}, "no real mass of the W"),
+        ({"m_t": torch.tensor([173.0, 172.0])}, r"m_t is a tensor of shape \(2,\)"),
     ],
 )
 def test_models_that_cannot_be(parameters, message):
     with pytest.raises(ModelError, match=message):
         StandardModel(**parameters)
+
+
+def test_processes_made_by_hand_are_checked_too():
+    t, w, b, g = (PARTICLES[name] for name in ("t", "w+", "b", "g"))
+    decay = Process((t,), (Leg(w), Leg(b)))
+    assert MatrixElement(Process((g, g), (Leg(t, decay=decay), Leg(t.anti)))).pdg_ids == (21, 21, 24, 5, -6)
+    with pytest.raises(ProcessError, match=r"'t > w\+ b' is no decay of t~"):
+        Leg(t.anti, decay=decay)
+    with pytest.raises(ProcessError, match="electric charge is not conserved"):
+        Process((t,), (Leg(w), Leg(t)))
+    with pytest.raises(ProcessError, match="g cannot be polarised"):
+        Leg(g, "0")
+
+
+def test_tensors_of_a_model_are_used_in_double_precision():
+    single = StandardModel(m_t=torch.tensor(173.0), alpha_s=torch.tensor(0.118))
+    double = single.in_units_of(1.0)
+    assert double.m_t.dtype == double.g_s.dtype == torch.float64
 
 
 def test_derived_parameters():

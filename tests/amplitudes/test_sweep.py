@@ -87,6 +87,18 @@ def test_assignments_may_repeat_and_come_in_any_order(on_shell):
     torch.testing.assert_close(me.sweep(momenta, assignments[:1]), everything[:, :1], rtol=0.0, atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("rows", [1, 2])
+def test_momenta_may_be_stored_in_any_order(rows, on_shell):
+    """The assignment says which momentum stands on which leg; each must fit some leg."""
+    me = MatrixElement(TT)
+    momenta = on_shell(me, energy=800.0)
+    order = torch.tensor([2, 1, 0, 3, 4, 5])
+    stored = torch.cat((momenta[:, :2], momenta[:, 2:][:, order]), dim=1)
+    back = [order.argsort().tolist()] * rows
+    expected = me.log(momenta)[:, None].expand(-1, rows)
+    torch.testing.assert_close(me.sweep(stored, back), expected, rtol=0.0, atol=TOLERANCE)
+
+
 def test_the_order_of_identical_legs_does_not_matter(on_shell):
     me = MatrixElement(WWUU)
     momenta = on_shell(me, energy=900.0)

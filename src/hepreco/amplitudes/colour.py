@@ -8,14 +8,16 @@ needed. All that is left for the evaluation are small matrices of real numbers.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial, reduce
+from itertools import product
 from math import sqrt
-from typing import cast
+from string import ascii_lowercase, ascii_uppercase
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
 
 from hepreco.amplitudes.lorentz import Current, Fermion, add, transform
-from hepreco.amplitudes.vertices import Vertex
+from hepreco.amplitudes.vertices import Attachment, Vertex
 
 _TOLERANCE = 1e-9
 
@@ -59,13 +61,11 @@ def vertex_tensor(vertex: Vertex) -> Tensor:
 class ColourBasis:
     """A growing list of linearly independent tensors of one shape, and coefficients in it."""
 
-    def __init__(self, tensors: Iterable[Tensor] = ()) -> None:
+    def __init__(self) -> None:
         self.tensors: list[Tensor] = []
         self._conjugates = torch.zeros(0, 0, dtype=torch.complex128)
         #: ⟨basis k | basis l⟩, summed over all colours: real, since products of generators have real traces.
         self.gram = torch.zeros(0, 0, dtype=torch.float64)
-        for tensor in tensors:
-            self._append(tensor)
 
     def __len__(self) -> int:
         return len(self.tensors)
@@ -95,6 +95,50 @@ class ColourBasis:
         self._conjugates = torch.cat((self._conjugates.reshape(-1, len(flat)), flat.conj()[None]))
         rows = torch.cat((self.gram, overlaps[None]))
         self.gram = torch.cat((rows, torch.cat((overlaps, square[None]))[:, None]), dim=1)
+
+
+class Coloured(Protocol):
+    """Something with colour tensors over its legs and, last, its own index."""
+
+    @property
+    def legs(self) -> tuple[int, ...]:
+        """The legs, in the order of the axes."""
+
+    @property
+    def colours(self) -> tuple[Tensor, ...]:
+        """A basis of tensors."""
+
+
+def join_colours(
+    attachment: Attachment, legs: Sequence[int], blobs: Sequence[Coloured], basis: ColourBasis
+) -> list[dict[int, float]]:
+    """The colours of what blobs make at a vertex, over ``legs``, in ``basis``, for each product of their colours."""
+    tensor = vertex_tensor(attachment.vertex)
+    own = ascii_uppercase[: tensor.ndim]
+    letters = [_letters(blob.legs) + own[slot] for blob, slot in zip(blobs, attachment.slots, strict=True)]
+    equation = f"{','.join((*letters, own))}->{_letters(legs)}{own[attachment.missing]}"
+    products = product(*(blob.colours for blob in blobs))
+    return [basis.coefficients(torch.einsum(equation, *colours, tensor)) for colours in products]
+
+
+def close_colours(one: Coloured, other: Coloured, basis: ColourBasis) -> list[dict[int, float]]:
+    """The colours of an amplitude in ``basis``, for each product of the colours of its two halves."""
+    together = _letters(sorted((*one.legs, *other.legs)))
+    equation = f"{_letters(one.legs)}A,{_letters(other.legs)}A->{together}"
+    return [basis.coefficients(torch.einsum(equation, *colours)) for colours in product(one.colours, other.colours)]
+
+
+def columns_to_matrix(columns: Sequence[dict[int, float]], *, rows: int) -> Tensor:
+    """Coefficients (colour, product) as a matrix."""
+    matrix = torch.zeros(rows, len(columns), dtype=torch.float64)
+    for number, column in enumerate(columns):
+        for row, coefficient in column.items():
+            matrix[row, number] = coefficient
+    return matrix
+
+
+def _letters(legs: Iterable[int]) -> str:
+    return "".join(ascii_lowercase[leg] for leg in legs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +196,7 @@ def spread_colours(currents: Sequence[Current], counts: Sequence[int]) -> Sequen
     return [transform(current, partial(spread, place)) for place, current in enumerate(currents)]
 
 
-def flatten_colours(product: Current, counts: Sequence[int]) -> Current:
+def flatten_colours(current: Current, counts: Sequence[int]) -> Current:
     """The inverse for their product: all its colours on one axis."""
     axes = sum(count > 1 for count in counts)
-    return product if axes < 2 else transform(product, lambda tensor: tensor.flatten(0, axes - 1))
+    return current if axes < 2 else transform(current, lambda tensor: tensor.flatten(0, axes - 1))

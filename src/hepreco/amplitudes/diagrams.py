@@ -1,7 +1,8 @@
 """From a process to the graphs of its production and decays."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -111,7 +112,6 @@ class Production:
     identical: tuple[tuple[tuple[int, ...], ...], ...]
 
 
-@torch.inference_mode(mode=False)
 def build_production(process: Process, is_massless: Callable[[Particle], bool]) -> Production:
     """Build the graphs of a process.
 
@@ -120,9 +120,10 @@ def build_production(process: Process, is_massless: Callable[[Particle], bool]) 
     ProcessError
         Where there is no diagram.
     """
-    legs = _legs(process, is_massless)
-    builder = _builder(legs, process, is_massless)
-    amplitudes = tuple(builder.amplitudes(_allowed(process, builder.amplitude_orders())))
+    with _own_tensors():
+        legs = _legs(process, is_massless)
+        builder = _builder(legs, process, is_massless)
+        amplitudes = tuple(builder.amplitudes(_allowed(process, builder.amplitude_orders())))
     groups: dict[Leg, list[tuple[int, ...]]] = {}
     for leg, graph_leg in zip(process.outgoing, legs[len(process.incoming) :], strict=True):
         groups.setdefault(leg, []).append(tuple(column for group in graph_leg.slots for column in group))
@@ -131,11 +132,18 @@ def build_production(process: Process, is_massless: Callable[[Particle], bool]) 
 
 def count_diagrams(process: Process, is_massless: Callable[[Particle], bool]) -> int:
     """The number of Feynman diagrams of a production."""
-    legs = _legs(process, is_massless)
-    # Without telling chiralities apart there is one amplitude, with all diagrams.
-    builder = _builder(legs, process, is_massless, chiral=frozenset())
-    allowed = _allowed(process, builder.amplitude_orders())
-    return sum(amplitude.diagrams for amplitude in builder.amplitudes(allowed))
+    with _own_tensors():
+        # Without telling chiralities apart there is one amplitude, with all diagrams.
+        builder = _builder(_legs(process, is_massless), process, is_massless, chiral=frozenset())
+        allowed = _allowed(process, builder.amplitude_orders())
+        return sum(amplitude.diagrams for amplitude in builder.amplitudes(allowed))
+
+
+@contextmanager
+def _own_tensors() -> Iterator[None]:
+    """Small tensors that are kept are on the CPU, and fit for gradients, whatever the caller's defaults are."""
+    with torch.device("cpu"), torch.inference_mode(mode=False):
+        yield
 
 
 def _legs(process: Process, is_massless: Callable[[Particle], bool]) -> tuple[GraphLeg, ...]:
@@ -195,26 +203,23 @@ def _builder(
     )
 
 
-def _allowed(process: Process, found: set[Orders]) -> Callable[[Orders], bool]:
+def _allowed(process: Process, found: set[Orders]) -> set[Orders]:
     """Which orders are kept; without limits those of the least QCD + 2 QED."""
     if process.limits:
-        allowed: Callable[[Orders], bool] = lambda orders: all(_allows(limit, orders) for limit in process.limits)  # noqa: E731
+        kept = {orders for orders in found if all(_allows(limit, orders) for limit in process.limits)}
     else:
         least = min((qcd + 2 * qed for qcd, qed in found), default=0)
-        allowed = lambda orders: orders[0] + 2 * orders[1] == least  # noqa: E731
-    if not any(map(allowed, found)):
-        incoming, outgoing = (
-            " ".join(map(str, process.incoming)),
-            " ".join(str(leg.particle) for leg in process.outgoing),
-        )
+        kept = {(qcd, qed) for qcd, qed in found if qcd + 2 * qed == least}
+    if not kept:
+        words = [*map(str, process.incoming), ">", *(str(leg.particle) for leg in process.outgoing)]
         raise ProcessError(
-            f"no tree diagram for {incoming} > {outgoing}"
+            f"no tree diagram for {' '.join(words)}"
             + (f" within its limits; without them there are {_listed(found)}" if found else ""),
             "relax the limits on orders or the excluded particles"
             if found
             else "the vertices of the Standard Model do not allow it",
         )
-    return allowed
+    return kept
 
 
 def _allows(limit: OrderLimit, orders: Orders) -> bool:

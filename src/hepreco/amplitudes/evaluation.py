@@ -4,10 +4,10 @@ Tensors of currents have the axes (colour, one per leg with several states, comp
 current does not depend on has length 1, so that products broadcast to what they depend on together.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import cast, get_args
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from torch import Tensor
 from hepreco.amplitudes.colour import flatten_colours, spread_colours
 from hepreco.amplitudes.diagrams import External, GraphLeg
 from hepreco.amplitudes.fillings import Fillings, Slots, join_slots, take
-from hepreco.amplitudes.lorentz import Current, Momentum, contract, join, propagate, transform
+from hepreco.amplitudes.lorentz import Current, Fermion, Momentum, contract, join, propagate, transform
 from hepreco.amplitudes.model import Parameter, StandardModel
 from hepreco.amplitudes.particles import Particle
 from hepreco.amplitudes.recursion import Amplitude, Closing, Dual, Joint, Node, Part
@@ -55,11 +55,11 @@ class Event:
         """(..., filling, event) to (..., assignment, event)."""
         index = self.fillings.table(slots).of_assignment if len(self.fillings) > 1 else None
         taken = take(values, index)
-        return taken.expand(*taken.shape[:-2], len(self.fillings), -1)
+        return taken.expand(*taken.shape[:-2], len(self.fillings), self.final.shape[-1])
 
     def mass(self, particle: Particle) -> Parameter:
         """Mass in the model's units; the number 0.0 where there is none."""
-        return getattr(self.model, particle.mass) if particle.mass else 0.0
+        return self.model.mass(particle)
 
     def width(self, particle: Particle) -> Parameter:
         """Width, likewise."""
@@ -70,13 +70,14 @@ class Event:
 class States:
     """The states of a leg, on the fillings of ``slots``.
 
-    ``current`` gives (state, components, filling, event); of a massless fermion, the one state with the given part.
-    The states of an open leg are unit vectors of what it decays to, and have an axis even if they are one.
+    ``current`` is (state, components, filling, event); of a massless fermion the two parts are its two chiralities,
+    of which a graph takes one. The states of an open leg are unit vectors of what it decays to, and have an axis even
+    if they are one.
     """
 
     slots: Slots
     count: int
-    current: Callable[[Part | None], Current]
+    current: Current
     is_open: bool = False
 
 
@@ -135,11 +136,14 @@ class GraphEvaluation:
 
     def _leg(self, node: Node) -> Current:
         (leg,) = node.legs
-        part = next(iter(node.parts)) if len(node.parts) == 1 else None
+        current = self.states[leg].current
+        if isinstance(current, Fermion):
+            of_parts = zip(get_args(Part), current, strict=True)
+            current = Fermion(*(tensor if part in node.parts else None for part, tensor in of_parts))
         shape = [1] * (1 + len(self.wide))
         if leg in self.wide:
             shape[1 + self.wide.index(leg)] = self.states[leg].count
-        return transform(self.states[leg].current(part), lambda state: state.reshape(*shape, *state.shape[1:]))
+        return transform(current, lambda state: state.reshape(*shape, *state.shape[1:]))
 
     def _propagated(self, node: Node) -> Current:
         particle, dual = node.particle, cast(Dual, node.dual)

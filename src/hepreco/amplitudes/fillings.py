@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hepreco.errors import MomentaError
+
 #: Final legs that a quantity depends on. Within a group of several the order of their momenta does not matter.
 Slots = tuple[tuple[int, ...], ...]
 
@@ -108,3 +110,22 @@ def canonical(assignments: Tensor, identical: Sequence[Sequence[Sequence[int]]])
         sorted_blocks = blocks.gather(1, order[:, :, None].expand_as(blocks))
         assignments = assignments.index_copy(1, columns.flatten(), sorted_blocks.flatten(1))
     return assignments
+
+
+def check_assignments(assignments: Tensor, *, legs: int) -> None:
+    """``MomentaError`` unless assignments are integers (assignment, leg) whose rows are permutations."""
+    if assignments.dtype.is_floating_point or assignments.dtype.is_complex or assignments.dtype == torch.bool:
+        raise MomentaError(f"assignments of type {assignments.dtype}", "give integers")
+    if assignments.ndim != 2 or assignments.shape[1] != legs:
+        raise MomentaError(
+            f"assignments of shape {tuple(assignments.shape)}, expected (assignment, {legs})",
+            "give, for each final leg, the number of the final momentum on it",
+        )
+    rows = assignments.long()
+    bad = (rows.sort(dim=1).values != torch.arange(legs, device=rows.device)).any(dim=1)
+    if bool(bad.any()):
+        row = int(bad.nonzero()[0, 0])
+        raise MomentaError(
+            f"assignment {row} is {rows[row].tolist()}, no permutation of 0 to {legs - 1}",
+            "use each final momentum once",
+        )

@@ -32,7 +32,7 @@ from typing import NamedTuple, cast, overload
 import torch
 from torch import Tensor
 
-from hepreco.amplitudes.model import Parameter
+from hepreco.amplitudes.model import Parameter, is_zero
 from hepreco.amplitudes.particles import Particle, Spin
 from hepreco.amplitudes.vertices import Attachment
 
@@ -159,7 +159,7 @@ def propagate(
     1 for a scalar; g − pp/m² for a vector, g without mass or where p·dual is known to vanish; for a fermion of outgoing
     momentum p, p̸ + m on the row of a particle and −(p̸ − m) on the column of an antiparticle.
     """
-    massless = isinstance(mass, float) and mass == 0
+    massless = is_zero(mass)
     if isinstance(dual, Fermion):
         factor = -factor if particle.is_antiparticle else factor
         slash = momentum.cofactors * factor

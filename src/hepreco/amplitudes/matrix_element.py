@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hepreco.amplitudes.diagrams import build_production, count_diagrams
 from hepreco.amplitudes.evaluation import Event
-from hepreco.amplitudes.fillings import Fillings, Slots, canonical, join_slots
+from hepreco.amplitudes.fillings import Fillings, Slots, canonical, check_assignments, join_slots
 from hepreco.amplitudes.model import StandardModel, as_float
 from hepreco.amplitudes.momenta import check_shape, check_values, to_centre_of_mass
 from hepreco.amplitudes.particles import Particle
@@ -66,7 +66,7 @@ class MatrixElement:
         self.process = parse_process(process) if isinstance(process, str) else process
         self.model = StandardModel() if model is None else model
         self._production = build_production(self.process, self._is_massless)
-        self._fillings: Fillings | None = None
+        self._kept: tuple[Tensor | None, tuple[Fillings, ...]] = (None, ())
 
     def __repr__(self) -> str:
         return f"MatrixElement({str(self.process)!r})"
@@ -134,12 +134,11 @@ class MatrixElement:
         """
         if momenta.ndim != 3:
             raise MomentaError(f"momenta of shape {tuple(momenta.shape)}", "give (event, leg, 4) for a sweep")
-        self._check_assignments(assignments)
-        assignments = assignments.to(device=momenta.device, dtype=torch.int64)
-        blocks = -(-len(assignments) * self._size() // _MOST) or 1
-        return torch.cat(
-            [self._evaluate(momenta, self._log_squared, block).mT for block in assignments.chunk(blocks)], 1
-        )
+        self._check(momenta, any_leg=True)
+        assignments = torch.as_tensor(assignments, device=momenta.device)
+        check_assignments(assignments, legs=len(self.process.final))
+        blocks = self._fillings_of(assignments.long())
+        return torch.cat([self._evaluate(momenta, self._log_squared, block).mT for block in blocks], dim=1)
 
     def polarised(
         self, momenta: Tensor, *, frame: Frame | str = "partonic"
@@ -171,28 +170,24 @@ class MatrixElement:
 
         def evaluate(event: Event) -> Tensor:
             squares = squared_polarised(self._production, event, bosons=bosons, frame=cast(Frame, frame))
-            return torch.stack([square * self._scale(event) for square in squares.values()])
+            return squares * self._scale(event)
 
         names: tuple[Literal["LL", "LT", "TL", "TT"], ...] = ("LL", "LT", "TL", "TT")
-        values = self._per_event(momenta, evaluate)
-        return dict(zip(names, values.unbind(0), strict=True))
+        return dict(zip(names, self._per_event(momenta, evaluate).unbind(0), strict=True))
 
     def _per_event(self, momenta: Tensor, function: Callable[[Event], Tensor]) -> Tensor:
         """(..., leg, 4) to the function's (..., assignment, event), with one assignment, the identity."""
-        identity = torch.arange(len(self.process.final), device=momenta.device)[None]
         check_shape(momenta, legs=len(self.pdg_ids))
-        result = self._evaluate(momenta.reshape(-1, *momenta.shape[-2:]), function, identity)
+        events = momenta.reshape(-1, *momenta.shape[-2:])
+        self._check(events, any_leg=False)
+        (identity,) = self._fillings_of(torch.arange(len(self.process.final), device=momenta.device)[None])
+        result = self._evaluate(events, function, identity)
         return result.squeeze(-2).reshape((*result.shape[:-2], *momenta.shape[:-2]))
 
-    def _evaluate(self, momenta: Tensor, function: Callable[[Event], Tensor], assignments: Tensor) -> Tensor:
+    def _evaluate(self, momenta: Tensor, function: Callable[[Event], Tensor], fillings: Fillings) -> Tensor:
         """Apply a function to chunks of events and join what it gives, (..., assignment, event)."""
-        check_shape(momenta, legs=len(self.pdg_ids))
         incoming = len(self.process.incoming)
-        check_values(
-            momenta, incoming=incoming, masses=self._masses(one_assignment=len(assignments) == 1), names=self._names
-        )
         dtype = torch.complex128 if momenta.dtype == torch.float64 else torch.complex64
-        fillings = self._fillings_of(assignments)
         model = self.model.in_units_of(_UNIT)
         results = []
         for chunk in momenta.split(max(1, _CHUNK // max(1, self._size(fillings)))):
@@ -201,6 +196,16 @@ class MatrixElement:
                 function(Event(p[:, :incoming], p[:, incoming:], fillings=fillings, model=model, dtype=dtype))
             )
         return torch.cat(results, dim=-1)
+
+    def _check(self, momenta: Tensor, *, any_leg: bool) -> None:
+        """Refuse momenta (event, leg, 4), final ones on the mass shell of their own or of any final leg."""
+        check_shape(momenta, legs=len(self.pdg_ids))
+        particles = (*self.process.incoming, *self.process.final)
+        incoming = len(self.process.incoming)
+        masses = [as_float(self.model.mass(particle)) for particle in particles]
+        final = masses[incoming:]
+        allowed = [final if any_leg and leg >= incoming else [mass] * len(final) for leg, mass in enumerate(masses)]
+        check_values(momenta, incoming=incoming, masses=allowed, names=[particle.name for particle in particles])
 
     def _log_squared(self, event: Event) -> Tensor:
         return torch.log(squared(self._production, event)) + self._log_scale(event)
@@ -213,30 +218,15 @@ class MatrixElement:
         constant = 2 * (4 - len(self.pdg_ids)) * math.log(_UNIT) - math.log(self.process.averaging_factor)
         return log_propagators(self._production, event) + constant
 
-    def _fillings_of(self, assignments: Tensor) -> Fillings:
-        assignments = canonical(assignments, self._production.identical)
-        cached = self._fillings
-        if (
-            cached is None
-            or cached.assignments.device != assignments.device
-            or not torch.equal(cached.assignments, assignments)
-        ):
-            cached = self._fillings = Fillings(assignments)
-        return cached
-
-    def _masses(self, *, one_assignment: bool) -> list[list[float]]:
-        """The masses that each leg may have in GeV: its own or, under several assignments, that of any final leg."""
-        particles = (*self.process.incoming, *self.process.final)
-        masses = [as_float(getattr(self.model, particle.mass)) if particle.mass else 0.0 for particle in particles]
-        if one_assignment:
-            return [[mass] for mass in masses]
-        incoming = len(self.process.incoming)
-        final = masses[incoming:]
-        return [[mass] * len(final) for mass in masses[:incoming]] + [final] * len(final)
-
-    @property
-    def _names(self) -> list[str]:
-        return [particle.name for particle in (*self.process.incoming, *self.process.final)]
+    def _fillings_of(self, assignments: Tensor) -> tuple[Fillings, ...]:
+        """The fillings of assignments, in blocks; those of the last list are kept."""
+        kept, blocks = self._kept
+        if kept is None or kept.device != assignments.device or not torch.equal(kept, assignments):
+            count = -(-len(assignments) * self._size() // _MOST) or 1
+            ordered = canonical(assignments, self._production.identical)
+            blocks = tuple(map(Fillings, ordered.chunk(count)))
+            self._kept = (assignments.clone(), blocks)
+        return blocks
 
     def _find_boson(self, pdg_id: int) -> int:
         found = [
@@ -252,23 +242,6 @@ class MatrixElement:
             )
         return found[0]
 
-    def _check_assignments(self, assignments: Tensor) -> None:
-        legs = len(self.process.final)
-        if assignments.dtype.is_floating_point or assignments.dtype.is_complex or assignments.dtype == torch.bool:
-            raise MomentaError(f"assignments of type {assignments.dtype}", "give integers")
-        if assignments.ndim != 2 or assignments.shape[1] != legs:
-            raise MomentaError(
-                f"assignments of shape {tuple(assignments.shape)}, expected (assignment, {legs})",
-                "give, for each final leg, the number of the final momentum on it",
-            )
-        bad = (assignments.sort(dim=1).values != torch.arange(legs, device=assignments.device)).any(dim=1)
-        if bool(bad.any()):
-            row = int(bad.nonzero()[0, 0])
-            raise MomentaError(
-                f"assignment {row} is {assignments[row].tolist()}, no permutation of 0 to {legs - 1}",
-                "use each final momentum once",
-            )
-
     def _size(self, fillings: Fillings | None = None) -> int:
         """About how many complex numbers the largest tensor holds for one event, or for one of its assignments."""
         legs = self._production.legs
@@ -281,7 +254,7 @@ class MatrixElement:
         return max(amplitude.colours for amplitude in self._production.amplitudes) * min(closed, opened)
 
     def _is_massless(self, particle: Particle) -> bool:
-        return particle.mass is None or as_float(getattr(self.model, particle.mass)) == 0
+        return as_float(self.model.mass(particle)) == 0
 
 
 def _rebuild(process: Process, model: StandardModel) -> MatrixElement:

@@ -1,12 +1,13 @@
 """The parameters of the Standard Model, with MadGraph's values."""
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Final
 
 import torch
 from torch import Tensor
 
+from hepreco.amplitudes.particles import Particle
 from hepreco.errors import ModelError
 
 #: A number, or a tensor without axes to differentiate with respect to it.
@@ -22,6 +23,11 @@ def as_float(value: Parameter) -> float:
     return float(value.detach()) if isinstance(value, Tensor) else float(value)
 
 
+def is_zero(value: Parameter) -> bool:
+    """Whether a mass is known to vanish; :meth:`StandardModel.in_units_of` makes those the number 0.0."""
+    return isinstance(value, float) and value == 0
+
+
 def _sqrt(x: Parameter) -> Parameter:
     return torch.sqrt(x) if isinstance(x, Tensor) else math.sqrt(x)
 
@@ -33,7 +39,8 @@ class StandardModel:
     The defaults are those of MadGraph's model ``sm`` and its ``param_card``: not the newest values of the Particle Data
     Group, but those which matrix elements are compared at. The CKM matrix is 1; u, d, s, c, e, µ and the
     neutrinos have no mass. A Yukawa coupling is the mass over the vacuum expectation value, so ``m_b=0.0`` removes
-    the b quark's too. Every parameter may be a tensor without axes; results are then differentiable with respect to it.
+    the b quark's too. Every parameter may be a tensor without axes; results are then differentiable with respect to it,
+    but for masses of 0, which decide what is computed.
 
     Parameters
     ----------
@@ -75,6 +82,9 @@ class StandardModel:
 
     def __post_init__(self) -> None:
         for field in fields(self):
+            shape = getattr(getattr(self, field.name), "shape", ())
+            if shape:
+                raise ModelError(f"{field.name} is a tensor of shape {tuple(shape)}", "give a number for all events")
             value = as_float(getattr(self, field.name))
             positive = field.name in _POSITIVE
             if not math.isfinite(value) or value < 0 or (positive and value == 0):
@@ -126,8 +136,18 @@ class StandardModel:
         """The Higgs field's vacuum expectation value in GeV, 2 m_W / g_w."""
         return 2 * self.m_w / self.g_w
 
+    def mass(self, particle: Particle) -> Parameter:
+        """The mass of a particle in GeV, the number 0.0 for those that never have one."""
+        return getattr(self, particle.mass) if particle.mass else 0.0
+
     def in_units_of(self, unit: float) -> "StandardModel":
-        """The same model with masses and widths in units of ``unit`` GeV; those that vanish are the number 0.0."""
-        names = [field.name for field in fields(self) if field.name.startswith(("m_", "width_"))]
-        masses = {name: getattr(self, name) / unit if as_float(getattr(self, name)) else 0.0 for name in names}
-        return replace(self, **masses, fermi_constant=self.fermi_constant * unit**2)
+        """The same model in units of ``unit`` GeV, in double precision; masses that vanish are the number 0.0."""
+
+        def scaled(name: str) -> Parameter:
+            value = getattr(self, name)
+            value = value.double() if isinstance(value, Tensor) else float(value)
+            if name.startswith("m_"):
+                return value / unit if as_float(value) else 0.0
+            return value / unit if name.startswith("width_") else value * unit**2 if name == "fermi_constant" else value
+
+        return StandardModel(**{field.name: scaled(field.name) for field in fields(self)})

@@ -8,6 +8,8 @@ from torch import Tensor
 from hepreco.errors import MomentaError
 from hepreco.kinematics import boost
 
+#: Below this s/E² a boost to the centre of mass is lost to rounding.
+_AT_LIGHT_SPEED = 1e-14
 #: Relative to the energies: what momenta may miss their mass shells (E² − p² − m² over E²) and their balance by.
 _TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-5}
 
@@ -50,6 +52,14 @@ def check_values(momenta: Tensor, *, incoming: int, masses: Sequence[Sequence[fl
         raise MomentaError(
             f"leg {leg} ({names[leg]}) of event {event} is off its mass shell: mass {found}, expected {expected} GeV",
             "check the order of legs and the masses of the model, or put the momenta on their mass shells",
+        )
+    total = momenta[:, :incoming].sum(1)
+    at_light_speed = total[:, 0] ** 2 - (total[:, 1:] ** 2).sum(-1) <= _AT_LIGHT_SPEED * total[:, 0] ** 2
+    if bool(at_light_speed.any()):
+        event = int(at_light_speed.nonzero()[0, 0])
+        raise MomentaError(
+            f"the incoming momenta of event {event} have no rest frame: {momenta[event, :incoming].tolist()}",
+            "give incoming momenta that are not collinear",
         )
     missing = momenta[:, :incoming].sum(1) - momenta[:, incoming:].sum(1)
     unbalanced = missing.abs() > tolerance * energy[:, :incoming].sum(1, keepdim=True)

@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
@@ -15,6 +16,12 @@ from hepreco.errors import ProcessError
 #: MadGraph's ``{0}`` (longitudinal) and ``{T}`` (the two transverse states, coherently).
 Polarisation = Literal["0", "T"]
 OrderName = Literal["QCD", "QED"]
+
+
+_SYNTAX = (
+    "write it as MadGraph does, one subprocess without multiparticle labels: "
+    "'g g > t t~ QED=0, (t > w+ b, w+ > u d~), (t~ > w- b~, w- > u~ d)'"
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,12 @@ class Leg:
     polarisation: Polarisation | None = None
     decay: "Process | None" = None
 
+    def __post_init__(self) -> None:
+        if self.polarisation and not (self.particle.spin == "vector" and self.particle.mass):
+            raise ProcessError(f"{self.particle} cannot be polarised", "polarise w+, w- or z")
+        if self.decay and self.decay.incoming != (self.particle,):
+            raise ProcessError(f"'{self.decay}' is no decay of {self.particle}", "give a decay of the particle itself")
+
     def __str__(self) -> str:
         return f"{self.particle}{{{self.polarisation}}}" if self.polarisation else str(self.particle)
 
@@ -63,6 +76,18 @@ class Process:
     outgoing: tuple[Leg, ...]
     limits: tuple[OrderLimit, ...] = ()
     excluded: frozenset[Particle] = frozenset()
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.incoming) <= 2:
+            raise ProcessError(f"{len(self.incoming)} incoming particles", "give one or two")
+        if not self.outgoing or len(self.incoming) + len(self.outgoing) < 3:
+            raise ProcessError("too few particles", _SYNTAX)
+        final = tuple(leg.particle for leg in self.outgoing)
+        for name, count in (("electric charge", _charge), ("flavour", _flavour), ("colour", _triality)):
+            before, after = count(self.incoming), count(final)
+            if before != after:
+                states = f"{_words(self.incoming)} has {before}, {_words(final)} has {after}"
+                raise ProcessError(f"{name} is not conserved ({states})", "correct the particles; the CKM matrix is 1")
 
     def __str__(self) -> str:
         """The process as :func:`parse_process` reads it."""
@@ -134,12 +159,6 @@ def _tokens(text: str) -> Iterator[_Token]:
         yield _Token(kind, match[kind], match.start(kind), match)
         position = match.end()
     yield _Token("end", "the end", len(text))
-
-
-_SYNTAX = (
-    "write it as MadGraph does, one subprocess without multiparticle labels: "
-    "'g g > t t~ QED=0, (t > w+ b, w+ > u d~), (t~ > w- b~, w- > u~ d)'"
-)
 
 
 def _fail(text: str, position: int, problem: str, remedy: str) -> NoReturn:
@@ -219,8 +238,6 @@ class _Parser:
             self.fail(f"expected '>' before {self.peek().text!r}", _SYNTAX)
         if is_decay and len(incoming) != 1:
             self.fail(f"a decay has one parent, not {len(incoming)}", _SYNTAX, start)
-        if not 1 <= len(incoming) <= 2:
-            self.fail(f"{len(incoming)} incoming particles", "give one or two", start)
         if any(leg.polarisation for leg in incoming):
             self.fail("a polarised incoming particle", "polarise final vector bosons only", start)
         self.take()
@@ -231,12 +248,17 @@ class _Parser:
             self.fail(
                 "required propagators ('> ... >') are not supported", "write the resonance as a decay", self.peek()
             )
-        if not outgoing or len(incoming) + len(outgoing) < 3:
-            self.fail("too few particles", _SYNTAX)
         limits, excluded = self._limits()
-        process = Process(tuple(leg.particle for leg in incoming), tuple(outgoing), limits, excluded)
-        self._check_conservation(process, start)
-        return process
+        with self.placed(start):
+            return Process(tuple(leg.particle for leg in incoming), tuple(outgoing), limits, excluded)
+
+    @contextmanager
+    def placed(self, token: _Token) -> Iterator[None]:
+        """Add the place in the string to what a part of a process has against itself."""
+        try:
+            yield
+        except ProcessError as error:
+            self.fail(error.problem, error.remedy, token)
 
     def _leg(self) -> Leg:
         token = self.take()
@@ -252,9 +274,8 @@ class _Parser:
             return Leg(particle)
         if polarisation not in ("0", "T"):
             self.fail(f"unknown polarisation {{{polarisation}}}", "use {0} (longitudinal) or {T} (transverse)", token)
-        if particle.spin != "vector" or not particle.mass:
-            self.fail(f"{particle} cannot be polarised", "polarise w+, w- or z", token)
-        return Leg(particle, "0" if polarisation == "0" else "T")
+        with self.placed(token):
+            return Leg(particle, "0" if polarisation == "0" else "T")
 
     def _limits(self) -> tuple[tuple[OrderLimit, ...], frozenset[Particle]]:
         limits, excluded = [], set()
@@ -264,7 +285,11 @@ class _Parser:
                 if self.peek().kind != "particle":
                     self.fail("'/' excludes nothing", "name the particles that no propagator may be")
                 while self.peek().kind == "particle":
-                    particle = self._leg().particle
+                    token = self.peek()
+                    leg = self._leg()
+                    if leg.polarisation:
+                        self.fail("a polarised propagator is excluded", "exclude the particle", token)
+                    particle = leg.particle
                     excluded |= {particle, particle.anti}
                 continue
             assert token.match is not None
@@ -274,14 +299,6 @@ class _Parser:
                 case other:
                     self.fail(f"unknown order {other!r}", "limit QCD or QED", token)
         return tuple(limits), frozenset(excluded)
-
-    def _check_conservation(self, process: Process, start: _Token) -> None:
-        final = [leg.particle for leg in process.outgoing]
-        for name, count in (("electric charge", _charge), ("flavour", _flavour), ("colour", _triality)):
-            before, after = count(process.incoming), count(final)
-            if before != after:
-                states = f"{' '.join(map(str, process.incoming))} has {before}, {' '.join(map(str, final))} has {after}"
-                self.fail(f"{name} is not conserved ({states})", "correct the particles; the CKM matrix is 1", start)
 
     def _decayed(self, process: Process, decays: list[tuple[_Token, Process]]) -> Process:
         outgoing = list(process.outgoing)
@@ -306,11 +323,15 @@ class _Parser:
         return Process(process.incoming, tuple(outgoing), process.limits, process.excluded)
 
 
-def _charge(particles: list[Particle] | tuple[Particle, ...]) -> str:
+def _words(particles: Iterable[Particle]) -> str:
+    return " ".join(map(str, particles))
+
+
+def _charge(particles: Iterable[Particle]) -> str:
     return str(sum((particle.charge for particle in particles), Fraction(0)))
 
 
-def _flavour(particles: list[Particle] | tuple[Particle, ...]) -> str:
+def _flavour(particles: Iterable[Particle]) -> str:
     numbers: Counter[str] = Counter()
     for particle in particles:
         if particle.flavour:
@@ -318,5 +339,5 @@ def _flavour(particles: list[Particle] | tuple[Particle, ...]) -> str:
     return ", ".join(f"{number} {flavour}" for flavour, number in sorted(numbers.items()) if number) or "none"
 
 
-def _triality(particles: list[Particle] | tuple[Particle, ...]) -> int:
+def _triality(particles: Iterable[Particle]) -> int:
     return sum(particle.colour for particle in particles if abs(particle.colour) == 3) // 3 % 3

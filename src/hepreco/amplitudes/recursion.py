@@ -11,16 +11,15 @@ vanishes is never computed.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations, product
-from string import ascii_lowercase
 from typing import Final, Literal
 
 import torch
 from torch import Tensor
 
-from hepreco.amplitudes.colour import ColourBasis, Mixing, vertex_tensor
+from hepreco.amplitudes.colour import ColourBasis, Mixing, close_colours, columns_to_matrix, join_colours
 from hepreco.amplitudes.particles import Particle
 from hepreco.amplitudes.vertices import Attachment, attachments
 
@@ -148,23 +147,23 @@ class DiagramBuilder:
         self.is_massless = is_massless
         self.chiral = chiral
         self.excluded = excluded
-        self._nodes: dict[tuple[tuple[int, Part | None], ...], tuple[Node, ...]] = {}
+        self._known: dict[tuple[tuple[int, Part | None], ...], tuple[Node, ...]] = {}
 
-    def chiralities(self) -> Iterator[Chiralities]:
+    def _chiralities(self) -> Iterator[Chiralities]:
         """All choices of chirality for the external massless fermions."""
         legs = sorted(self.chiral)
         for parts in product(_OTHER, repeat=len(legs)):
             yield dict(zip(legs, parts, strict=True))
 
-    def nodes(self, members: tuple[int, ...], chiralities: Chiralities) -> tuple[Node, ...]:
+    def _nodes(self, members: tuple[int, ...], chiralities: Chiralities) -> tuple[Node, ...]:
         """All currents that split into ``members``."""
         key = tuple((leg, chiralities.get(leg)) for leg in members)
-        if key not in self._nodes:
+        if key not in self._known:
             single = len(members) == 1
-            self._nodes[key] = (
+            self._known[key] = (
                 (self._leg(members[0], chiralities),) if single else tuple(self._made(members, chiralities))
             )
-        return self._nodes[key]
+        return self._known[key]
 
     def _leg(self, leg: int, chiralities: Chiralities) -> Node:
         particle = self.legs[leg]
@@ -174,15 +173,15 @@ class DiagramBuilder:
 
     def _made(self, members: tuple[int, ...], chiralities: Chiralities) -> Iterator[Node]:
         groups: dict[tuple[Particle, Orders], list[_Draft]] = {}
-        for draft in self.drafts(members, chiralities):
+        for draft in self._drafts(members, chiralities):
             groups.setdefault((draft.attachment.parent, draft.orders), []).append(draft)
         for (particle, orders), drafts in groups.items():
-            dual = self.dual(members, drafts)
+            dual = self._dual(members, drafts)
             if dual is not None and particle not in self.excluded:
                 parts = propagated_parts(particle, dual.parts, is_massless=self.is_massless(particle))
                 yield Node(members, particle, orders, parts, dual.colours, dual)
 
-    def drafts(
+    def _drafts(
         self,
         members: tuple[int, ...],
         chiralities: Chiralities,
@@ -192,7 +191,7 @@ class DiagramBuilder:
         """All ways to split ``members`` at a vertex, into branches that are smaller than, or stand before, another."""
         for branches in _splits(members):
             if smaller_than is None or all(_rank(branch) < _rank(smaller_than) for branch in branches):
-                for blobs in product(*(self.nodes(branch, chiralities) for branch in branches)):
+                for blobs in product(*(self._nodes(branch, chiralities) for branch in branches)):
                     for attachment in attachments(*(blob.particle for blob in blobs)):
                         parts = self._parts(attachment, blobs)
                         if parts is not None:
@@ -231,10 +230,10 @@ class DiagramBuilder:
         ordered = sorted(zip(attachment.slots, blobs, strict=True), key=lambda pair: pair[0])
         return _parity([leg for _, blob in ordered for leg in self._fermions(blob.legs)])
 
-    def dual(self, members: tuple[int, ...], drafts: Sequence[_Draft], *, orthonormal: bool = False) -> Dual | None:
+    def _dual(self, members: tuple[int, ...], drafts: Sequence[_Draft], *, orthonormal: bool = False) -> Dual | None:
         """The sum of drafts for the same parent; None if it vanishes by colour."""
         basis = ColourBasis()
-        worked_out = [(draft, _joined_colours(members, draft, basis)) for draft in drafts]
+        worked_out = [(draft, join_colours(draft.attachment, members, draft.blobs, basis)) for draft in drafts]
         kept = [(draft, columns) for draft, columns in worked_out if any(columns)]
         if not kept:
             return None
@@ -244,7 +243,8 @@ class DiagramBuilder:
             basis.root() / math.sqrt(abs(parent.colour)) if orthonormal else torch.eye(len(basis), dtype=torch.float64)
         )
         mixing = Mixing.of(
-            [root @ _matrix(columns, rows=len(basis)) for _, columns in kept], signs=[draft.sign for draft, _ in kept]
+            [root @ columns_to_matrix(columns, rows=len(basis)) for _, columns in kept],
+            signs=[draft.sign for draft, _ in kept],
         )
         joints = tuple(Joint(draft.attachment, draft.blobs) for draft, _ in kept)
         parts = frozenset[Part]().union(*(draft.parts for draft, _ in kept))
@@ -259,36 +259,36 @@ class DiagramBuilder:
         )
         return Dual(members, parent, parts, joints, mixing, tuple(basis.tensors), diagrams, is_conserved)
 
-    def decays(self, parent: Particle, allowed: Callable[[Orders], bool]) -> Iterator[Dual]:
+    def decays(self, parent: Particle, allowed: Set[Orders]) -> Iterator[Dual]:
         """The decay of ``parent`` into all legs, in orthonormal colours, for each choice of chiralities."""
-        for chiralities in self.chiralities():
-            drafts = [draft for draft in self._decay_drafts(parent, chiralities) if allowed(draft.orders)]
-            dual = self.dual(self._everything, drafts, orthonormal=True) if drafts else None
+        for chiralities in self._chiralities():
+            drafts = [draft for draft in self._decay_drafts(parent, chiralities) if draft.orders in allowed]
+            dual = self._dual(self._everything, drafts, orthonormal=True) if drafts else None
             if dual is not None:
                 yield dual
 
     def decay_orders(self, parent: Particle) -> set[Orders]:
         """The orders at which ``parent`` decays into all legs."""
-        return {draft.orders for choice in self.chiralities() for draft in self._decay_drafts(parent, choice)}
+        return {draft.orders for choice in self._chiralities() for draft in self._decay_drafts(parent, choice)}
 
     def _decay_drafts(self, parent: Particle, chiralities: Chiralities) -> Iterator[_Draft]:
-        return (draft for draft in self.drafts(self._everything, chiralities) if draft.attachment.parent is parent)
+        return (draft for draft in self._drafts(self._everything, chiralities) if draft.attachment.parent is parent)
 
-    def amplitudes(self, allowed: Callable[[Orders], bool]) -> Iterator[Amplitude]:
+    def amplitudes(self, allowed: Set[Orders]) -> Iterator[Amplitude]:
         """The amplitude for each choice of chiralities in which there is one."""
-        for chiralities in self.chiralities():
+        for chiralities in self._chiralities():
             basis = ColourBasis()
             worked_out = []
             for node, drafts in self._centres(chiralities):
-                kept = [draft for draft in drafts if allowed(_sum(draft.orders, node.orders))]
-                dual = self.dual(_without(self._everything, node.legs), kept) if kept else None
+                kept = [draft for draft in drafts if _sum(draft.orders, node.orders) in allowed]
+                dual = self._dual(_without(self._everything, node.legs), kept) if kept else None
                 if dual is not None:
-                    worked_out.append((dual, node, _closed_colours(dual, node, basis)))
+                    worked_out.append((dual, node, close_colours(dual, node, basis)))
             worked_out = [term for term in worked_out if any(term[-1])]
             if worked_out:
                 root = basis.root()
                 mixing = Mixing.of(
-                    [root @ _matrix(columns, rows=len(basis)) for *_, columns in worked_out],
+                    [root @ columns_to_matrix(columns, rows=len(basis)) for *_, columns in worked_out],
                     signs=[self._closing_sign(dual, node) for dual, node, _ in worked_out],
                 )
                 yield Amplitude(tuple(Closing(dual, node) for dual, node, _ in worked_out), mixing, len(basis))
@@ -297,7 +297,7 @@ class DiagramBuilder:
         """The orders at which there are diagrams."""
         return {
             _sum(draft.orders, node.orders)
-            for chiralities in self.chiralities()
+            for chiralities in self._chiralities()
             for node, drafts in self._centres(chiralities)
             for draft in drafts
         }
@@ -310,13 +310,13 @@ class DiagramBuilder:
             if len(members) > half or (is_half and 0 not in members):
                 continue
             beyond = list(
-                self.drafts(
+                self._drafts(
                     _without(self._everything, members),
                     chiralities,
                     smaller_than=None if is_half else members,
                 )
             )
-            for node in self.nodes(members, chiralities):
+            for node in self._nodes(members, chiralities):
                 drafts = [
                     draft
                     for draft in beyond
@@ -370,39 +370,3 @@ def _parity(order: list[int]) -> int:
 
 def _sum(one: Orders, other: Orders) -> Orders:
     return one[0] + other[0], one[1] + other[1]
-
-
-def _joined_colours(members: tuple[int, ...], draft: _Draft, basis: ColourBasis) -> list[dict[int, float]]:
-    """The colours of what a joint makes, in ``basis``, for each product of the blobs' colours."""
-    tensor = vertex_tensor(draft.attachment.vertex)
-    letters = [
-        _leg_letters(blob.legs) + _OWN[slot] for blob, slot in zip(draft.blobs, draft.attachment.slots, strict=True)
-    ]
-    result = _leg_letters(members) + _OWN[draft.attachment.missing]
-    equation = ",".join((*letters, _OWN[: tensor.ndim])) + "->" + result
-    return [
-        basis.coefficients(torch.einsum(equation, *colours, tensor))
-        for colours in product(*(blob.colours for blob in draft.blobs))
-    ]
-
-
-def _closed_colours(dual: Dual, node: Node, basis: ColourBasis) -> list[dict[int, float]]:
-    equation = (
-        f"{_leg_letters(dual.legs)}A,{_leg_letters(node.legs)}A->{_leg_letters(sorted((*dual.legs, *node.legs)))}"
-    )
-    return [basis.coefficients(torch.einsum(equation, *colours)) for colours in product(dual.colours, node.colours)]
-
-
-_OWN = "ABCD"
-
-
-def _leg_letters(legs: Sequence[int]) -> str:
-    return "".join(ascii_lowercase[leg] for leg in legs)
-
-
-def _matrix(columns: list[dict[int, float]], *, rows: int) -> Tensor:
-    matrix = torch.zeros(rows, len(columns), dtype=torch.float64)
-    for number, column in enumerate(columns):
-        for row, coefficient in column.items():
-            matrix[row, number] = coefficient
-    return matrix

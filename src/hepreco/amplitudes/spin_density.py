@@ -92,6 +92,6 @@ def _hermitian_basis(size: int, dtype: torch.dtype, device: torch.device) -> Ten
         for column in range(row + 1, size):
             # √2 Re and √2 Im of the element.
             basis[row, column, row, column] = basis[row, column, column, row] = 1 / sqrt(2)
-            basis[column, row, row, column] = torch.tensor(-1j / sqrt(2), dtype=dtype)
-            basis[column, row, column, row] = torch.tensor(1j / sqrt(2), dtype=dtype)
+            basis[column, row, row, column] = torch.tensor(-1j / sqrt(2), dtype=dtype, device=device)
+            basis[column, row, column, row] = torch.tensor(1j / sqrt(2), dtype=dtype, device=device)
     return basis.flatten(0, 1)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import reduce
-from itertools import product
 from typing import Final, Literal
 
 import torch
@@ -56,17 +55,16 @@ def _is_cheaper_open(leg: Resonance, before: Slots, after: Slots, fillings: Fill
     return leg.polarisation is None and leg.spins * len(fillings.table(before + leg.open_slots + after)) < closed
 
 
-def squared_polarised(
-    production: Production, event: Event, *, bosons: Sequence[int], frame: Frame
-) -> dict[tuple[Polarisation, ...], Tensor]:
-    """Like :func:`squared`, for each choice of polarisations of some vector bosons, for one assignment."""
+def squared_polarised(production: Production, event: Event, *, bosons: Sequence[int], frame: Frame) -> Tensor:
+    """Like :func:`squared` for each choice of polarisations of some vector bosons, (choice, assignment, event).
+
+    The last boson's polarisation changes fastest. For one assignment only where ``frame`` is not the partonic one.
+    """
     states = [leg_states(leg, event) for leg in production.legs]
     slots = join_slots(production.legs[boson].slots for boson in bosons)
     velocity = None if frame == "partonic" else four_velocity(event.momentum(slots).four_vector)
     for boson in bosons:
-        states[boson] = polarised_states(
-            production.legs[boson], states[boson], event, polarisations=POLARISATIONS, frame=velocity
-        )
+        states[boson] = polarised_states(states[boson], event, polarisations=POLARISATIONS, frame=velocity)
     graph = GraphEvaluation(production.legs, states, event)
     front = tuple(range(len(bosons)))
     axes = tuple(1 + graph.wide.index(boson) for boson in bosons)
@@ -74,9 +72,7 @@ def squared_polarised(
     total = reduce(torch.add, (one.flatten(len(front), -3).sum(len(front)) for one in squares))
     for axis in front:
         total = total.unflatten(axis, (len(POLARISATIONS), -1)).sum(axis + 1)
-    choices = list(product(POLARISATIONS, repeat=len(bosons)))
-    values = event.per_assignment(total.double(), graph.slots).flatten(0, -3)
-    return dict(zip(choices, values, strict=True))
+    return event.per_assignment(total.double(), graph.slots).flatten(0, -3)
 
 
 def log_propagators(production: Production, event: Event) -> Tensor:

@@ -10,6 +10,7 @@ from hepreco.amplitudes.diagrams import External, GraphLeg, Resonance
 from hepreco.amplitudes.evaluation import Event, GraphEvaluation, States
 from hepreco.amplitudes.fillings import take
 from hepreco.amplitudes.lorentz import Current, Fermion, as_matrix, components, dot, propagate, transform
+from hepreco.amplitudes.model import is_zero
 from hepreco.amplitudes.process import Polarisation
 from hepreco.amplitudes.wavefunctions import (
     four_velocity,
@@ -30,30 +31,29 @@ def leg_states(leg: GraphLeg, event: Event) -> States:
     )
     if leg.polarisation is None:
         return states
-    return polarised_states(leg, states, event, polarisations=(leg.polarisation,))
+    return polarised_states(states, event, polarisations=(leg.polarisation,))
 
 
 def external_states(leg: External, event: Event) -> States:
     """The wave functions of a leg on its mass shell."""
     momentum = event.incoming[:, leg.position, None] if leg.incoming else event.momentum(leg.slots).four_vector
     mass = event.mass(leg.particle)
-    is_massless = isinstance(mass, float) and mass == 0
+    is_massless = is_zero(mass)
     match leg.particle.spin:
         case "scalar":
             one = torch.ones((1, 1, 1), dtype=event.dtype, device=momentum.device)
-            return States(leg.slots, 1, lambda _: one)
+            return States(leg.slots, 1, one)
         case "fermion" if is_massless:
             spinor = massless_fermion(momentum).to(event.dtype)[None]
-            undotted, dotted = Fermion(spinor, None), Fermion(None, spinor.conj().resolve_conj())
-            return States(leg.slots, 1, lambda part: undotted if part == "undotted" else dotted)
+            return States(leg.slots, 1, Fermion(spinor, spinor.conj().resolve_conj()))
         case "fermion":
             both = massive_fermion(momentum, mass=mass, particle=leg.particle, incoming=leg.incoming)
             fermion = transform(both, lambda part: part.to(event.dtype))
-            return States(leg.slots, leg.states, lambda _: fermion)
+            return States(leg.slots, leg.states, fermion)
         case "vector":
             vectors = transverse_vectors(momentum) if is_massless else massive_vectors(momentum, mass=mass)
             current = as_matrix(vectors).to(event.dtype)
-            return States(leg.slots, leg.states, lambda _: current)
+            return States(leg.slots, leg.states, current)
 
 
 def decay_rows(leg: Resonance, event: Event) -> Current:
@@ -80,12 +80,11 @@ def resonance_states(leg: Resonance, rows: Current, event: Event, *, is_open: bo
     is_conserved = not is_open and all(decay.is_conserved for decay in leg.decays)
     mass = event.mass(leg.particle)
     current = propagate(leg.particle, rows, momentum=momentum, mass=mass, is_conserved=is_conserved)
-    count = len(components(rows))
-    return States(slots, count, lambda _: current, is_open=is_open)
+    return States(slots, len(components(rows)), current, is_open=is_open)
 
 
 def polarised_states(
-    leg: GraphLeg, states: States, event: Event, *, polarisations: Sequence[Polarisation], frame: Tensor | None = None
+    states: States, event: Event, *, polarisations: Sequence[Polarisation], frame: Tensor | None = None
 ) -> States:
     """The projections of a vector's states on each polarisation, one after the other.
 
@@ -93,10 +92,8 @@ def polarised_states(
     centre of mass if left out. The two transverse states stay one coherent sum, Σ εε* = −g + pp/p² − ε_L ε_L
     (arXiv:1912.01725).
     """
-    momentum = event.momentum(leg.slots).four_vector
-    if frame is None:
-        frame = momentum.new_tensor([1.0, 0.0, 0.0, 0.0])[:, None, None]
-    current = cast(Tensor, states.current(None))
+    momentum = event.momentum(states.slots).four_vector
+    current = cast(Tensor, states.current)
 
     def projected_on(four_vector: Tensor) -> Tensor:
         vector = as_matrix(four_vector).to(event.dtype)
@@ -105,7 +102,7 @@ def polarised_states(
     longitudinal = projected_on(longitudinal_vector(momentum, frame))
     transverse = current + longitudinal - projected_on(four_velocity(momentum))
     projections = torch.cat([-longitudinal if polarisation == "0" else transverse for polarisation in polarisations])
-    return States(states.slots, len(projections), lambda _: projections)
+    return States(states.slots, len(projections), projections)
 
 
 def log_breit_wigner(leg: Resonance, event: Event) -> Tensor:

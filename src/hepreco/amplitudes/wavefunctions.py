@@ -1,7 +1,7 @@
 """External particles as spinors and polarisation vectors.
 
-Spin sums do not depend on the basis of states, so the bases here are chosen to be smooth: no state is undefined, and no
-gradient infinite, for any momentum, along the beam or at rest.
+Spin sums do not depend on the basis of states. The bases here are chosen so that none is undefined, and no gradient
+infinite, along the beam or at rest; only a helicity needs a direction.
 """
 
 import torch
@@ -10,9 +10,12 @@ from torch import Tensor
 from hepreco.amplitudes.lorentz import Fermion, as_matrix
 from hepreco.amplitudes.model import Parameter
 from hepreco.amplitudes.particles import Particle
+from hepreco.errors import MomentaError
 
-#: Below this (|p|/m)² the direction of a momentum is not used.
+#: Below this (|p|/m)² the basis of states does not use the direction of a momentum.
 _REST = 1e-6
+#: Below this a direction, and with it a helicity, is lost to rounding.
+_AT_REST = 1e-12
 
 
 def massless_fermion(momentum: Tensor) -> Tensor:
@@ -24,7 +27,7 @@ def massless_fermion(momentum: Tensor) -> Tensor:
     x, y, z = momentum[1:]
     forward = z >= 0
     # The larger of the two components: nothing is divided by a small number.
-    large = torch.sqrt(torch.sqrt(x * x + y * y + z * z) + z.abs())
+    large = torch.sqrt(torch.sqrt(x * x + y * y + z * z) + torch.where(forward, z, -z))
     transverse = torch.complex(-x / large, torch.where(forward, y, -y) / large)
     large = torch.complex(large, torch.zeros_like(large))
     return torch.stack((torch.where(forward, transverse, large), torch.where(forward, large, transverse)))
@@ -82,13 +85,31 @@ def massive_vectors(momentum: Tensor, *, mass: Parameter) -> Tensor:
     return torch.where(at_rest, boosted, torch.cat((across, along[None])))
 
 
-def longitudinal_vector(momentum: Tensor, frame: Tensor) -> Tensor:
+def longitudinal_vector(momentum: Tensor, frame: Tensor | None) -> Tensor:
     """The real vector ε_L of a particle off or on its mass shell, (4, filling, event).
 
-    ε_L = [(p·n) p − p² n] / √(p² [(p·n)² − p²]) for a frame of four-velocity n, in which it is (|p|, E p̂)/√p².
+    (|p|, E p̂)/√p² in the frame in which the momenta are, or [(p·n) p − p² n] / √(p² [(p·n)² − p²]) for a frame of
+    four-velocity n.
+
+    Raises
+    ------
+    MomentaError
+        A particle at rest in the frame: it has no helicity.
     """
-    square, along = _dot(momentum, momentum), _dot(momentum, frame)
-    return (along * momentum - square * frame) / torch.sqrt(square * (along**2 - square))
+    square = _dot(momentum, momentum)
+    if frame is None:
+        energy, recoil = momentum[0], (momentum[1:] ** 2).sum(0)
+        vector = torch.cat((recoil[None], energy * momentum[1:]))
+    else:
+        along = _dot(momentum, frame)
+        recoil = along**2 - square
+        vector = along * momentum - square * frame
+    if bool((recoil <= _AT_REST * square).any()):
+        raise MomentaError(
+            "a polarised boson is at rest in the frame in which its helicity is meant",
+            "leave such events out, or choose another frame",
+        )
+    return vector / torch.sqrt(square * recoil)
 
 
 def four_velocity(momentum: Tensor) -> Tensor:
