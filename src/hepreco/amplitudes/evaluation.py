@@ -22,7 +22,7 @@ from hepreco.amplitudes.recursion import Amplitude, Closing, Dual, Joint, Node, 
 from hepreco.amplitudes.vertices import Vertex
 
 
-class Event:
+class Chunk:
     """A chunk of events: what stands on the legs, and the model.
 
     Parameters
@@ -84,8 +84,8 @@ class States:
 class GraphEvaluation:
     """The currents of one graph on a chunk of events, each computed when it is first needed."""
 
-    def __init__(self, legs: Sequence[GraphLeg], states: Sequence[States], event: Event) -> None:
-        self.legs, self.states, self.event = legs, states, event
+    def __init__(self, legs: Sequence[GraphLeg], states: Sequence[States], chunk: Chunk) -> None:
+        self.legs, self.states, self.chunk = legs, states, chunk
         #: The legs that have an axis of states, in order.
         self.wide = [leg for leg, state in enumerate(states) if state.count > 1 or state.is_open]
         self.slots = self._slots(range(len(legs)))
@@ -151,7 +151,7 @@ class GraphEvaluation:
             particle,
             self.dual(dual),
             momentum=self._momentum(node.legs),
-            mass=self.event.mass(particle),
+            mass=self.chunk.mass(particle),
             is_conserved=dual.is_conserved,
             factor=self._factor(node.legs, particle),
         )
@@ -159,39 +159,39 @@ class GraphEvaluation:
     def _factor(self, members: tuple[int, ...], particle: Particle) -> Tensor:
         key = (members, particle)
         if key not in self._factors:
-            mass, width = self.event.mass(particle), self.event.width(particle)
+            mass, width = self.chunk.mass(particle), self.chunk.width(particle)
             denominator = self._momentum(members).square - mass**2
             if particle.width:
                 denominator = torch.complex(denominator, torch.zeros_like(denominator) + mass * width)
             # −1, since vertices have no i; a vector's is in its metric.
             numerator = 1.0 if particle.spin == "vector" else -1.0
-            self._factors[key] = (numerator / denominator).to(self.event.dtype)
+            self._factors[key] = (numerator / denominator).to(self.chunk.dtype)
         return self._factors[key]
 
     def _momentum(self, members: tuple[int, ...]) -> Momentum:
-        final = self.event.momentum(self._slots(members))
+        final = self.chunk.momentum(self._slots(members))
         legs = [self.legs[member] for member in members]
         incoming = [leg.position for leg in legs if isinstance(leg, External) and leg.incoming]
         if not incoming:
             return final
         if members not in self._momenta:
-            total = final.four_vector - self.event.incoming[:, incoming].sum(dim=1)[:, None]
-            self._momenta[members] = Momentum(total, self.event.dtype)
+            total = final.four_vector - self.chunk.incoming[:, incoming].sum(dim=1)[:, None]
+            self._momenta[members] = Momentum(total, self.chunk.dtype)
         return self._momenta[members]
 
     def _momentum_at(self, members: tuple[int, ...], slots: Slots) -> Momentum:
         momentum = self._momentum(members)
-        index = self.event.fillings.transfer(self._slots(members), slots)
-        return momentum if index is None else Momentum(take(momentum.four_vector, index), self.event.dtype)
+        index = self.chunk.fillings.transfer(self._slots(members), slots)
+        return momentum if index is None else Momentum(take(momentum.four_vector, index), self.chunk.dtype)
 
     def _slots(self, members: Iterable[int]) -> Slots:
         return join_slots(self.states[leg].slots for leg in members)
 
     def _moved(self, current: Current, members: tuple[int, ...], slots: Slots) -> Current:
-        index = self.event.fillings.transfer(self._slots(members), slots)
+        index = self.chunk.fillings.transfer(self._slots(members), slots)
         return current if index is None else transform(current, partial(take, index=index))
 
     def _values(self, vertex: Vertex) -> tuple[Parameter | None, ...]:
         if vertex not in self._couplings:
-            self._couplings[vertex] = tuple(coupling and coupling(self.event.model) for coupling in vertex.couplings)
+            self._couplings[vertex] = tuple(coupling and coupling(self.chunk.model) for coupling in vertex.couplings)
         return self._couplings[vertex]

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hepreco.amplitudes.diagrams import build_production, count_diagrams
-from hepreco.amplitudes.evaluation import Event
+from hepreco.amplitudes.evaluation import Chunk
 from hepreco.amplitudes.fillings import Fillings, Slots, canonical, check_assignments, join_slots
 from hepreco.amplitudes.model import StandardModel, as_float
 from hepreco.amplitudes.momenta import check_shape, check_values, to_centre_of_mass
@@ -101,7 +101,7 @@ class MatrixElement:
             Wrong shape or type, not finite, off the mass shells or unbalanced (by 1e-6 of the energies, in float32 by
             1e-5).
         """
-        return self._per_event(momenta, lambda event: squared(self._production, event) * self._scale(event))
+        return self._per_event(momenta, lambda chunk: squared(self._production, chunk) * self._scale(chunk))
 
     def log(self, momenta: Tensor) -> Float[Tensor, "*batch"]:
         """ln|M|², finite also where |M|² would underflow; −∞ where |M|² vanishes.
@@ -168,14 +168,14 @@ class MatrixElement:
             raise ProcessError(f"unknown frame {frame!r}", f"choose among {', '.join(get_args(Frame))}")
         bosons = [self._find_boson(pdg_id) for pdg_id in (24, -24)]
 
-        def evaluate(event: Event) -> Tensor:
-            squares = squared_polarised(self._production, event, bosons=bosons, frame=cast(Frame, frame))
-            return squares * self._scale(event)
+        def evaluate(chunk: Chunk) -> Tensor:
+            squares = squared_polarised(self._production, chunk, bosons=bosons, frame=cast(Frame, frame))
+            return squares * self._scale(chunk)
 
         names: tuple[Literal["LL", "LT", "TL", "TT"], ...] = ("LL", "LT", "TL", "TT")
         return dict(zip(names, self._per_event(momenta, evaluate).unbind(0), strict=True))
 
-    def _per_event(self, momenta: Tensor, function: Callable[[Event], Tensor]) -> Tensor:
+    def _per_event(self, momenta: Tensor, function: Callable[[Chunk], Tensor]) -> Tensor:
         """(..., leg, 4) to the function's (..., assignment, event), with one assignment, the identity."""
         check_shape(momenta, legs=len(self.pdg_ids))
         events = momenta.reshape(-1, *momenta.shape[-2:])
@@ -184,16 +184,16 @@ class MatrixElement:
         result = self._evaluate(events, function, identity)
         return result.squeeze(-2).reshape((*result.shape[:-2], *momenta.shape[:-2]))
 
-    def _evaluate(self, momenta: Tensor, function: Callable[[Event], Tensor], fillings: Fillings) -> Tensor:
+    def _evaluate(self, momenta: Tensor, function: Callable[[Chunk], Tensor], fillings: Fillings) -> Tensor:
         """Apply a function to chunks of events and join what it gives, (..., assignment, event)."""
         incoming = len(self.process.incoming)
         dtype = torch.complex128 if momenta.dtype == torch.float64 else torch.complex64
         model = self.model.in_units_of(_UNIT)
         results = []
-        for chunk in momenta.split(max(1, _CHUNK // max(1, self._size(fillings)))):
-            p = to_centre_of_mass(chunk.double() / _UNIT, incoming=incoming).permute(2, 1, 0).contiguous()
+        for some in momenta.split(max(1, _CHUNK // max(1, self._size(fillings)))):
+            p = to_centre_of_mass(some.double() / _UNIT, incoming=incoming).permute(2, 1, 0).contiguous()
             results.append(
-                function(Event(p[:, :incoming], p[:, incoming:], fillings=fillings, model=model, dtype=dtype))
+                function(Chunk(p[:, :incoming], p[:, incoming:], fillings=fillings, model=model, dtype=dtype))
             )
         return torch.cat(results, dim=-1)
 
@@ -207,16 +207,16 @@ class MatrixElement:
         allowed = [final if any_leg and leg >= incoming else [mass] * len(final) for leg, mass in enumerate(masses)]
         check_values(momenta, incoming=incoming, masses=allowed, names=[particle.name for particle in particles])
 
-    def _log_squared(self, event: Event) -> Tensor:
-        return torch.log(squared(self._production, event)) + self._log_scale(event)
+    def _log_squared(self, chunk: Chunk) -> Tensor:
+        return torch.log(squared(self._production, chunk)) + self._log_scale(chunk)
 
-    def _scale(self, event: Event) -> Tensor:
-        return torch.exp(self._log_scale(event))
+    def _scale(self, chunk: Chunk) -> Tensor:
+        return torch.exp(self._log_scale(chunk))
 
-    def _log_scale(self, event: Event) -> Tensor:
+    def _log_scale(self, chunk: Chunk) -> Tensor:
         """The logarithm of what multiplies squared amplitudes: propagators of resonances, averages, units."""
         constant = 2 * (4 - len(self.pdg_ids)) * math.log(_UNIT) - math.log(self.process.averaging_factor)
-        return log_propagators(self._production, event) + constant
+        return log_propagators(self._production, chunk) + constant
 
     def _fillings_of(self, assignments: Tensor) -> tuple[Fillings, ...]:
         """The fillings of assignments, in blocks; those of the last list are kept."""

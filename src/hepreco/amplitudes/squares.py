@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hepreco.amplitudes.diagrams import Production, Resonance
-from hepreco.amplitudes.evaluation import Event, GraphEvaluation, States
+from hepreco.amplitudes.evaluation import Chunk, GraphEvaluation, States
 from hepreco.amplitudes.fillings import Fillings, Slots, join_slots
 from hepreco.amplitudes.process import Polarisation
 from hepreco.amplitudes.spin_density import (
@@ -28,25 +28,25 @@ Frame = Literal["partonic", "ww"]
 POLARISATIONS: Final[tuple[Polarisation, Polarisation]] = ("0", "T")
 
 
-def squared(production: Production, event: Event) -> Tensor:
+def squared(production: Production, chunk: Chunk) -> Tensor:
     """Σ |amplitude|² over states and colours without the denominators of the resonances, (assignment, event)."""
     states: list[States] = []
     decays: dict[Slots, Density] = {}
     for number, leg in enumerate(production.legs):
         before = join_slots(other.slots for other in states)
         after = join_slots(other.slots for other in production.legs[number + 1 :])
-        if isinstance(leg, Resonance) and _is_cheaper_open(leg, before, after, event.fillings):
-            rows = decay_rows(leg, event)
-            states.append(resonance_states(leg, spin_basis(rows), event, is_open=True))
+        if isinstance(leg, Resonance) and _is_cheaper_open(leg, before, after, chunk.fillings):
+            rows = decay_rows(leg, chunk)
+            states.append(resonance_states(leg, spin_basis(rows), chunk, is_open=True))
             decays[leg.open_slots] = decay_density(rows, leg.slots)
         else:
-            states.append(leg_states(leg, event))
-    graph = GraphEvaluation(production.legs, states, event)
+            states.append(leg_states(leg, chunk))
+    graph = GraphEvaluation(production.legs, states, chunk)
     axes = tuple(1 + axis for axis, leg in enumerate(graph.wide) if states[leg].is_open)
     amplitudes = map(graph.amplitude, production.amplitudes)
     density = reduce(torch.add, (production_density(amplitude, axes) for amplitude in amplitudes))
-    total, slots = contract_densities(density, graph.slots, decays, event.fillings)
-    return event.per_assignment(total.double(), slots)
+    total, slots = contract_densities(density, graph.slots, decays, chunk.fillings)
+    return chunk.per_assignment(total.double(), slots)
 
 
 def _is_cheaper_open(leg: Resonance, before: Slots, after: Slots, fillings: Fillings) -> bool:
@@ -55,30 +55,30 @@ def _is_cheaper_open(leg: Resonance, before: Slots, after: Slots, fillings: Fill
     return leg.polarisation is None and leg.spins * len(fillings.table(before + leg.open_slots + after)) < closed
 
 
-def squared_polarised(production: Production, event: Event, *, bosons: Sequence[int], frame: Frame) -> Tensor:
+def squared_polarised(production: Production, chunk: Chunk, *, bosons: Sequence[int], frame: Frame) -> Tensor:
     """Like :func:`squared` for each choice of polarisations of some vector bosons, (choice, assignment, event).
 
     The last boson's polarisation changes fastest. For one assignment only where ``frame`` is not the partonic one.
     """
-    states = [leg_states(leg, event) for leg in production.legs]
+    states = [leg_states(leg, chunk) for leg in production.legs]
     slots = join_slots(production.legs[boson].slots for boson in bosons)
-    velocity = None if frame == "partonic" else four_velocity(event.momentum(slots).four_vector)
+    velocity = None if frame == "partonic" else four_velocity(chunk.momentum(slots).four_vector)
     for boson in bosons:
-        states[boson] = polarised_states(states[boson], event, polarisations=POLARISATIONS, frame=velocity)
-    graph = GraphEvaluation(production.legs, states, event)
+        states[boson] = polarised_states(states[boson], chunk, polarisations=POLARISATIONS, frame=velocity)
+    graph = GraphEvaluation(production.legs, states, chunk)
     front = tuple(range(len(bosons)))
     axes = tuple(1 + graph.wide.index(boson) for boson in bosons)
     squares = (square(graph.amplitude(amplitude)).movedim(axes, front) for amplitude in production.amplitudes)
     total = reduce(torch.add, (one.flatten(len(front), -3).sum(len(front)) for one in squares))
     for axis in front:
         total = total.unflatten(axis, (len(POLARISATIONS), -1)).sum(axis + 1)
-    return event.per_assignment(total.double(), graph.slots).flatten(0, -3)
+    return chunk.per_assignment(total.double(), graph.slots).flatten(0, -3)
 
 
-def log_propagators(production: Production, event: Event) -> Tensor:
+def log_propagators(production: Production, chunk: Chunk) -> Tensor:
     """−ln Π [(p² − m²)² + m²Γ²] over all resonances, (assignment, event)."""
-    total = event.final.new_zeros(())
+    total = chunk.final.new_zeros(())
     for leg in production.legs:
         if isinstance(leg, Resonance):
-            total = total - event.per_assignment(log_breit_wigner(leg, event), leg.slots)
+            total = total - chunk.per_assignment(log_breit_wigner(leg, chunk), leg.slots)
     return total

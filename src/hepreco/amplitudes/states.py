@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from hepreco.amplitudes.diagrams import External, GraphLeg, Resonance
-from hepreco.amplitudes.evaluation import Event, GraphEvaluation, States
+from hepreco.amplitudes.evaluation import Chunk, GraphEvaluation, States
 from hepreco.amplitudes.fillings import take
 from hepreco.amplitudes.lorentz import Current, Fermion, as_matrix, components, dot, propagate, transform
 from hepreco.amplitudes.model import is_zero
@@ -22,43 +22,43 @@ from hepreco.amplitudes.wavefunctions import (
 )
 
 
-def leg_states(leg: GraphLeg, event: Event) -> States:
+def leg_states(leg: GraphLeg, chunk: Chunk) -> States:
     """The states of a leg as the process has it."""
     states = (
-        external_states(leg, event)
+        external_states(leg, chunk)
         if isinstance(leg, External)
-        else resonance_states(leg, decay_rows(leg, event), event)
+        else resonance_states(leg, decay_rows(leg, chunk), chunk)
     )
     if leg.polarisation is None:
         return states
-    return polarised_states(states, event, polarisations=(leg.polarisation,))
+    return polarised_states(states, chunk, polarisations=(leg.polarisation,))
 
 
-def external_states(leg: External, event: Event) -> States:
+def external_states(leg: External, chunk: Chunk) -> States:
     """The wave functions of a leg on its mass shell."""
-    momentum = event.incoming[:, leg.position, None] if leg.incoming else event.momentum(leg.slots).four_vector
-    mass = event.mass(leg.particle)
+    momentum = chunk.incoming[:, leg.position, None] if leg.incoming else chunk.momentum(leg.slots).four_vector
+    mass = chunk.mass(leg.particle)
     is_massless = is_zero(mass)
     match leg.particle.spin:
         case "scalar":
-            one = torch.ones((1, 1, 1), dtype=event.dtype, device=momentum.device)
+            one = torch.ones((1, 1, 1), dtype=chunk.dtype, device=momentum.device)
             return States(leg.slots, 1, one)
         case "fermion" if is_massless:
-            spinor = massless_fermion(momentum).to(event.dtype)[None]
+            spinor = massless_fermion(momentum).to(chunk.dtype)[None]
             return States(leg.slots, 1, Fermion(spinor, spinor.conj().resolve_conj()))
         case "fermion":
             both = massive_fermion(momentum, mass=mass, particle=leg.particle, incoming=leg.incoming)
-            fermion = transform(both, lambda part: part.to(event.dtype))
+            fermion = transform(both, lambda part: part.to(chunk.dtype))
             return States(leg.slots, leg.states, fermion)
         case "vector":
             vectors = transverse_vectors(momentum) if is_massless else massive_vectors(momentum, mass=mass)
-            current = as_matrix(vectors).to(event.dtype)
+            current = as_matrix(vectors).to(chunk.dtype)
             return States(leg.slots, leg.states, current)
 
 
-def decay_rows(leg: Resonance, event: Event) -> Current:
+def decay_rows(leg: Resonance, chunk: Chunk) -> Current:
     """What a resonance decays to, for each state of its products, before its propagator: (state, components, ...)."""
-    graph = GraphEvaluation(leg.legs, [leg_states(product, event) for product in leg.legs], event)
+    graph = GraphEvaluation(leg.legs, [leg_states(product, chunk) for product in leg.legs], chunk)
     rows = [transform(graph.dual(decay), graph.as_rows) for decay in leg.decays]
     if all(isinstance(row, Tensor) for row in rows):
         return torch.cat(cast(list[Tensor], rows))
@@ -73,18 +73,18 @@ def _stacked(parts: Sequence[tuple[Tensor | None, Tensor | None]]) -> Tensor | N
     return torch.cat([part if part is not None else torch.zeros_like(cast(Tensor, other)) for part, other in parts])
 
 
-def resonance_states(leg: Resonance, rows: Current, event: Event, *, is_open: bool = False) -> States:
+def resonance_states(leg: Resonance, rows: Current, chunk: Chunk, *, is_open: bool = False) -> States:
     """The states of a resonance: ``rows`` after the numerator of its propagator, without its denominator."""
     slots = leg.open_slots if is_open else leg.slots
-    momentum = event.momentum(slots)
+    momentum = chunk.momentum(slots)
     is_conserved = not is_open and all(decay.is_conserved for decay in leg.decays)
-    mass = event.mass(leg.particle)
+    mass = chunk.mass(leg.particle)
     current = propagate(leg.particle, rows, momentum=momentum, mass=mass, is_conserved=is_conserved)
     return States(slots, len(components(rows)), current, is_open=is_open)
 
 
 def polarised_states(
-    states: States, event: Event, *, polarisations: Sequence[Polarisation], frame: Tensor | None = None
+    states: States, chunk: Chunk, *, polarisations: Sequence[Polarisation], frame: Tensor | None = None
 ) -> States:
     """The projections of a vector's states on each polarisation, one after the other.
 
@@ -92,11 +92,11 @@ def polarised_states(
     centre of mass if left out. The two transverse states stay one coherent sum, Σ εε* = −g + pp/p² − ε_L ε_L
     (arXiv:1912.01725).
     """
-    momentum = event.momentum(states.slots).four_vector
+    momentum = chunk.momentum(states.slots).four_vector
     current = cast(Tensor, states.current)
 
     def projected_on(four_vector: Tensor) -> Tensor:
-        vector = as_matrix(four_vector).to(event.dtype)
+        vector = as_matrix(four_vector).to(chunk.dtype)
         return vector * dot(vector, current)[..., None, None, :, :]
 
     longitudinal = projected_on(longitudinal_vector(momentum, frame))
@@ -105,13 +105,13 @@ def polarised_states(
     return States(states.slots, len(projections), projections)
 
 
-def log_breit_wigner(leg: Resonance, event: Event) -> Tensor:
+def log_breit_wigner(leg: Resonance, chunk: Chunk) -> Tensor:
     """Logarithm of (p² − m²)² + m²Γ² of a resonance, plus those of the resonances it decays to, (filling, event)."""
-    mass, width = event.mass(leg.particle), event.width(leg.particle)
-    square = event.momentum(leg.slots).square
+    mass, width = chunk.mass(leg.particle), chunk.width(leg.particle)
+    square = chunk.momentum(leg.slots).square
     total = torch.log((square - mass**2) ** 2 + (mass * width) ** 2)
     for product in leg.legs:
         if isinstance(product, Resonance):
-            index = event.fillings.transfer(product.slots, leg.slots)
-            total = total + take(log_breit_wigner(product, event), index)
+            index = chunk.fillings.transfer(product.slots, leg.slots)
+            total = total + take(log_breit_wigner(product, chunk), index)
     return total
