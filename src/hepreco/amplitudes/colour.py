@@ -11,7 +11,7 @@ from functools import cache, partial, reduce
 from itertools import product
 from math import sqrt
 from string import ascii_lowercase, ascii_uppercase
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -97,6 +97,7 @@ class ColourBasis:
         self.gram = torch.cat((rows, torch.cat((overlaps, square[None]))[:, None]), dim=1)
 
 
+@runtime_checkable
 class Coloured(Protocol):
     """Something with colour tensors over its legs and, last, its own index."""
 

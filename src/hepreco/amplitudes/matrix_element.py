@@ -1,7 +1,7 @@
 """The squared matrix element of a process."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal, cast, get_args
 
 import torch
@@ -110,7 +110,9 @@ class MatrixElement:
         """
         return self._per_event(momenta, self._log_squared)
 
-    def sweep(self, momenta: Tensor, assignments: Tensor) -> Float[Tensor, "event assignment"]:
+    def sweep(
+        self, momenta: Tensor, assignments: Tensor | Sequence[Sequence[int]]
+    ) -> Float[Tensor, "event assignment"]:
         """ln|M|² of every event under many assignments of its final momenta to the final legs.
 
         What assignments share is computed once: a W for all assignments that build it of the same two momenta, a
@@ -124,7 +126,7 @@ class MatrixElement:
             propagators carry the momenta as they are; with ``m_b=0.0`` in the model, and massless momenta, there is
             no such ambiguity.
         assignments
-            (assignment, final leg), integers. Row a puts final momentum ``assignments[a, j]``, counted from the first
+            (assignment, final leg), integers, a tensor or lists. Row a puts final momentum ``assignments[a, j]``, counted from the first
             final one, on final leg j.
 
         Raises
