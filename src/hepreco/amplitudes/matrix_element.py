@@ -126,8 +126,8 @@ class MatrixElement:
             propagators carry the momenta as they are; with ``m_b=0.0`` in the model, and massless momenta, there is
             no such ambiguity.
         assignments
-            (assignment, final leg), integers, a tensor or lists. Row a puts final momentum ``assignments[a, j]``, counted from the first
-            final one, on final leg j.
+            (assignment, final leg), integers, a tensor or lists. Row a puts final momentum ``assignments[a, j]``,
+            counted from the first final one, on final leg j.
 
         Raises
         ------
