@@ -206,7 +206,8 @@ class MatrixElement:
         incoming = len(self.process.incoming)
         masses = [as_float(self.model.mass(particle)) for particle in particles]
         final = masses[incoming:]
-        allowed = [final if any_leg and leg >= incoming else [mass] * len(final) for leg, mass in enumerate(masses)]
+        own = [[mass] for mass in masses]
+        allowed = [[mass] * len(final) for mass in masses[:incoming]] + [final] * len(final) if any_leg else own
         check_values(momenta, incoming=incoming, masses=allowed, names=[particle.name for particle in particles])
 
     def _log_squared(self, chunk: Chunk) -> Tensor:
