@@ -126,7 +126,7 @@ def build_production(process: Process, is_massless: Callable[[Particle], bool]) 
         amplitudes = tuple(builder.amplitudes(_allowed(process, builder.amplitude_orders())))
     groups: dict[Leg, list[tuple[int, ...]]] = {}
     for leg, graph_leg in zip(process.outgoing, legs[len(process.incoming) :], strict=True):
-        groups.setdefault(leg, []).append(tuple(column for group in graph_leg.slots for column in group))
+        groups.setdefault(leg, []).append(graph_leg.open_slots[0])
     return Production(legs, amplitudes, tuple(tuple(group) for group in groups.values() if len(group) > 1))
 
 

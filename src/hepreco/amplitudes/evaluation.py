@@ -57,14 +57,6 @@ class Chunk:
         taken = take(values, index)
         return taken.expand(*taken.shape[:-2], len(self.fillings), self.final.shape[-1])
 
-    def mass(self, particle: Particle) -> Parameter:
-        """Mass in the model's units; the number 0.0 where there is none."""
-        return self.model.mass(particle)
-
-    def width(self, particle: Particle) -> Parameter:
-        """Width, likewise."""
-        return getattr(self.model, particle.width) if particle.width else 0.0
-
 
 @dataclass(frozen=True, eq=False)
 class States:
@@ -151,7 +143,7 @@ class GraphEvaluation:
             particle,
             self.dual(dual),
             momentum=self._momentum(node.legs),
-            mass=self.chunk.mass(particle),
+            mass=self.chunk.model.mass(particle),
             is_conserved=dual.is_conserved,
             factor=self._factor(node.legs, particle),
         )
@@ -159,7 +151,7 @@ class GraphEvaluation:
     def _factor(self, members: tuple[int, ...], particle: Particle) -> Tensor:
         key = (members, particle)
         if key not in self._factors:
-            mass, width = self.chunk.mass(particle), self.chunk.width(particle)
+            mass, width = self.chunk.model.mass(particle), self.chunk.model.width(particle)
             denominator = self._momentum(members).square - mass**2
             if particle.width:
                 denominator = torch.complex(denominator, torch.zeros_like(denominator) + mass * width)

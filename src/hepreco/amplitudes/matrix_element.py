@@ -13,7 +13,7 @@ from hepreco.amplitudes.evaluation import Chunk
 from hepreco.amplitudes.fillings import Fillings, Slots, canonical, check_assignments, join_slots
 from hepreco.amplitudes.model import StandardModel, as_float
 from hepreco.amplitudes.momenta import check_shape, check_values, to_centre_of_mass
-from hepreco.amplitudes.particles import Particle
+from hepreco.amplitudes.particles import PARTICLES, Particle
 from hepreco.amplitudes.process import Process, parse_process
 from hepreco.amplitudes.squares import Frame, log_propagators, squared, squared_polarised
 from hepreco.errors import MomentaError, ProcessError
@@ -136,6 +136,7 @@ class MatrixElement:
         """
         if momenta.ndim != 3:
             raise MomentaError(f"momenta of shape {tuple(momenta.shape)}", "give (event, leg, 4) for a sweep")
+        check_shape(momenta, legs=len(self.pdg_ids))
         self._check(momenta, any_leg=True)
         assignments = torch.as_tensor(assignments, device=momenta.device)
         check_assignments(assignments, legs=len(self.process.final))
@@ -168,7 +169,7 @@ class MatrixElement:
         """
         if frame not in get_args(Frame):
             raise ProcessError(f"unknown frame {frame!r}", f"choose among {', '.join(get_args(Frame))}")
-        bosons = [self._find_boson(pdg_id) for pdg_id in (24, -24)]
+        bosons = [self._find_boson(PARTICLES[name]) for name in ("w+", "w-")]
 
         def evaluate(chunk: Chunk) -> Tensor:
             squares = squared_polarised(self._production, chunk, bosons=bosons, frame=cast(Frame, frame))
@@ -201,7 +202,6 @@ class MatrixElement:
 
     def _check(self, momenta: Tensor, *, any_leg: bool) -> None:
         """Refuse momenta (event, leg, 4), final ones on the mass shell of their own or of any final leg."""
-        check_shape(momenta, legs=len(self.pdg_ids))
         particles = (*self.process.incoming, *self.process.final)
         incoming = len(self.process.incoming)
         masses = [as_float(self.model.mass(particle)) for particle in particles]
@@ -231,16 +231,15 @@ class MatrixElement:
             self._kept = (assignments.clone(), blocks)
         return blocks
 
-    def _find_boson(self, pdg_id: int) -> int:
+    def _find_boson(self, boson: Particle) -> int:
         found = [
             number
             for number, leg in enumerate(self._production.legs)
-            if leg.particle.pdg_id == pdg_id and number >= len(self.process.incoming) and leg.polarisation is None
+            if leg.particle is boson and number >= len(self.process.incoming) and leg.polarisation is None
         ]
         if len(found) != 1:
-            name = {24: "w+", -24: "w-"}[pdg_id]
             raise ProcessError(
-                f"{len(found)} unpolarised {name} in the production {self.process}, expected one",
+                f"{len(found)} unpolarised {boson} in the production {self.process}, expected one",
                 "polarised() is for one w+ and one w-; for others write w+{0} or w+{T} in the process",
             )
         return found[0]

@@ -140,6 +140,10 @@ class StandardModel:
         """The mass of a particle in GeV, the number 0.0 for those that never have one."""
         return getattr(self, particle.mass) if particle.mass else 0.0
 
+    def width(self, particle: Particle) -> Parameter:
+        """The width of a particle in GeV, the number 0.0 for those that never have one."""
+        return getattr(self, particle.width) if particle.width else 0.0
+
     def in_units_of(self, unit: float) -> "StandardModel":
         """The same model in units of ``unit`` GeV, in double precision; masses that vanish are the number 0.0."""
 

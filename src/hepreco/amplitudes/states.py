@@ -37,7 +37,7 @@ def leg_states(leg: GraphLeg, chunk: Chunk) -> States:
 def external_states(leg: External, chunk: Chunk) -> States:
     """The wave functions of a leg on its mass shell."""
     momentum = chunk.incoming[:, leg.position, None] if leg.incoming else chunk.momentum(leg.slots).four_vector
-    mass = chunk.mass(leg.particle)
+    mass = chunk.model.mass(leg.particle)
     is_massless = is_zero(mass)
     match leg.particle.spin:
         case "scalar":
@@ -78,7 +78,7 @@ def resonance_states(leg: Resonance, rows: Current, chunk: Chunk, *, is_open: bo
     slots = leg.open_slots if is_open else leg.slots
     momentum = chunk.momentum(slots)
     is_conserved = not is_open and all(decay.is_conserved for decay in leg.decays)
-    mass = chunk.mass(leg.particle)
+    mass = chunk.model.mass(leg.particle)
     current = propagate(leg.particle, rows, momentum=momentum, mass=mass, is_conserved=is_conserved)
     return States(slots, len(components(rows)), current, is_open=is_open)
 
@@ -107,7 +107,7 @@ def polarised_states(
 
 def log_breit_wigner(leg: Resonance, chunk: Chunk) -> Tensor:
     """Logarithm of (p² − m²)² + m²Γ² of a resonance, plus those of the resonances it decays to, (filling, event)."""
-    mass, width = chunk.mass(leg.particle), chunk.width(leg.particle)
+    mass, width = chunk.model.mass(leg.particle), chunk.model.width(leg.particle)
     square = chunk.momentum(leg.slots).square
     total = torch.log((square - mass**2) ** 2 + (mass * width) ** 2)
     for product in leg.legs:
