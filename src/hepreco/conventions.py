@@ -12,6 +12,11 @@ W_MASS: Final = 80.3692
 W_WIDTH: Final = 2.085
 TOP_MASS: Final = 172.57
 TOP_WIDTH: Final = 1.42
+#: The Z mass at which couplings and parton densities are compared; MadGraph's value.
+Z_MASS: Final = 91.188
 
 #: Cross-sections come in pb and luminosities in fb⁻¹: events = σ · L · this.
 PB_FB: Final = 1000.0
+
+#: (ħc)² in pb GeV²: a cross-section in GeV⁻² times this is in pb (CODATA 2018).
+HBARC_SQUARED: Final = 3.893793721e8

@@ -1,0 +1,212 @@
+"""A hard process as an integrand: from random numbers to weighted events."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hepreco.amplitudes import MatrixElement, StandardModel
+from hepreco.conventions import HBARC_SQUARED
+from hepreco.errors import ConfigError
+from hepreco.generation.beams import Beams
+from hepreco.generation.cuts import Cuts
+from hepreco.generation.ladders import ladders_of
+from hepreco.generation.mappings import breit_wigner, power
+from hepreco.generation.phase_space import Chosen, Given, Ladder, Masses, Scalar, choose_masses, climb, decay
+from hepreco.generation.resonances import Branch, grow
+
+_NEUTRINOS = (12, 14, 16)
+
+
+@dataclass(frozen=True)
+class Points:
+    """Weighted points of phase space.
+
+    Parameters
+    ----------
+    weights
+        (event,), in pb; 0 outside the cuts.
+    momenta
+        (event, particle, 4) in GeV in the laboratory: the parton from the first beam, that from the second, then every
+        branch depth first.
+    pair
+        (event,): which of the process's pairs of incoming partons.
+    """
+
+    weights: Tensor
+    momenta: Tensor
+    pair: Tensor
+
+
+@dataclass(frozen=True)
+class HardProcess:
+    """A process between beams, with cuts.
+
+    Parameters
+    ----------
+    process
+        In MadGraph's syntax.
+    exchange
+        Whether the first parton may come from the second beam.
+    generations
+        Whether c and s of the beams may take the place of u and d; only where no light quark is produced.
+    cutoff
+        The largest distance of resonances from their poles, in widths.
+    """
+
+    process: str
+    beams: Beams = Beams()
+    cuts: Cuts = Cuts()
+    model: StandardModel = StandardModel()
+    exchange: bool = True
+    generations: bool = False
+    cutoff: float = 15.0
+
+    def __post_init__(self) -> None:
+        low, high = self.energies
+        if low >= high:
+            raise ConfigError(
+                f"'{self.process}' needs at least {low:.4g} GeV and can have {high:.4g} GeV: its cross-section is 0",
+                "raise the energy, or loosen the cuts",
+            )
+        if low <= 0:
+            raise ConfigError(f"'{self.process}' has no least energy", "cut on pt_min or on the mass_window")
+        if len(self.branches) == 1 and not self.branches[0].products:
+            raise ConfigError(f"'{self.process}' produces one stable particle", "let it decay")
+
+    @cached_property
+    def matrix_element(self) -> MatrixElement:
+        """Its squared matrix element."""
+        return MatrixElement(self.process, model=self.model)
+
+    @cached_property
+    def branches(self) -> tuple[Branch, ...]:
+        """What is produced, with decays."""
+        return grow(self.matrix_element.process, self.model, cutoff=self.cutoff)
+
+    @cached_property
+    def particles(self) -> tuple[Branch, ...]:
+        """Every branch, depth first."""
+        return tuple(branch for root in self.branches for branch in root)
+
+    @cached_property
+    def ladders(self) -> tuple[Ladder, ...]:
+        """The ladders that share its phase space."""
+        return ladders_of(self.branches, self.model)
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """The partons of the first and of the second beam: every pair that the process stands for."""
+        first, second = (particle.pdg_id for particle in self.matrix_element.process.incoming)
+        pairs = [(first, second)]
+        if self.generations:
+            pairs.append((_second_generation(first), _second_generation(second)))
+        if self.exchange:
+            pairs += [(b, a) for a, b in pairs]
+        return tuple(dict.fromkeys(pairs))
+
+    @cached_property
+    def energies(self) -> tuple[float, float]:
+        """The least and the largest √ŝ in GeV."""
+        seen = len(self._seen)
+        low = max(sum(branch.low for branch in self.branches), seen * self.cuts.pt_min, self.cuts.mass_window[0])
+        high = min(self.beams.energy, self.cuts.mass_window[1])
+        return (low, high) if self.beams.densities else (low, self.beams.energy if high == self.beams.energy else 0.0)
+
+    @cached_property
+    def dimensions(self) -> int:
+        """Random numbers per point."""
+        splittings = [len(branch.products) for branch in self.particles if branch.products]
+        decays = sum(1 + 3 * count - 4 for count in splittings)
+        produced = 3 * len(self.branches) - 4 if len(self.branches) > 1 else -1
+        return 1 + (2 if self.beams.densities else 0) + produced + decays
+
+    def __call__(self, uniforms: Float[Tensor, "event dimension"], ladder: Ladder) -> Points:
+        """Points of one ladder's share; the weights of all ladders add up to the process's."""
+        walk = Chosen(uniforms[:, 1:])
+        energy, x, masses = self._choose_energy(walk)
+        before = walk.log_jacobian
+        momenta = climb(ladder, walk, energy, [mass.own for mass in masses])
+        share = self._share(ladder, walk.log_jacobian - before, momenta, energy, masses)
+        total = momenta.sum(dim=1)
+        along_z = 0.5 * energy[:, None] * torch.tensor([[1.0, 0.0, 0.0, 1.0]], dtype=energy.dtype)
+        origin = total if len(self.branches) > 1 else along_z  # a single particle is at rest, without a direction
+        nodes = [
+            node
+            for branch, mass, momentum in zip(self.branches, masses, momenta.unbind(1), strict=True)
+            for node in decay(branch, mass, momentum, walk, origin=origin)
+        ]
+        partonic = torch.stack((along_z, total - along_z, *nodes), dim=1)
+        volume = torch.exp(walk.log_jacobian) * share
+        return self._weigh(partonic, uniforms[:, 0], x=x, volume=volume, energy=energy)
+
+    def _choose_energy(self, walk: Chosen) -> tuple[Scalar, tuple[Scalar, Scalar], tuple[Masses, ...]]:
+        """√ŝ, the momentum fractions, and the masses of everything."""
+        low, high = (torch.full((walk.events,), energy, dtype=torch.float64) for energy in self.energies)
+        if len(self.branches) > 1:
+            masses = choose_masses(self.branches, walk, high)
+            least = sum((mass.own for mass in masses), torch.zeros_like(low))
+            energy, x = self.beams.choose_energy(walk, low=torch.maximum(least, low), high=high, mapping=power(1.5))
+            return energy, x, masses
+        (branch,) = self.branches
+        mapping = breit_wigner(branch.mass, branch.width)
+        energy, x = self.beams.choose_energy(walk, low=low, high=high.clamp(max=branch.high), mapping=mapping)
+        return energy, x, (Masses(energy, choose_masses(branch.products, walk, energy)),)
+
+    def _share(
+        self, ladder: Ladder, log_volume: Scalar, momenta: Tensor, energy: Scalar, masses: tuple[Masses, ...]
+    ) -> Scalar:
+        """The density of this ladder over that of all together: a partition of phase space (hep-ph/9405257)."""
+        share = torch.ones_like(energy)
+        for other in self.ladders:
+            if other != ladder:
+                walk = Given(momenta)
+                climb(other, walk, energy, [mass.own for mass in masses])
+                share = share + torch.exp(log_volume - walk.log_jacobian)
+        return 1 / share
+
+    def _weigh(self, partonic: Tensor, u: Scalar, *, x: tuple[Scalar, Scalar], volume: Scalar, energy: Scalar) -> Points:
+        """Choose a pair of partons in proportion to their luminosity, go to the laboratory, cut, weigh what passes."""
+        luminosity = torch.stack([self.beams.luminosity(pair, x) for pair in self.pairs])
+        total = luminosity.sum(dim=0)
+        pair = (luminosity.cumsum(dim=0) <= u * total).sum(dim=0).clamp(max=len(self.pairs) - 1)
+        laboratory = self._to_laboratory(partonic, x, exchanged=torch.tensor(self.is_exchanged)[pair])
+        passes = self.cuts(laboratory[:, 2:][:, self._seen]) & (total > 0) & (volume > 0)
+        weights = torch.zeros_like(total)
+        legs = [0, 1, *(2 + i for i in self.final)]
+        squares = self.matrix_element(partonic[passes][:, legs])
+        flux = 2 * energy[passes] ** 2
+        weights[passes] = HBARC_SQUARED * total[passes] * squares / flux * volume[passes]
+        return Points(weights, laboratory, pair)
+
+    def _to_laboratory(self, momenta: Tensor, x: tuple[Scalar, Scalar], *, exchanged: Tensor) -> Tensor:
+        """Turn events whose first parton comes from the second beam by π about the y axis, then boost along z."""
+        turn = torch.where(exchanged[:, None, None], momenta.new_tensor([1, -1, 1, -1]), momenta.new_tensor([1, 1, 1, 1]))
+        momenta = momenta * turn
+        swapped = torch.where(exchanged[:, None, None], momenta[:, [1, 0]], momenta[:, :2])
+        momenta = torch.cat((swapped, momenta[:, 2:]), dim=1)
+        scale = torch.sqrt(x[0] / x[1])[:, None]
+        plus, minus = (momenta[..., 0] + momenta[..., 3]) * scale, (momenta[..., 0] - momenta[..., 3]) / scale
+        return torch.stack(((plus + minus) / 2, momenta[..., 1], momenta[..., 2], (plus - minus) / 2), dim=-1)
+
+    @cached_property
+    def final(self) -> tuple[int, ...]:
+        """Which of :attr:`particles` are stable, in the order of the matrix element's legs."""
+        return tuple(i for i, branch in enumerate(self.particles) if not branch.products)
+
+    @cached_property
+    def _seen(self) -> list[int]:
+        return [i for i in self.final if abs(self.particles[i].particle.pdg_id) not in _NEUTRINOS]
+
+    @cached_property
+    def is_exchanged(self) -> tuple[bool, ...]:
+        """For each of :attr:`pairs`, whether the process's first parton comes from the second beam."""
+        first, second = (particle.pdg_id for particle in self.matrix_element.process.incoming)
+        given = {(first, second), (_second_generation(first), _second_generation(second))}
+        return tuple(pair not in given for pair in self.pairs)
+
+
+def _second_generation(pdg_id: int) -> int:
+    return pdg_id + 2 * (1 if pdg_id > 0 else -1) if abs(pdg_id) in (1, 2) else pdg_id

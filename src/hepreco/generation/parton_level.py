@@ -1,0 +1,78 @@
+"""Events at parton level: accepted points with particles, history, colour and labels."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hepreco.generation.colour_flow import colour_tags
+from hepreco.generation.hard_process import HardProcess, Points
+from hepreco.generation.labels import Labels
+from hepreco.generation.randomness import uniforms
+from hepreco.generation.records import PartonEvents, join
+from hepreco.generation.sampler import BATCH, Sampler, Tally
+
+_LABELS = 1
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The events of a batch of trials, what the trials add to the cross-section, and how much weights exceed 1."""
+
+    events: PartonEvents
+    tally: Tally
+    excess: float
+
+
+def make_batch(sampler: Sampler, first: int, *, labels: Callable[[HardProcess], Labels | None]) -> Batch:
+    """The events of the trials numbered from ``first`` on, as many as a batch has."""
+    accepted = sampler.trials(first)
+    made = []
+    for channel, points, order in zip(sampler.channels, accepted.points, accepted.order, strict=True):
+        label = labels(channel.process)
+        width = 1 + (label.numbers if label else 0)
+        u = uniforms(seed=sampler.seed, stream=_LABELS, first=first, count=BATCH, width=width)[order]
+        made.append(_record(channel.process, points, u, label))
+    order = torch.argsort(torch.cat(accepted.order))
+    return Batch(join(made)[order], accepted.tally, accepted.excess)
+
+
+def _record(
+    process: HardProcess, points: Points, u: Float[Tensor, "event number"], label: Labels | None
+) -> PartonEvents:
+    size = 2 + len(process.particles)
+    numbers = torch.tensor([0, 0, *(branch.particle.pdg_id for branch in process.particles)])
+    pdg_id = numbers.expand(len(u), -1).clone()
+    colour = torch.zeros((len(u), size, 2), dtype=torch.int64)
+    for number, pair in enumerate(process.pairs):
+        rows = points.pair == number
+        pdg_id[rows, :2] = torch.tensor(pair)
+        colour[rows] = colour_tags(
+            process.matrix_element.process,
+            process.branches,
+            points.momenta[rows],
+            u[rows, 0],
+            exchanged=process.is_exchanged[number],
+        )
+    if label:
+        pdg_id = label(pdg_id, u[:, 1:])
+        is_lepton = (pdg_id.abs() >= 11) & (pdg_id.abs() <= 16)
+        colour = torch.where(is_lepton[..., None], 0, colour)
+    status = torch.tensor([-1, -1, *(2 if branch.products else 1 for branch in process.particles)])
+    mother = torch.tensor([-1, -1, *_mothers(process)])
+    return PartonEvents(
+        momenta=points.momenta,
+        pdg_id=pdg_id,
+        status=status.expand(len(u), -1),
+        mother=mother.expand(len(u), -1),
+        colour=colour,
+        weight=points.weights,
+    )
+
+
+def _mothers(process: HardProcess) -> Iterator[int]:
+    row = {id(branch): 2 + i for i, branch in enumerate(process.particles)}
+    mother = {id(product): row[id(branch)] for branch in process.particles for product in branch.products}
+    return (mother.get(id(branch), -1) for branch in process.particles)

@@ -1,0 +1,145 @@
+"""The processes that have a name, as data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from hepreco.amplitudes import StandardModel
+from hepreco.errors import ConfigError
+from hepreco.generation.beams import Beams
+from hepreco.generation.cuts import Cuts
+from hepreco.generation.hard_process import HardProcess
+from hepreco.generation.labels import Labels, Signature
+
+#: MadGraph's default parameters, with α_s(m_Z) of the parton densities NNPDF2.3 LO.
+MODEL: Final = StandardModel(alpha_s=0.13)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A sample of events: one or several processes, and how they decay.
+
+    Parameters
+    ----------
+    title
+        What it is, for people.
+    processes
+        In MadGraph's syntax; their events are mixed in proportion to their cross-sections.
+    exchange
+        Whether the first parton may come from either beam.
+    generations
+        Whether c and s of the beams may take the place of u and d.
+    signature
+        Which decays the W bosons have, computed as decays to u and d; None leaves them as computed.
+    cuts
+        At parton level.
+    """
+
+    title: str
+    processes: tuple[str, ...]
+    exchange: bool = True
+    generations: bool = False
+    signature: Signature | None = None
+    cuts: Cuts = Cuts()
+
+    def hard_processes(self, beams: Beams, *, model: StandardModel = MODEL, cuts: Cuts | None = None) -> list[HardProcess]:
+        """Its processes between beams; other cuts replace its own."""
+        return [
+            HardProcess(
+                process,
+                beams=beams,
+                cuts=self.cuts if cuts is None else cuts,
+                model=model,
+                exchange=self.exchange,
+                generations=self.generations,
+            )
+            for process in self.processes
+        ]
+
+    def labels(self, process: HardProcess) -> Labels | None:
+        """How to label the decays of one of its processes."""
+        return Labels(process.branches, self.signature) if self.signature else None
+
+
+_TOP, _ANTITOP = "(t > b w+, w+ > u d~)", "(t~ > b~ w-, w- > u~ d)"
+_PLUS, _MINUS = "w+ > u d~", "w- > u~ d"
+_HIGGS = f"(h > w+ w-, {_PLUS}, {_MINUS})"
+_PAIR = f"{_TOP}, {_ANTITOP}"
+_MULTILEPTON: Final[Signature] = "same sign or three leptons"
+
+
+def _initial_states(rest: str) -> tuple[str, ...]:
+    return tuple(f"{partons} > {rest}" for partons in ("g g", "u u~", "d d~"))
+
+
+def _scattering(title: str, plus: str = "", minus: str = "") -> Preset:
+    process = f"u u > w+{plus} w-{minus} u u QCD=0, {_PLUS}, {_MINUS}"
+    return Preset(f"uu → W⁺W⁻uu, {title}, all hadronic", (process,), cuts=Cuts(pt_min=20.0, eta_max=5.0, delta_r_min=0.4))
+
+
+#: Every named sample.
+PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
+    {
+        "ttbar-hadronic": Preset("gg → tt̄, all hadronic", (f"g g > t t~, {_PAIR}",)),
+        "ttbar-lepton-jets": Preset(
+            "pp → tt̄, one W to e or µ", _initial_states(f"t t~, {_PAIR}"), generations=True, signature="one lepton"
+        ),
+        "ttbar-dilepton": Preset(
+            "pp → tt̄, both W to e or µ", _initial_states(f"t t~, {_PAIR}"), generations=True, signature="two leptons"
+        ),
+        "bbbar": Preset("gg → bb̄, pt above 40 GeV", ("g g > b b~",), cuts=Cuts(pt_min=40.0, eta_max=4.0)),
+        "ttw-hadronic": Preset("ud̄ → tt̄W⁺, all hadronic", (f"u d~ > t t~ w+, {_PAIR}, {_PLUS}",)),
+        "tttt-hadronic": Preset("gg → tt̄tt̄, all hadronic", (f"g g > t t~ t t~ QED=0, {_PAIR}, {_PAIR}",)),
+        "wwuu": _scattering("unpolarised"),
+        "wwuu-ll": _scattering("both W longitudinal", "{0}", "{0}"),
+        "wwuu-lt": _scattering("W⁺ longitudinal, W⁻ transverse", "{0}", "{T}"),
+        "wwuu-tl": _scattering("W⁺ transverse, W⁻ longitudinal", "{T}", "{0}"),
+        "wwuu-tt": _scattering("both W transverse", "{T}", "{T}"),
+        "tttt-multilepton": Preset(
+            "pp → tt̄tt̄, two leptons of the same sign or three",
+            _initial_states(f"t t~ t t~ QED=0, {_PAIR}, {_PAIR}"),
+            generations=True,
+            signature=_MULTILEPTON,
+        ),
+        "tth-multilepton": Preset(
+            "pp → tt̄H, H → WW*, two leptons of the same sign or three",
+            _initial_states(f"t t~ h, {_PAIR}, {_HIGGS}"),
+            generations=True,
+            signature=_MULTILEPTON,
+        ),
+        "ttw-multilepton": Preset(
+            "pp → tt̄W, two leptons of the same sign or three",
+            (f"u d~ > t t~ w+, {_PAIR}, {_PLUS}", f"d u~ > t t~ w-, {_PAIR}, {_MINUS}"),
+            generations=True,
+            signature=_MULTILEPTON,
+        ),
+        "ttww-multilepton": Preset(
+            "pp → tt̄WW, two leptons of the same sign or three",
+            _initial_states(f"t t~ w+ w-, {_PAIR}, {_PLUS}, {_MINUS}"),
+            generations=True,
+            signature=_MULTILEPTON,
+        ),
+        "ttz-multilepton": Preset(
+            "pp → tt̄Z, Z to e or µ, three leptons or more",
+            _initial_states(f"t t~ z, {_PAIR}, z > e- e+"),
+            generations=True,
+            signature=_MULTILEPTON,
+        ),
+    }
+)
+
+
+def find_preset(name: str) -> Preset:
+    """The sample of a name, or of a process in MadGraph's syntax.
+
+    Raises
+    ------
+    ConfigError
+        Neither.
+    """
+    if ">" in name:
+        return Preset(name, (name,))
+    if name not in PRESETS:
+        raise ConfigError(f"no sample {name!r}", f"choose one of {', '.join(PRESETS)}, or write a process 'g g > t t~'")
+    return PRESETS[name]

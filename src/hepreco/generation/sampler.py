@@ -1,0 +1,207 @@
+"""Unweighted events of hard processes: adapt grids, find the largest weights, accept and reject."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hepreco.errors import ConfigError
+from hepreco.generation.hard_process import HardProcess, Points
+from hepreco.generation.importance import Grid
+from hepreco.generation.randomness import uniforms
+from hepreco.generation.records import CrossSection
+
+#: Streams of random numbers; channels adapt with streams from _ADAPT on.
+_TRIALS, _ADAPT = 0, 1000
+#: Trials are made in batches of this size; which events come out does not depend on it.
+BATCH: Final = 2**14
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to adapt before events are made.
+
+    Parameters
+    ----------
+    iterations
+        Refinements of the grids.
+    points
+        Per refinement, shared by the ladders of a process.
+    last
+        To find the largest weights and the cross-section, shared likewise.
+    """
+
+    iterations: int = 8
+    points: int = 40_000
+    last: int = 100_000
+
+    def shared_by(self, ladders: int) -> "Effort":
+        """Of each of several ladders; some are needed in any case."""
+        return replace(self, points=max(5_000, self.points // ladders), last=max(10_000, self.last // ladders))
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A ladder of a process, with its grid.
+
+    ``ceiling`` (pb) is the weight that an accepted event stands for.
+    """
+
+    process: HardProcess
+    ladder: int
+    grid: Grid
+    ceiling: float = math.inf
+
+    def __call__(self, u: Float[Tensor, "event dimension"]) -> Points:
+        """Weighted points."""
+        coordinates, jacobian = self.grid(u)
+        points = self.process(coordinates, self.process.ladders[self.ladder])
+        return replace(points, weights=points.weights * jacobian)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Sums over the trials of each channel: (channel, 3) with their number, weights and squared weights (pb)."""
+
+    sums: Float[Tensor, "channel 3"]
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(self.sums + other.sums)
+
+    @property
+    def cross_section(self) -> CrossSection:
+        """The sum over channels."""
+        number, first, second = self.sums.unbind(1)
+        mean = first / number
+        variance = (second / number - mean**2).clamp(min=0) / (number - 1).clamp(min=1)
+        return CrossSection(float(mean.sum()), math.sqrt(float(variance.sum())))
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What a batch of trials gave: per channel the accepted points with weights of about 1, and the sums.
+
+    ``order`` (channel, event) says the position of each in the batch.
+    """
+
+    points: tuple[Points, ...]
+    order: tuple[Tensor, ...]
+    tally: Tally
+    excess: float
+    """The sum of what weights exceed 1 by."""
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Channels ready for making events; :func:`adapt` makes one."""
+
+    channels: tuple[Channel, ...]
+    tally: Tally
+    seed: int
+
+    @property
+    def processes(self) -> tuple[HardProcess, ...]:
+        """The processes that the channels are of."""
+        return tuple(dict.fromkeys(channel.process for channel in self.channels))
+
+    @property
+    def efficiency(self) -> float:
+        """The expected fraction of trials that are accepted."""
+        return self.tally.cross_section.value / sum(channel.ceiling for channel in self.channels)
+
+    def trials(self, first: int, count: int = BATCH) -> Accepted:
+        """Trials numbered from ``first``: each chooses a channel, makes a point, and is accepted or not."""
+        width = 2 + max(channel.process.dimensions for channel in self.channels)
+        u = uniforms(seed=self.seed, stream=_TRIALS, first=first, count=count, width=width)
+        share = torch.tensor([channel.ceiling for channel in self.channels], dtype=torch.float64).cumsum(0)
+        which = torch.searchsorted(share / share[-1], u[:, 0].contiguous()).clamp(max=len(self.channels) - 1)
+        points, order, sums, excess = [], [], [], 0.0
+        for number, channel in enumerate(self.channels):
+            rows = (which == number).nonzero()[:, 0]
+            made = channel(u[rows, 2 : 2 + channel.process.dimensions])
+            sums.append(_sums(made.weights))
+            relative = made.weights / channel.ceiling
+            keep = relative > u[rows, 1]
+            excess += float((relative - 1).clamp(min=0).sum())
+            points.append(Points(relative[keep].clamp(min=1.0), made.momenta[keep], made.pair[keep]))
+            order.append(rows[keep])
+        return Accepted(tuple(points), tuple(order), Tally(torch.stack(sums)), excess)
+
+
+def adapt(
+    processes: Sequence[HardProcess],
+    *,
+    seed: int,
+    effort: Effort = Effort(),  # noqa: B008  a frozen value
+    overweight: float = 3e-3,
+    progress: Callable[[float], None] = lambda _: None,
+) -> Sampler:
+    """Adapt to processes, and find what their weights are.
+
+    Parameters
+    ----------
+    processes
+        Their events are mixed in proportion to their cross-sections.
+    seed
+        For all random numbers of the sample.
+    effort
+        How many points to spend.
+    overweight
+        The fraction of the cross-section by which weights may exceed what an event stands for; such events keep a weight
+        above 1.
+    progress
+        Is told the fraction that is done.
+
+    Raises
+    ------
+    ConfigError
+        A cross-section of zero.
+    """
+    ladders = [(process, ladder) for process in processes for ladder in range(len(process.ladders))]
+    channels, sums = [], []
+    for number, (process, ladder) in enumerate(ladders):
+        channel, tally = _adapt(
+            Channel(process, ladder, Grid.flat(process.dimensions)),
+            effort.shared_by(len(process.ladders)),
+            seed=seed,
+            stream=_ADAPT + number,
+            overweight=overweight,
+        )
+        progress((number + 1) / len(ladders))
+        if channel.ceiling > 0:
+            channels.append(channel)
+            sums.append(tally)
+    if not channels:
+        names = ", ".join(f"'{process.process}'" for process in processes)
+        raise ConfigError(f"no point of {names} passes the cuts: the cross-section is 0", "loosen cuts or raise energies")
+    return Sampler(tuple(channels), Tally(torch.stack(sums)), seed)
+
+
+def _adapt(channel: Channel, effort: Effort, *, seed: int, stream: int, overweight: float) -> tuple[Channel, Tensor]:
+    width, first = channel.process.dimensions, 0
+    for _ in range(effort.iterations):
+        u = uniforms(seed=seed, stream=stream, first=first, count=effort.points, width=width)
+        channel = replace(channel, grid=channel.grid.refined(u, _in_batches(channel, u)))
+        first += effort.points
+    weights = _in_batches(channel, uniforms(seed=seed, stream=stream, first=first, count=effort.last, width=width))
+    return replace(channel, ceiling=_ceiling(weights, overweight)), _sums(weights)
+
+
+def _in_batches(channel: Channel, u: Tensor) -> Tensor:
+    return torch.cat([channel(some).weights for some in u.split(BATCH)])
+
+
+def _ceiling(weights: Tensor, overweight: float) -> float:
+    """The least weight that is exceeded by no more than a fraction of all weights together."""
+    ordered = weights.sort(descending=True).values
+    rank = torch.arange(1, len(ordered) + 1)
+    excess = ordered.cumsum(0) - rank * ordered
+    return float(ordered[int((excess <= overweight * ordered.sum()).sum()) - 1])
+
+
+def _sums(weights: Tensor) -> Tensor:
+    return torch.stack((weights.new_tensor(len(weights)), weights.sum(), (weights**2).sum()))
