@@ -92,7 +92,11 @@ def _tags(
 
 def _hand_on(tags: Tensor, branch: Branch, row: int, free: Iterator[int]) -> None:
     """Give the products of a resonance its colour, and a new line to a pair that has none to inherit."""
-    coloured = [(row + at, product) for at, product in zip(_offsets(branch), branch.products, strict=True) if product.particle.colour != 1]
+    coloured = [
+        (row + at, product)
+        for at, product in zip(_offsets(branch), branch.products, strict=True)
+        if product.particle.colour != 1
+    ]
     inherited = [product for product in coloured if product[1].particle.colour == branch.particle.colour]
     if branch.particle.colour != 1 and inherited:
         tags[inherited[0][0]] = tags[row]

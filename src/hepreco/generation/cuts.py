@@ -34,8 +34,15 @@ class Cuts:
     mass_window: tuple[float, float] = (0.0, math.inf)
 
     def __post_init__(self) -> None:
-        if self.pt_min < 0 or self.eta_max <= 0 or self.delta_r_min < 0 or not self.mass_window[0] < self.mass_window[1]:
-            raise ConfigError(f"impossible cuts {self}", "give positive values, and a window with its smaller end first")
+        if (
+            self.pt_min < 0
+            or self.eta_max <= 0
+            or self.delta_r_min < 0
+            or not self.mass_window[0] < self.mass_window[1]
+        ):
+            raise ConfigError(
+                f"impossible cuts {self}", "give positive values, and a window with its smaller end first"
+            )
 
     def __call__(self, momenta: Float[Tensor, "event particle 4"]) -> Bool[Tensor, " event"]:
         """Whether events pass; momenta of the particles that are cut on."""

@@ -27,7 +27,7 @@ class PartonDensities(Protocol):
         """What to call them in files and on plots."""
 
     def __call__(self, pdg_id: int, x: Tensor) -> Tensor:
-        """x f(x), of the shape of x; 0 for partons that are not there and where the fit is negative."""
+        """X f(x), of the shape of x; 0 for partons that are not there and where the fit is negative."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class SimpleDensities:
         return "simple"
 
     def __call__(self, pdg_id: int, x: Tensor) -> Tensor:
-        """x f(x)."""
+        """X f(x)."""
         if pdg_id not in _SIMPLE:
             return torch.zeros_like(x)
         a, b, c, d, e = _SIMPLE[pdg_id]
@@ -98,7 +98,7 @@ class GridDensities:
         return self.path.stem
 
     def __call__(self, pdg_id: int, x: Tensor) -> Tensor:
-        """x f(x)."""
+        """X f(x)."""
         spline = self._splines.get(pdg_id)  # type: ignore[attr-defined]
         if spline is None:
             return torch.zeros_like(x)
@@ -135,7 +135,9 @@ def _splines(path: Path, scale: float) -> dict[int, CubicHermiteSpline]:
         _, *blocks = path.read_text().split("---")
         grids = [_grid(block) for block in blocks if block.strip()]
     except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read parton densities from {path}: {error}", "give a member in LHAPDF's format") from None
+        raise ConfigError(
+            f"cannot read parton densities from {path}: {error}", "give a member in LHAPDF's format"
+        ) from None
     log_scale = np.log(scale**2)
     for log_x, log_q2, partons in grids:
         if log_q2[0] <= log_scale <= log_q2[-1]:
@@ -145,7 +147,7 @@ def _splines(path: Path, scale: float) -> dict[int, CubicHermiteSpline]:
 
 
 def _grid(block: str) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
-    """ln x, ln Q², and per parton the values (Q, x) of one subgrid."""
+    """Ln x, ln Q², and per parton the values (Q, x) of one subgrid."""
     first, second, third, rest = block.strip().split("\n", 3)
     x, q = (np.array(line.split(), dtype=float) for line in (first, second))
     partons = [GLUON if word == "0" else int(word) for word in third.split()]

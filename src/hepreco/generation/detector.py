@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from hepreco import kinematics
@@ -99,9 +99,7 @@ def radiate(
     return _recoiled(events, -radiation.sum(dim=1)[:, 1:3]), radiation
 
 
-def to_objects(
-    events: PartonEvents, radiation: Float[Tensor, "event jet 4"], *, radius: float
-) -> DetectorEvents:
+def to_objects(events: PartonEvents, radiation: Float[Tensor, "event jet 4"], *, radius: float) -> DetectorEvents:
     """Jets, leptons and missing momentum as they are, before any measurement: one jet per quark or gluon, then merged."""
     kind = torch.where(events.status == 1, events.pdg_id.abs(), 0)
     is_parton = ((kind >= 1) & (kind <= 5)) | (kind == 21)
@@ -112,7 +110,9 @@ def to_objects(
     slots = radiation.shape[1]
     objects = DetectorEvents(
         jets=torch.cat((_only(events.momenta, is_parton), radiation), dim=1),
-        jet_parton=torch.cat((torch.where(is_parton, position, -1), position.new_full((len(events), slots), -1)), dim=1),
+        jet_parton=torch.cat(
+            (torch.where(is_parton, position, -1), position.new_full((len(events), slots), -1)), dim=1
+        ),
         jet_flavour=pad(torch.where(is_parton, flavour, 0), flavour.shape[1] + slots),
         jet_btag=pad(torch.zeros_like(flavour, dtype=torch.float64), flavour.shape[1] + slots),
         leptons=_only(events.momenta, is_lepton),
@@ -208,7 +208,9 @@ def _only(momenta: Tensor, keep: Tensor) -> Tensor:
 def _poisson(mean: float) -> Float[Tensor, " number"]:
     """P(n ≤ 0), P(n ≤ 1), …; the last is 1."""
     number = torch.arange(_MOST_RADIATED, dtype=torch.float64)
-    probabilities = torch.exp(torch.xlogy(number, torch.tensor(mean, dtype=torch.float64)) - mean - torch.lgamma(number + 1))
+    probabilities = torch.exp(
+        torch.xlogy(number, torch.tensor(mean, dtype=torch.float64)) - mean - torch.lgamma(number + 1)
+    )
     return torch.cat((probabilities.cumsum(0), probabilities.new_ones(1)))
 
 

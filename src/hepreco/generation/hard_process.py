@@ -167,7 +167,9 @@ class HardProcess:
                 share = share + torch.exp(log_volume - walk.log_jacobian)
         return 1 / share
 
-    def _weigh(self, partonic: Tensor, u: Scalar, *, x: tuple[Scalar, Scalar], volume: Scalar, energy: Scalar) -> Points:
+    def _weigh(
+        self, partonic: Tensor, u: Scalar, *, x: tuple[Scalar, Scalar], volume: Scalar, energy: Scalar
+    ) -> Points:
         """Choose a pair of partons in proportion to their luminosity, go to the laboratory, cut, weigh what passes."""
         luminosity = torch.stack([self.beams.luminosity(pair, x) for pair in self.pairs])
         total = luminosity.sum(dim=0)
@@ -183,7 +185,9 @@ class HardProcess:
 
     def _to_laboratory(self, momenta: Tensor, x: tuple[Scalar, Scalar], *, exchanged: Tensor) -> Tensor:
         """Turn events whose first parton comes from the second beam by π about the y axis, then boost along z."""
-        turn = torch.where(exchanged[:, None, None], momenta.new_tensor([1, -1, 1, -1]), momenta.new_tensor([1, 1, 1, 1]))
+        turn = torch.where(
+            exchanged[:, None, None], momenta.new_tensor([1, -1, 1, -1]), momenta.new_tensor([1, 1, 1, 1])
+        )
         momenta = momenta * turn
         swapped = torch.where(exchanged[:, None, None], momenta[:, [1, 0]], momenta[:, :2])
         momenta = torch.cat((swapped, momenta[:, 2:]), dim=1)

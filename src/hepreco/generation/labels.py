@@ -49,7 +49,9 @@ class Labels:
         pdg_id = pdg_id.clone()
         patterns = torch.tensor(self._patterns())
         weights = torch.tensor([_weight(pattern) for pattern in self._patterns()], dtype=u.dtype).cumsum(0)
-        leptonic = patterns[torch.searchsorted(weights / weights[-1], u[:, 0].contiguous()).clamp(max=len(patterns) - 1)]
+        leptonic = patterns[
+            torch.searchsorted(weights / weights[-1], u[:, 0].contiguous()).clamp(max=len(patterns) - 1)
+        ]
         second = (u[:, 1:] > 0.5).long()
         for number, (row, up, down) in enumerate(self._w_rows()):
             sign = torch.sign(pdg_id[:, row])

@@ -75,7 +75,13 @@ class Walk(ABC):
         return torch.sqrt(squared.clamp(min=0.0))
 
     def split(
-        self, parent: Momentum, masses: tuple[Scalar, Scalar, Scalar], *, axis: Momentum, pole_at: Tensor | None, group: Group
+        self,
+        parent: Momentum,
+        masses: tuple[Scalar, Scalar, Scalar],
+        *,
+        axis: Momentum,
+        pole_at: Tensor | None,
+        group: Group,
     ) -> Momentum:
         """The momentum of the first of two that a parent becomes; masses (GeV) of the parent, the first, the second.
 
@@ -135,7 +141,9 @@ class Chosen(Walk):
         length = torch.linalg.vector_norm(p, dim=-1, keepdim=True)
         z = p / length
         x, y = _perpendicular(z)
-        turned = (sine * torch.cos(azimuth))[:, None] * x + (sine * torch.sin(azimuth))[:, None] * y + cosine[:, None] * z
+        turned = (
+            (sine * torch.cos(azimuth))[:, None] * x + (sine * torch.sin(azimuth))[:, None] * y + cosine[:, None] * z
+        )
         return boost(torch.cat((along[:, :1], length * turned), dim=1), velocity=_velocity(parent))
 
 

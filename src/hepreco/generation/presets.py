@@ -43,7 +43,9 @@ class Preset:
     signature: Signature | None = None
     cuts: Cuts = Cuts()
 
-    def hard_processes(self, beams: Beams, *, model: StandardModel = MODEL, cuts: Cuts | None = None) -> list[HardProcess]:
+    def hard_processes(
+        self, beams: Beams, *, model: StandardModel = MODEL, cuts: Cuts | None = None
+    ) -> list[HardProcess]:
         """Its processes between beams; other cuts replace its own."""
         return [
             HardProcess(
@@ -75,7 +77,9 @@ def _initial_states(rest: str) -> tuple[str, ...]:
 
 def _scattering(title: str, plus: str = "", minus: str = "") -> Preset:
     process = f"u u > w+{plus} w-{minus} u u QCD=0, {_PLUS}, {_MINUS}"
-    return Preset(f"uu → W⁺W⁻uu, {title}, all hadronic", (process,), cuts=Cuts(pt_min=20.0, eta_max=5.0, delta_r_min=0.4))
+    return Preset(
+        f"uu → W⁺W⁻uu, {title}, all hadronic", (process,), cuts=Cuts(pt_min=20.0, eta_max=5.0, delta_r_min=0.4)
+    )
 
 
 #: Every named sample.

@@ -136,7 +136,7 @@ def adapt(
     processes: Sequence[HardProcess],
     *,
     seed: int,
-    effort: Effort = Effort(),  # noqa: B008  a frozen value
+    effort: Effort = Effort(),
     overweight: float = 3e-3,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Sampler:
@@ -177,7 +177,9 @@ def adapt(
             sums.append(tally)
     if not channels:
         names = ", ".join(f"'{process.process}'" for process in processes)
-        raise ConfigError(f"no point of {names} passes the cuts: the cross-section is 0", "loosen cuts or raise energies")
+        raise ConfigError(
+            f"no point of {names} passes the cuts: the cross-section is 0", "loosen cuts or raise energies"
+        )
     return Sampler(tuple(channels), Tally(torch.stack(sums)), seed)
 
 

@@ -1,0 +1,135 @@
+"""Events under NanoAOD's names."""
+
+import awkward as ak
+import numpy as np
+import torch
+from torch import Tensor
+
+from hepreco.generation.records import DetectorEvents, PartonEvents
+from hepreco.kinematics import to_pt_eta_phi_mass
+
+_EVENTS_PER_BLOCK = 1000
+#: NanoAOD's bits 0, 7, 8, 12, 13: prompt, hard process, from hard process, first and last copy.
+_HARD_PROCESS_FLAGS = 1 | 1 << 7 | 1 << 8 | 1 << 12 | 1 << 13
+#: Pythia's codes for incoming, intermediate and outgoing particles of the hard process.
+_PYTHIA_STATUS = {-1: 21, 2: 22, 1: 23}
+_COORDINATES = ("pt", "eta", "phi", "mass")
+
+
+def branches(
+    partons: PartonEvents, recoiled: PartonEvents, objects: DetectorEvents, *, first: int
+) -> dict[str, ak.Array]:
+    """The branches of some events.
+
+    ``LHEPart`` is the hard process as it was made, with momenta that balance; ``GenPart`` the same particles after the
+    recoil against radiation. What is truth about reconstructed objects has a name that says so.
+
+    Parameters
+    ----------
+    partons, recoiled
+        The hard process, before and after the recoil.
+    objects
+        At detector level.
+    first
+        The number of the first event in its sample.
+    """
+    size = len(partons)
+    number = np.arange(first, first + size)
+    scalars = {
+        "run": np.ones(size, dtype=np.uint32),
+        "luminosityBlock": (1 + number // _EVENTS_PER_BLOCK).astype(np.uint32),
+        "event": (1 + number).astype(np.uint64),
+        "genWeight": partons.weight.numpy().astype(np.float32),
+    }
+    neutrinos = torch.isin(recoiled.pdg_id.abs(), torch.tensor((12, 14, 16))) & (recoiled.status == 1)
+    invisible = torch.where(neutrinos[..., None], recoiled.momenta, 0.0).sum(dim=1)[:, 1:3]
+    for name, momentum in (
+        ("GenMET", invisible),
+        ("MET", objects.missing_momentum),
+        ("PuppiMET", objects.missing_momentum),
+    ):
+        scalars[f"{name}_pt"] = torch.hypot(*momentum.unbind(1)).float().numpy()
+        scalars[f"{name}_phi"] = torch.atan2(momentum[:, 1], momentum[:, 0]).float().numpy()
+    return {
+        **{name: ak.from_numpy(values) for name, values in scalars.items()},
+        "LHEPart": _lhe_part(partons),
+        "GenPart": _gen_part(recoiled),
+        "Jet": _jets(objects, partons),
+        "Electron": _leptons(objects, 11),
+        "Muon": _leptons(objects, 13),
+    }
+
+
+def _lhe_part(events: PartonEvents) -> ak.Array:
+    incoming = events.status == -1
+    at_collision = ~incoming & (events.mother < 0)
+    coordinates = to_pt_eta_phi_mass(events.momenta)
+    coordinates = torch.where(incoming[..., None], 0.0, coordinates)
+    return _collection(
+        events.status != 0,
+        {name: coordinates[..., i].float() for i, name in enumerate(_COORDINATES)}
+        | {
+            "incomingpz": torch.where(incoming, events.momenta[..., 3], 0.0).float(),
+            "pdgId": events.pdg_id.int(),
+            "status": events.status.int(),
+            "spin": torch.full_like(events.status, 9).int(),
+            "firstMotherIdx": torch.where(at_collision, 0, events.mother).short(),
+            "lastMotherIdx": torch.where(at_collision, 1, events.mother).short(),
+        },
+    )
+
+
+def _gen_part(events: PartonEvents) -> ak.Array:
+    incoming = events.status == -1
+    at_collision = ~incoming & (events.mother < 0)
+    coordinates = to_pt_eta_phi_mass(events.momenta)
+    # Along the beam η is infinite; NanoAOD has large numbers there.
+    coordinates[..., 1] = coordinates[..., 1].clamp(-3e4, 3e4)
+    lepton = (events.pdg_id.abs() >= 11) & (events.pdg_id.abs() <= 16)
+    status = torch.zeros_like(events.status)
+    for ours, pythia in _PYTHIA_STATUS.items():
+        status = torch.where(events.status == ours, pythia, status)
+    return _collection(
+        events.status != 0,
+        {name: coordinates[..., i].float() for i, name in enumerate(_COORDINATES)}
+        | {
+            "pdgId": events.pdg_id.int(),
+            "status": torch.where((status == 23) & lepton, 1, status).int(),
+            "statusFlags": torch.full_like(events.status, _HARD_PROCESS_FLAGS).int(),
+            "genPartIdxMother": torch.where(at_collision, 0, events.mother).short(),
+        },
+    )
+
+
+def _jets(objects: DetectorEvents, partons: PartonEvents) -> ak.Array:
+    coordinates, order, held = _by_pt(objects.jets)
+    # The row in the record of each final particle, to turn positions among these into rows.
+    rows = torch.argsort((partons.status != 1).int(), dim=1, stable=True)
+    row = torch.where(objects.jet_parton < 0, -1, torch.gather(rows, 1, objects.jet_parton.clamp(min=0)))
+    features = {
+        "btagDeepFlavB": objects.jet_btag.float(),
+        "hadronFlavour": objects.jet_flavour.to(torch.uint8),
+        "truthParton": objects.jet_parton.short(),
+        "truthGenPartIdx": row.short(),
+    }
+    return _collection(held, coordinates | {name: values.gather(1, order) for name, values in features.items()})
+
+
+def _leptons(objects: DetectorEvents, pdg_id: int) -> ak.Array:
+    chosen = objects.lepton_pdg_id.abs() == pdg_id
+    coordinates, order, held = _by_pt(torch.where(chosen[..., None], objects.leptons, 0.0))
+    number = objects.lepton_pdg_id.gather(1, order).int()
+    return _collection(held, coordinates | {"pdgId": number, "charge": -torch.sign(number)})
+
+
+def _by_pt(momenta: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+    """Coordinates of the slots in falling order of pt, that order, and which of them hold something."""
+    coordinates = to_pt_eta_phi_mass(momenta)
+    order = torch.argsort(coordinates[..., 0], dim=1, descending=True, stable=True)
+    ordered = torch.take_along_dim(coordinates, order[..., None], dim=1)
+    return {name: ordered[..., i].float() for i, name in enumerate(_COORDINATES)}, order, ordered[..., 0] > 0
+
+
+def _collection(held: Tensor, columns: dict[str, Tensor]) -> ak.Array:
+    counts = held.sum(dim=1).numpy()
+    return ak.zip({name: ak.unflatten(values[held].numpy(), counts) for name, values in columns.items()})
