@@ -37,9 +37,9 @@ def colour_tags(
     """Colour and anticolour tags of a record of incoming partons and branches, depth first.
 
     Of the ways to connect what is produced, one is chosen with the probability ∏ 1/(pᵢ·pⱼ) over the lines, as in
-    amplitudes of gluons with most helicities equal (Parke and Taylor, Phys. Rev. Lett. 56 (1986) 2459). Where gluons are
-    exchanged a quark is not connected with an antiquark of its family, and where they are not, only so. Resonances hand
-    their colour on. ``exchanged`` says that the process's first parton comes from the second beam; ``u`` is uniform.
+    amplitudes of gluons with most helicities equal (Parke and Taylor, Phys. Rev. Lett. 56 (1986) 2459). Where gluons
+    are exchanged a quark is not connected with an antiquark of its family, and where they are not, only so. Resonances
+    hand their colour on. ``exchanged`` says that the process's first parton comes from the second beam; ``u`` is uniform.
     """
     incoming = process.incoming[::-1] if exchanged else process.incoming
     rows = _rows(branches)

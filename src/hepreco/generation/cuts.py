@@ -14,14 +14,14 @@ from hepreco.kinematics import delta_phi, eta, phi, pt
 
 @dataclass(frozen=True)
 class Cuts:
-    """Cuts on the final particles other than neutrinos, in the laboratory.
+    r"""Cuts on the final particles other than neutrinos, in the laboratory.
 
     Parameters
     ----------
     pt_min
         Least transverse momentum of each, in GeV.
     eta_max
-        Largest \\|η\\| of each.
+        Largest \|η\| of each.
     delta_r_min
         Least ΔR = √(Δη² + Δφ²) of any two.
     mass_window

@@ -27,14 +27,15 @@ _NEUTRINOS: Final = (12, 14, 16)
 class Detector:
     """What happens to particles on the way to a NanoAOD file.
 
-    The defaults are round numbers of the size of a real detector's, not measurements. Efficiencies of b tags are those at
-    the discriminator's working point, :data:`WORKING_POINT`.
+    The defaults are round numbers of the size of a real detector's, not measurements. Efficiencies of b tags are those
+    at the discriminator's working point, :data:`WORKING_POINT`.
 
     Parameters
     ----------
     radiation
-        The mean number of jets of initial-state radiation, Poisson-distributed, at most 12. Their pt above ``jet_pt_min``
-        falls exponentially with a mean of ``radiation_slope`` GeV, η is normal with a width of 2; the hard event recoils.
+        The mean number of jets of initial-state radiation, Poisson-distributed, at most 12. Their pt above
+        ``jet_pt_min`` falls exponentially with a mean of ``radiation_slope`` GeV, η is normal with a width of 2; the
+        hard event recoils.
     jet_stochastic, jet_constant
         σ(E)/E = stochastic/√(E/GeV) ⊕ constant.
     jet_angle
@@ -82,8 +83,8 @@ def radiate(
 ) -> tuple[PartonEvents, Float[Tensor, "event jet 4"]]:
     """Jets of initial-state radiation, and the events after their recoil.
 
-    All but the incoming partons is boosted so that transverse momenta balance, at the same mass and rapidity. Empty slots
-    have momentum 0. ``first`` is the number of the first event in its sample.
+    All but the incoming partons is boosted so that transverse momenta balance, at the same mass and rapidity. Empty
+    slots have momentum 0. ``first`` is the number of the first event in its sample.
     """
     count = len(events)
     u = uniforms(seed=seed, stream=_EVENT, first=first, count=count, width=3)[:, 0]
@@ -100,7 +101,7 @@ def radiate(
 
 
 def to_objects(events: PartonEvents, radiation: Float[Tensor, "event jet 4"], *, radius: float) -> DetectorEvents:
-    """Jets, leptons and missing momentum as they are, before any measurement: one jet per quark or gluon, then merged."""
+    """Jets, leptons and missing momentum before any measurement: one jet per quark or gluon, then merged."""
     kind = torch.where(events.status == 1, events.pdg_id.abs(), 0)
     is_parton = ((kind >= 1) & (kind <= 5)) | (kind == 21)
     is_lepton = (kind == 11) | (kind == 13)

@@ -1,8 +1,8 @@
 """Points of phase space: a ladder of two-body splittings for what is produced, then decays.
 
-A point can be walked twice. :class:`Chosen` turns random numbers into coordinates; :class:`Given` reads those of a point
-that another ladder has chosen, to tell how densely this ladder would have put points there. Both keep the Jacobian:
-volume of phase space per unit of random numbers.
+A point can be walked twice. :class:`Chosen` turns random numbers into coordinates; :class:`Given` reads those of a
+point that another ladder has chosen, to tell how densely this ladder would have put points there. Both keep the
+Jacobian: volume of phase space per unit of random numbers.
 """
 
 import math
@@ -135,7 +135,7 @@ class Chosen(Walk):
         raise NotImplementedError
 
     def _direct(self, parent: Momentum, along: Momentum, cosine: Scalar, group: Group) -> Momentum:
-        """A momentum turned away from where it points, by an angle and a random azimuth, and boosted with the parent."""
+        """A momentum turned from where it points, by an angle and a random azimuth, and boosted with the parent."""
         azimuth, sine = 2 * math.pi * next(self._columns), torch.sqrt((1 - cosine**2).clamp(min=0.0))
         p = along[:, 1:]
         length = torch.linalg.vector_norm(p, dim=-1, keepdim=True)
@@ -233,8 +233,8 @@ def choose_masses(branches: Sequence[Branch], walk: Walk, available: Scalar) -> 
 def decay(branch: Branch, masses: Masses, momentum: Momentum, walk: Walk, *, origin: Momentum) -> Iterator[Momentum]:
     """The momenta of a particle and of all that it becomes, depth first.
 
-    Isotropic, with the polar axis along the direction from which the particle comes in its own frame: the helicity angle
-    to ``origin``, the momentum that it was emitted from.
+    Isotropic, with the polar axis along the direction from which the particle comes in its own frame: the helicity
+    angle to ``origin``, the momentum that it was emitted from.
     """
     yield momentum
     parent, whole = momentum, masses.own

@@ -23,7 +23,7 @@ class Branch:
     products: tuple["Branch", ...] = ()
 
     def __iter__(self) -> Iterator["Branch"]:
-        """This branch, then each product with its own, depth first."""
+        """The branch, then each product with its own, depth first."""
         yield self
         for product in self.products:
             yield from product

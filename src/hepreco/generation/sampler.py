@@ -151,8 +151,8 @@ def adapt(
     effort
         How many points to spend.
     overweight
-        The fraction of the cross-section by which weights may exceed what an event stands for; such events keep a weight
-        above 1.
+        The fraction of the cross-section by which weights may exceed what an event stands for; such events keep a
+        weight above 1.
     progress
         Is told the fraction that is done.
 
