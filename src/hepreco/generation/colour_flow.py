@@ -39,7 +39,8 @@ def colour_tags(
     Of the ways to connect what is produced, one is chosen with the probability ∏ 1/(pᵢ·pⱼ) over the lines, as in
     amplitudes of gluons with most helicities equal (Parke and Taylor, Phys. Rev. Lett. 56 (1986) 2459). Where gluons
     are exchanged a quark is not connected with an antiquark of its family, and where they are not, only so. Resonances
-    hand their colour on. ``exchanged`` says that the process's first parton comes from the second beam; ``u`` is uniform.
+    hand their colour on. ``exchanged`` says that the first parton of the process comes from the second beam; ``u`` is
+    uniform.
     """
     incoming = process.incoming[::-1] if exchanged else process.incoming
     rows = _rows(branches)

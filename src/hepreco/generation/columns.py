@@ -55,8 +55,8 @@ def branches(
         "LHEPart": _lhe_part(partons),
         "GenPart": _gen_part(recoiled),
         "Jet": _jets(objects, partons),
-        "Electron": _leptons(objects, 11),
-        "Muon": _leptons(objects, 13),
+        "Electron": _leptons(objects, partons, 11),
+        "Muon": _leptons(objects, partons, 13),
     }
 
 
@@ -103,23 +103,27 @@ def _gen_part(events: PartonEvents) -> ak.Array:
 
 def _jets(objects: DetectorEvents, partons: PartonEvents) -> ak.Array:
     coordinates, order, held = _by_pt(objects.jets)
-    # The row in the record of each final particle, to turn positions among these into rows.
-    rows = torch.argsort((partons.status != 1).int(), dim=1, stable=True)
-    row = torch.where(objects.jet_parton < 0, -1, torch.gather(rows, 1, objects.jet_parton.clamp(min=0)))
     features = {
         "btagDeepFlavB": objects.jet_btag.float(),
         "hadronFlavour": objects.jet_flavour.to(torch.uint8),
         "truthParton": objects.jet_parton.short(),
-        "truthGenPartIdx": row.short(),
+        "truthGenPartIdx": _rows(partons, objects.jet_parton).short(),
     }
     return _collection(held, coordinates | {name: values.gather(1, order) for name, values in features.items()})
 
 
-def _leptons(objects: DetectorEvents, pdg_id: int) -> ak.Array:
+def _leptons(objects: DetectorEvents, partons: PartonEvents, pdg_id: int) -> ak.Array:
     chosen = objects.lepton_pdg_id.abs() == pdg_id
     coordinates, order, held = _by_pt(torch.where(chosen[..., None], objects.leptons, 0.0))
     number = objects.lepton_pdg_id.gather(1, order).int()
-    return _collection(held, coordinates | {"pdgId": number, "charge": -torch.sign(number)})
+    truth = _rows(partons, objects.lepton_particle).gather(1, order).short()
+    return _collection(held, coordinates | {"pdgId": number, "charge": -torch.sign(number), "genPartIdx": truth})
+
+
+def _rows(partons: PartonEvents, position: Tensor) -> Tensor:
+    """Rows of the record, of positions among its final particles; −1 stays."""
+    rows = torch.argsort((partons.status != 1).int(), dim=1, stable=True)
+    return torch.where(position < 0, -1, rows.gather(1, position.clamp(min=0)))
 
 
 def _by_pt(momenta: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:

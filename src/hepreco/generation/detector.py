@@ -118,6 +118,7 @@ def to_objects(events: PartonEvents, radiation: Float[Tensor, "event jet 4"], *,
         jet_btag=pad(torch.zeros_like(flavour, dtype=torch.float64), flavour.shape[1] + slots),
         leptons=_only(events.momenta, is_lepton),
         lepton_pdg_id=torch.where(is_lepton, events.pdg_id, 0),
+        lepton_particle=torch.where(is_lepton, position, -1),
         missing_momentum=_only(events.momenta, is_neutrino).sum(dim=1)[:, 1:3],
     )
     return _absorb_leptons(_merge(objects, radius), radius)

@@ -44,7 +44,7 @@ class Preset:
     cuts: Cuts = Cuts()
 
     def hard_processes(
-        self, beams: Beams, *, model: StandardModel = MODEL, cuts: Cuts | None = None
+        self, beams: Beams, *, model: StandardModel = MODEL, cuts: Cuts | None = None, cutoff: float = 15.0
     ) -> list[HardProcess]:
         """Its processes between beams; other cuts replace its own."""
         return [
@@ -55,6 +55,7 @@ class Preset:
                 model=model,
                 exchange=self.exchange,
                 generations=self.generations,
+                cutoff=cutoff,
             )
             for process in self.processes
         ]

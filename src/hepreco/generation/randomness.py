@@ -19,9 +19,9 @@ def uniforms(*, seed: int, stream: int, first: int, count: int, width: int) -> F
     """Uniform numbers in the open interval (0, 1), float64: a row per event, numbered from ``first``.
 
     Philox enciphers a counter with the key (seed, stream), so row i is a function of (seed, stream, i, width) alone:
-    events made in chunks, in any order, are bit for bit those made at once. Each row has its own ⌈width/4⌉ steps of the
-    counter. The first 52 bits k of each word become (k + ½)/2⁵², which float64 holds exactly; NumPy promises to keep
-    the words of its bit generators between versions, but not what ``Generator`` makes of them.
+    events made in chunks, in any order, are bit for bit those made at once. Each row has its own ⌈width/4⌉ steps of
+    the counter. The first 52 bits k of each word become (k + ½)/2⁵², which float64 holds exactly; NumPy promises to
+    keep the words of its bit generators between versions, but not what ``Generator`` makes of them.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def uniforms(*, seed: int, stream: int, first: int, count: int, width: int) -> F
     Raises
     ------
     ConfigError
-        If the seed or stream is not from 0 to 2⁶⁴ − 1, or a number of events is negative.
+        If the seed or stream is not from 0 to 2⁶⁴ − 1, or ``first``, ``count`` or ``width`` is negative.
 
     References
     ----------

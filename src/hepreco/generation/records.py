@@ -2,25 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Self
-
 import torch
 from torch import Tensor
 
 
-class _Events:
-    """Tensors that share their first axis, the event."""
-
-    def __len__(self) -> int:
-        return len(getattr(self, fields(self)[0].name))  # type: ignore[arg-type]
-
-    def __getitem__(self, index: Tensor | slice) -> Self:
-        """Some of the events."""
-        return type(self)(**{name: value[index] for name, value in vars(self).items()})
-
-
 @dataclass(frozen=True)
-class PartonEvents(_Events):
+class PartonEvents:
     """Events at parton level with their history, as in a Les Houches event file (hep-ph/0609017).
 
     The incoming partons come first, then what they produce, each resonance before its products. An event with fewer
@@ -50,9 +37,16 @@ class PartonEvents(_Events):
     colour: Tensor
     weight: Tensor
 
+    def __len__(self) -> int:
+        return len(self.weight)
+
+    def __getitem__(self, index: Tensor | slice) -> "PartonEvents":
+        """Some of the events."""
+        return PartonEvents(**{name: value[index] for name, value in vars(self).items()})
+
 
 @dataclass(frozen=True)
-class DetectorEvents(_Events):
+class DetectorEvents:
     """Objects at detector level; a slot that holds nothing has momentum 0. The order of slots means nothing.
 
     Parameters
@@ -70,6 +64,8 @@ class DetectorEvents(_Events):
         (event, lepton, 4) in GeV: electrons and muons.
     lepton_pdg_id
         (event, lepton): ±11, ±13; 0 where there is none.
+    lepton_particle
+        (event, lepton): truth. The position among the final particles, as of ``jet_parton``; −1 where it is not known.
     missing_momentum
         (event, 2): transverse, in GeV.
     """
@@ -80,7 +76,15 @@ class DetectorEvents(_Events):
     jet_btag: Tensor
     leptons: Tensor
     lepton_pdg_id: Tensor
+    lepton_particle: Tensor
     missing_momentum: Tensor
+
+    def __len__(self) -> int:
+        return len(self.missing_momentum)
+
+    def __getitem__(self, index: Tensor | slice) -> "DetectorEvents":
+        """Some of the events."""
+        return DetectorEvents(**{name: value[index] for name, value in vars(self).items()})
 
 
 def pad(values: Tensor, size: int, filling: int = 0) -> Tensor:

@@ -1,0 +1,78 @@
+"""A sample of events: what it is."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+from hepreco._version import __version__
+from hepreco.errors import ConfigError
+from hepreco.generation.beams import Beams
+from hepreco.generation.cuts import Cuts
+from hepreco.generation.densities import find_densities
+from hepreco.generation.detector import Detector
+from hepreco.generation.hard_process import HardProcess
+from hepreco.generation.labels import Labels
+from hepreco.generation.presets import MODEL, Preset, find_preset
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Simulated events of a process.
+
+    Parameters
+    ----------
+    process
+        A name of :data:`~hepreco.generation.PRESETS`, or a process in MadGraph's syntax.
+    events
+        How many.
+    seed
+        One seed, one sample; event i is the same in a larger one.
+    energy
+        Of both beams together, in GeV.
+    densities
+        Of partons in protons: ``simple``, the name of a set in LHAPDF's format or the path of its member, or ``none`` for
+        beams of partons.
+    cuts
+        At parton level, instead of the preset's.
+    cutoff
+        The largest distance of resonances from their poles, in widths.
+    detector
+        What happens to particles on the way to NanoAOD.
+    """
+
+    process: str
+    events: int
+    seed: int = 1
+    energy: float = 13_000.0
+    densities: str = "simple"
+    cuts: Cuts | None = None
+    cutoff: float = 15.0
+    detector: Detector = Detector()
+
+    def __post_init__(self) -> None:
+        find_preset(self.process)
+        if self.events < 0:
+            raise ConfigError(f"a sample of {self.events} events", "ask for at least none")
+        if self.seed < 0:
+            raise ConfigError(f"the seed {self.seed}", "give one of at least 0")
+
+    @property
+    def preset(self) -> Preset:
+        """The processes that it is made of."""
+        return find_preset(self.process)
+
+    def hard_processes(self) -> list[HardProcess]:
+        """The processes between beams, ready to be integrated."""
+        densities = None if self.densities == "none" else find_densities(self.densities)
+        beams = Beams(self.energy, densities)
+        return self.preset.hard_processes(beams, model=MODEL, cuts=self.cuts, cutoff=self.cutoff)
+
+    def labels(self, process: HardProcess) -> Labels | None:
+        """How decays of a process are labelled."""
+        return self.preset.labels(process)
+
+    @property
+    def partons_digest(self) -> str:
+        """What events at parton level depend on, but for their number, as a hash."""
+        described = asdict(self) | {"events": None, "detector": None, "version": __version__}
+        return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
