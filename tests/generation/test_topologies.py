@@ -57,9 +57,13 @@ def is_uniform(value, low=0.0, high=1.0):
     return stats.kstest(((value - low) / (high - low)).numpy(), "uniform").pvalue > P_VALUE
 
 
+def angles(momenta):
+    """Of each, cosθ and the azimuth."""
+    return momenta[:, 3] / momenta[:, 1:].norm(dim=1), torch.atan2(momenta[:, 2], momenta[:, 1])
+
+
 def is_isotropic(momenta):
-    cos_theta = momenta[:, 3] / momenta[:, 1:].norm(dim=1)
-    phi = torch.atan2(momenta[:, 2], momenta[:, 1])
+    cos_theta, phi = angles(momenta)
     # Of independent numbers, the sum of one and any function of the other is uniform too, modulo 1.
     both = torch.remainder((cos_theta + 1) / 2 + phi / (2 * math.pi), 1)
     return is_uniform(cos_theta, -1, 1) and is_uniform(phi, -math.pi, math.pi) and is_uniform(both)
@@ -206,6 +210,23 @@ def test_decays_are_isotropic_in_the_rest_frame(name):
         assert is_isotropic(at_rest)
         expected = (m_a - m_c) * (m_a + m_c) / (2 * m_a)
         assert torch.allclose(at_rest[:, 0], expected, rtol=ROUNDING, atol=ROUNDING)
+
+
+def test_coordinates_of_a_pair_are_independent():
+    sample = sample_topology("pair-semi-visible", events=EVENTS, seed=10)
+    parents, (m_a, m_c) = parents_of(sample), sample.parameters.unbind(1)
+    pair = parents.sum(dim=1)
+    m_aa = mass(pair)
+    masses = m_a, (1 - m_c / m_a) ** 2, (m_aa - 2 * m_a) / (1500 - 2 * m_a)
+    flight = (pair[:, 0] - m_aa) / (2500 - m_aa), torch.sign(pair[:, 3])
+    directions = (
+        *angles(in_frame_of(parents[:, 0], pair)),
+        *angles(in_frame_of(sample.visible[:, 0], parents[:, 0])),
+        *angles(in_frame_of(sample.visible[:, 1], parents[:, 1])),
+    )
+    coordinates = torch.stack((*masses, *flight, *directions))
+    correlation = torch.corrcoef(coordinates) - torch.eye(11)
+    assert correlation.abs().max() < 5 / EVENTS**0.5
 
 
 def test_fixed_parameters_leave_the_other_random_numbers():

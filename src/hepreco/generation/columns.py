@@ -14,22 +14,36 @@ _HARD_PROCESS_FLAGS = 1 | 1 << 7 | 1 << 8 | 1 << 12 | 1 << 13
 #: Pythia's codes for incoming, intermediate and outgoing particles of the hard process.
 _PYTHIA_STATUS = {-1: 21, 2: 22, 1: 23}
 _COORDINATES = ("pt", "eta", "phi", "mass")
+#: NanoAOD has no branch for the mass of photons.
+_WITHOUT_MASS = ("FsrPhoton", "Photon")
+#: Collections of NanoAOD that hold nothing here, with their references to others: readers expect to find these.
+_EMPTY = {
+    "FatJet": ("genJetAK8Idx", "subJetIdx1", "subJetIdx2"),
+    "FsrPhoton": ("muonIdx",),
+    "GenJetAK8": (),
+    "GenVisTau": ("genPartIdxMother",),
+    "LowPtElectron": ("electronIdx", "genPartIdx", "photonIdx"),
+    "Photon": ("electronIdx", "genPartIdx", "jetIdx"),
+    "SubJet": (),
+    "Tau": ("genPartIdx", "jetIdx"),
+}
 
 
 def branches(
-    partons: PartonEvents, recoiled: PartonEvents, objects: DetectorEvents, *, first: int
+    partons: PartonEvents, recoiled: PartonEvents, objects: DetectorEvents, measured: DetectorEvents, *, first: int
 ) -> dict[str, ak.Array]:
     """The branches of some events.
 
     ``LHEPart`` is the hard process as it was made, with momenta that balance; ``GenPart`` the same particles after the
-    recoil against radiation. What is truth about reconstructed objects has a name that says so.
+    recoil against radiation, ``GenJet`` the jets before they are measured. What is truth about reconstructed objects
+    has a name that says so. NanoAOD's other collections are there and empty.
 
     Parameters
     ----------
     partons, recoiled
         The hard process, before and after the recoil.
-    objects
-        At detector level.
+    objects, measured
+        At detector level, before and after the measurement, in the same slots.
     first
         The number of the first event in its sample.
     """
@@ -45,8 +59,8 @@ def branches(
     invisible = torch.where(neutrinos[..., None], recoiled.momenta, 0.0).sum(dim=1)[:, 1:3]
     for name, momentum in (
         ("GenMET", invisible),
-        ("MET", objects.missing_momentum),
-        ("PuppiMET", objects.missing_momentum),
+        ("MET", measured.missing_momentum),
+        ("PuppiMET", measured.missing_momentum),
     ):
         scalars[f"{name}_pt"] = torch.hypot(*momentum.unbind(1)).float().numpy()
         scalars[f"{name}_phi"] = torch.atan2(momentum[:, 1], momentum[:, 0]).float().numpy()
@@ -54,9 +68,11 @@ def branches(
         **{name: ak.from_numpy(values) for name, values in scalars.items()},
         "LHEPart": _lhe_part(partons),
         "GenPart": _gen_part(recoiled),
-        "Jet": _jets(objects, partons),
-        "Electron": _leptons(objects, partons, 11),
-        "Muon": _leptons(objects, partons, 13),
+        "GenJet": _gen_jets(objects),
+        "Jet": _jets(objects, measured, partons),
+        "Electron": _leptons(measured, partons, 11),
+        "Muon": _leptons(measured, partons, 13),
+        **{name: _nothing(name, references, size) for name, references in _EMPTY.items()},
     }
 
 
@@ -101,15 +117,26 @@ def _gen_part(events: PartonEvents) -> ak.Array:
     )
 
 
-def _jets(objects: DetectorEvents, partons: PartonEvents) -> ak.Array:
+def _gen_jets(objects: DetectorEvents) -> ak.Array:
     coordinates, order, held = _by_pt(objects.jets)
+    flavour = objects.jet_flavour.gather(1, order)
+    return _collection(held, coordinates | {"hadronFlavour": flavour.to(torch.uint8)})
+
+
+def _jets(objects: DetectorEvents, measured: DetectorEvents, partons: PartonEvents) -> ak.Array:
+    coordinates, order, held = _by_pt(measured.jets)
+    rank_before = torch.argsort(_by_pt(objects.jets)[1], dim=1)
     features = {
-        "btagDeepFlavB": objects.jet_btag.float(),
-        "hadronFlavour": objects.jet_flavour.to(torch.uint8),
-        "truthParton": objects.jet_parton.short(),
-        "truthGenPartIdx": _rows(partons, objects.jet_parton).short(),
+        "btagDeepFlavB": measured.jet_btag.float(),
+        "hadronFlavour": measured.jet_flavour.to(torch.uint8),
+        "truthParton": measured.jet_parton.short(),
+        "truthGenPartIdx": _rows(partons, measured.jet_parton).short(),
+        "genJetIdx": rank_before.short(),
     }
-    return _collection(held, coordinates | {name: values.gather(1, order) for name, values in features.items()})
+    ordered = {name: values.gather(1, order) for name, values in features.items()}
+    return _collection(
+        held, coordinates | ordered | _none("electronIdx1", "electronIdx2", "muonIdx1", "muonIdx2", of=held)
+    )
 
 
 def _leptons(objects: DetectorEvents, partons: PartonEvents, pdg_id: int) -> ak.Array:
@@ -117,7 +144,22 @@ def _leptons(objects: DetectorEvents, partons: PartonEvents, pdg_id: int) -> ak.
     coordinates, order, held = _by_pt(torch.where(chosen[..., None], objects.leptons, 0.0))
     number = objects.lepton_pdg_id.gather(1, order).int()
     truth = _rows(partons, objects.lepton_particle).gather(1, order).short()
-    return _collection(held, coordinates | {"pdgId": number, "charge": -torch.sign(number), "genPartIdx": truth})
+    others = ("photonIdx",) if pdg_id == 11 else ("fsrPhotonIdx",)
+    columns = {"pdgId": number, "charge": -torch.sign(number), "genPartIdx": truth}
+    return _collection(held, coordinates | columns | _none("jetIdx", *others, of=held))
+
+
+def _nothing(name: str, references: tuple[str, ...], size: int) -> ak.Array:
+    """A collection without anything in any of some events."""
+    empty = torch.zeros(size, 0)
+    coordinates = _COORDINATES[:3] if name in _WITHOUT_MASS else _COORDINATES
+    columns = dict.fromkeys(coordinates, empty) | dict.fromkeys(references, empty.short())
+    return _collection(empty.bool(), columns)
+
+
+def _none(*names: str, of: Tensor) -> dict[str, Tensor]:
+    """References to nothing: leptons are in no jet."""
+    return {name: torch.full_like(of, -1, dtype=torch.int16) for name in names}
 
 
 def _rows(partons: PartonEvents, position: Tensor) -> Tensor:

@@ -30,8 +30,8 @@ class Sample:
     energy
         Of both beams together, in GeV.
     densities
-        Of partons in protons: ``simple``, the name of a set in LHAPDF's format or the path of its member, or ``none`` for
-        beams of partons.
+        Of partons in protons: ``simple``, the name of a set in LHAPDF's format or the path of its member, or ``none``
+        for beams of partons.
     cuts
         At parton level, instead of the preset's.
     cutoff

@@ -133,7 +133,7 @@ def _write_nanoaod(
             recoiled, radiation = radiate(events, detector, seed=seed, first=first)
             objects = to_objects(recoiled, radiation, radius=detector.jet_radius)
             measured = measure(objects, detector, seed=seed, first=first)
-            columns = branches(events, recoiled, measured, first=first)
+            columns = branches(events, recoiled, objects, measured, first=first)
             if tree is None:
                 types = {name: values.type.content for name, values in columns.items()}
                 tree = file.mktree("Events", types, title="Events")
