@@ -1,4 +1,4 @@
-"""Fixtures of the whole suite: toy samples, real files where they are at hand, phase space, other programs."""
+"""Fixtures of the whole suite: generated samples, real files where they are at hand, phase space, other programs."""
 
 import importlib.util
 import math
@@ -13,27 +13,30 @@ from torch import Tensor
 
 from hepreco.amplitudes import StandardModel
 from hepreco.events import Dataset
-from hepreco.generation import ToySample, write_toy
+from hepreco.generation import Detector, Sample, write_sample
 from hepreco.kinematics import boost
 
 
 @pytest.fixture(scope="session")
 def hadronic(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """400 toy all-hadronic tt̄ events with their cross-section."""
-    path = tmp_path_factory.mktemp("toy") / "hadronic.root"
-    return Dataset("ttbar", (str(write_toy(ToySample("ttbar-hadronic", 400), path)),), cross_section=380.0)
+    """400 all-hadronic tt̄ events with a cross-section."""
+    path = tmp_path_factory.mktemp("samples") / "hadronic.root"
+    write_sample(Sample("ttbar-hadronic", 400), path)
+    return Dataset("ttbar", (str(path),), cross_section=380.0)
 
 
 @pytest.fixture(scope="session")
 def multijet(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    path = tmp_path_factory.mktemp("toy") / "multijet.root"
-    return Dataset("multijet", (str(write_toy(ToySample("multijet", 300, seed=2), path)),))
+    path = tmp_path_factory.mktemp("samples") / "multijet.root"
+    write_sample(Sample("bbbar", 300, seed=2, detector=Detector(radiation=5.0)), path)
+    return Dataset("multijet", (str(path),))
 
 
 @pytest.fixture(scope="session")
 def lepton_jets(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    path = tmp_path_factory.mktemp("toy") / "lepton_jets.root"
-    return Dataset("lepton_jets", (str(write_toy(ToySample("ttbar-lepton-jets", 300, seed=3), path)),))
+    path = tmp_path_factory.mktemp("samples") / "lepton_jets.root"
+    write_sample(Sample("ttbar-lepton-jets", 300, seed=3), path)
+    return Dataset("lepton_jets", (str(path),))
 
 
 @pytest.fixture(scope="session")

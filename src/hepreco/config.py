@@ -8,7 +8,7 @@ from typing import Any
 
 from hepreco.errors import ConfigError
 from hepreco.events import Dataset, Variation
-from hepreco.generation import ToySample
+from hepreco.generation import Sample
 from hepreco.histograms import HistogramSpec
 from hepreco.plugin import Reconstructor, discover
 from hepreco.plugin.options import structure
@@ -17,13 +17,13 @@ from hepreco.processing import Cut
 
 @dataclass(frozen=True)
 class DatasetConfig:
-    """A table ``[datasets.<name>]``: files to read, or a toy to make.
+    """A table ``[datasets.<name>]``: files to read, or a sample to generate.
 
     ``cross_section`` is in pb; ``files`` are relative to the TOML file.
     """
 
     files: tuple[str, ...] = ()
-    toy: ToySample | None = None
+    sample: Sample | None = None
     cross_section: float | None = None
     label: str = ""
     tree: str = "Events"
@@ -115,7 +115,7 @@ def override_files(datasets: Mapping[str, DatasetConfig], files: tuple[str, ...]
             name = Path(argument).name.partition(".")[0].replace("*", "") or "files"
         chosen[name] = (*chosen.get(name, ()), pattern)
     return {
-        name: replace(datasets.get(name, DatasetConfig()), files=patterns, toy=None)
+        name: replace(datasets.get(name, DatasetConfig()), files=patterns, sample=None)
         for name, patterns in chosen.items()
     }
 

@@ -18,7 +18,7 @@ from coffea.ml_tools.torch_wrapper import torch_wrapper
 import hepreco
 import hepreco.testing
 from hepreco.events import Dataset, ObjectSpec, read_batch, to_fileset
-from hepreco.generation import ToySample, write_toy
+from hepreco.generation import Sample, write_sample
 from hepreco.histograms import HistogramSpec
 from hepreco.plugin import Axis
 from hepreco.processing import Cut, ReconstructionProcessor
@@ -34,7 +34,8 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     path = tmp_path_factory.mktemp("bench") / "ttbar.root"
-    return Dataset("ttbar", (str(write_toy(ToySample("ttbar-hadronic", 200_000), path)),))
+    write_sample(Sample("ttbar-hadronic", 200_000), path)
+    return Dataset("ttbar", (str(path),))
 
 
 class Bare(coffea_processor.ProcessorABC):
@@ -158,7 +159,8 @@ def test_peak_memory_is_flat(tmp_path):
     """The file grows tenfold, the memory does not."""
     peaks = []
     for events in (20_000, 200_000):
-        path = write_toy(ToySample("ttbar-hadronic", events), tmp_path / f"{events}.root")
+        path = tmp_path / f"{events}.root"
+        write_sample(Sample("ttbar-hadronic", events), path)
         output = subprocess.run([sys.executable, "-c", MEMORY, str(path)], capture_output=True, text=True, check=True)
         peaks.append(int(output.stdout.split()[-1]) / 1024)
     assert min(peaks) > 0

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hepreco.cli import main
-from hepreco.generation import ToySample, write_toy
+from hepreco.generation import Sample, write_sample
 from hepreco.histograms import read_histograms
 from hepreco.weights import read_manifest
 
@@ -87,7 +87,7 @@ def test_what_cannot_be_done_is_refused_with_advice(arguments, word, tmp_path, m
 
 
 def test_a_toy_is_made_once_and_kept(tmp_path: Path):
-    (tmp_path / "a.toml").write_text('[datasets.a]\ntoy = { process = "multijet", events = 50 }\n')
+    (tmp_path / "a.toml").write_text('[datasets.a]\nsample = { process = "bbbar", events = 50 }\n')
     made = []
     for _ in range(2):
         assert hepreco("run", tmp_path / "a.toml", "--output", tmp_path / "out", "--no-figures").exit_code == 0
@@ -97,8 +97,8 @@ def test_a_toy_is_made_once_and_kept(tmp_path: Path):
 
 
 def test_files_replace_datasets_and_keep_their_cross_section(tmp_path: Path):
-    write_toy(ToySample("multijet", 40), tmp_path / "one.root")
-    write_toy(ToySample("multijet", 30, seed=2), tmp_path / "two.root")
+    write_sample(Sample("bbbar", 40), tmp_path / "one.root")
+    write_sample(Sample("bbbar", 30, seed=2), tmp_path / "two.root")
     (tmp_path / "a.toml").write_text(
         'luminosity = 2.0\n[datasets.a]\nfiles = ["absent.root"]\ncross_section = 5.0\n[[histograms]]\nname = "met"\n'
         'columns = ["PuppiMET.pt"]\naxis = { bins = 5, start = 0, stop = 100 }\n'

@@ -14,12 +14,12 @@ import hepreco.testing
 from hepreco.cli import main
 from hepreco.config import AnalysisConfig, DatasetConfig, MassPeakConfig, RocConfig, read_config
 from hepreco.events import EventBatch, Variation
-from hepreco.generation import ToySample
+from hepreco.generation import Sample
 from hepreco.histograms import HistogramSpec
 from hepreco.plugin import Axis, spec
 from hepreco.processing import Cut, RunReport
 
-TABLES = (AnalysisConfig, DatasetConfig, ToySample, Cut, HistogramSpec, Axis, Variation, MassPeakConfig, RocConfig)
+TABLES = (AnalysisConfig, DatasetConfig, Sample, Cut, HistogramSpec, Axis, Variation, MassPeakConfig, RocConfig)
 
 
 def rows(text):

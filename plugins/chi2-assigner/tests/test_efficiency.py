@@ -1,22 +1,23 @@
-"""How often the assignment is right, on toy events whose truth is known."""
+"""How often the assignment is right, on simulated events whose truth is known."""
 
 import pytest
 import torch
 
 import hepreco
 from hepreco.events import Dataset, read_batch
-from hepreco.generation import ToySample, write_toy
+from hepreco.generation import Sample, write_sample
 from hepreco_chi2_assigner import Chi2Assigner
 
 
 @pytest.fixture(scope="module")
 def batch(tmp_path_factory):
-    """Toy all-hadronic tt̄ with the truth beside the jets, which the plugin is not given."""
-    path = write_toy(ToySample("ttbar-hadronic", 10_000, seed=11), tmp_path_factory.mktemp("toy") / "toy.root")
+    """All-hadronic tt̄ with the truth beside the jets, which the plugin is not given."""
+    path = tmp_path_factory.mktemp("samples") / "hadronic.root"
+    write_sample(Sample("ttbar-hadronic", 10_000, seed=11), path)
     inputs = hepreco.InputSpec(
         (hepreco.ObjectSpec("Jet", Chi2Assigner().where, at_least=6, features=("btagDeepFlavB", "truthParton")),)
     )
-    return read_batch(Dataset("toy", (str(path),)), inputs)
+    return read_batch(Dataset("ttbar", (str(path),)), inputs)
 
 
 def efficiency(plugin, batch):

@@ -1,26 +1,99 @@
-"""``hepreco generate``: toy samples in NanoAOD format."""
+"""``hepreco generate`` and ``hepreco import``: simulated events in NanoAOD format or as Les Houches event files."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from hepreco.cli.console import console, progress_bar
-from hepreco.generation import PROCESSES, Process, ToySample, write_toy
+from hepreco.generation import PRESETS, Detector, Production, Sample, find_preset, import_lhe, write_sample
+
+
+def _list_presets(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        for name, preset in PRESETS.items():
+            console.print(f"{name:20} {preset.title}", highlight=False)
+        context.exit()
 
 
 @click.command()
-@click.argument("process", type=click.Choice(PROCESSES))
+@click.argument("process")
+@click.option(
+    "--list", is_flag=True, is_eager=True, expose_value=False, callback=_list_presets, help="List the samples."
+)
 @click.option("--events", type=click.IntRange(min=0), default=10_000, show_default=True, help="How many.")
-@click.option("--seed", type=int, default=1, show_default=True, help="One seed, one sample.")
-@click.option("--output", type=click.Path(path_type=Path), help="ROOT file to write; PROCESS.root by default.")
-def generate(process: Process, events: int, seed: int, output: Path | None) -> None:
-    """Write a toy sample of PROCESS as a NanoAOD-format ROOT file."""
-    path = output or Path(f"{process}.root")
-    make_sample(ToySample(process, events, seed), path)
-    console.print(f"{events} events of {process} (seed {seed}): {path}", highlight=False)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="One seed, one sample.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="A .root, .lhe or .lhe.gz file; PROCESS.root by default."
+)
+@click.option("--energy", default=13_000.0, show_default=True, help="Of both beams together, in GeV.")
+@click.option(
+    "--densities",
+    default="simple",
+    show_default=True,
+    help="Parton densities: simple, the name of a set or the path of a member in LHAPDF's format, or none.",
+)
+@click.option(
+    "--cutoff", default=15.0, show_default=True, help="Largest distance of resonances from their poles, in widths."
+)
+@click.option("--pt-min", type=float, help="Least pt of final particles in GeV.")
+@click.option("--eta-max", type=float, help="Largest |eta| of final particles.")
+@click.option("--delta-r-min", type=float, help="Least distance of any two final particles.")
+@click.option("--mass-window", type=(float, float), help="Least and largest mass of all final particles in GeV.")
+@click.option("--radiation", default=1.0, show_default=True, help="Mean number of jets of initial-state radiation.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+def generate(
+    process: str, events: int, seed: int, output: Path | None, workers: int, overwrite: bool, **options: Any
+) -> None:
+    """Generate events of PROCESS: the name of a sample, or a process in MadGraph's syntax.
+
+    A command that is interrupted goes on where it was when it is repeated.
+    """
+    preset = find_preset(process)
+    asked = {
+        name: options[name] for name in ("pt_min", "eta_max", "delta_r_min", "mass_window") if options[name] is not None
+    }
+    sample = Sample(
+        process,
+        events,
+        seed,
+        energy=options["energy"],
+        densities=options["densities"],
+        cutoff=options["cutoff"],
+        cuts=replace(preset.cuts, **asked) if asked else None,
+        detector=Detector(radiation=options["radiation"]),
+    )
+    path = output or Path(f"{process if process in PRESETS else 'events'}.root")
+    report(make_sample(sample, path, workers=workers, overwrite=overwrite), path)
 
 
-def make_sample(sample: ToySample, path: Path) -> Path:
-    """Write a toy sample with a progress bar."""
+@click.command("import")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="A .root file.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the detector.")
+@click.option("--radiation", default=1.0, show_default=True, help="Mean number of jets of initial-state radiation.")
+@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+def import_events(source: Path, output: Path, seed: int, radiation: float, overwrite: bool) -> None:
+    """Write the Les Houches event file SOURCE, of any program, in NanoAOD format."""
+    detector = Detector(radiation=radiation)
+    events = import_lhe(source, output, detector=detector, seed=seed, overwrite=overwrite)
+    console.print(f"{events} events of {source}: {output}", highlight=False)
+
+
+def make_sample(sample: Sample, path: Path, *, workers: int = 1, overwrite: bool = False) -> Production:
+    """Write a sample with a progress bar."""
     with progress_bar(f"Generating {path.stem}", total=sample.events) as advance:
-        return write_toy(sample, path, progress=advance)
+        return write_sample(sample, path, workers=workers, overwrite=overwrite, progress=advance)
+
+
+def report(production: Production, path: Path) -> None:
+    """What a sample is, for people."""
+    console.print(f"{production.events} events: {path}", highlight=False)
+    console.print(f"cross-section {production.cross_section}", highlight=False)
+    console.print(
+        f"unweighting efficiency {production.efficiency:.3g}, "
+        f"{production.overweight:.2%} of the cross-section in weights above 1",
+        highlight=False,
+    )

@@ -14,6 +14,7 @@ COMMANDS = {
     "plot": ("hepreco.cli.plot", "plot"),
     "plugins": ("hepreco.cli.plugins", "plugins"),
     "generate": ("hepreco.cli.generate", "generate"),
+    "import": ("hepreco.cli.generate", "import_events"),
     "train": ("hepreco.cli.train", "train"),
     "new-plugin": ("hepreco.cli.new_plugin", "new_plugin"),
 }

@@ -100,12 +100,14 @@ def _prepare(output: Path, *, resume: bool) -> None:
 
 
 def _dataset(name: str, table: DatasetConfig, output: Path) -> Dataset:
-    if table.toy is None:
+    if table.sample is None:
         return table.dataset(name, table.files)
     if table.files:
-        raise ConfigError(f"dataset {name!r} has both files and a toy", "keep one of them")
-    path = output / "samples" / f"{table.toy.process}-{table.toy.events}-{table.toy.seed}.root"
-    return table.dataset(name, (str(path if path.exists() else make_sample(table.toy, path)),))
+        raise ConfigError(f"dataset {name!r} has both files and a sample", "keep one of them")
+    path = output / "samples" / f"{name}-{table.sample.digest[:12]}.root"
+    if not path.exists():
+        make_sample(table.sample, path)
+    return table.dataset(name, (str(path),))
 
 
 def _processor(analysis: AnalysisConfig, output: Path, *, columns: str | None, device: str) -> ReconstructionProcessor:

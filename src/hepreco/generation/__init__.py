@@ -1,6 +1,51 @@
-"""Simulated events in NanoAOD format."""
+"""Simulated events: matrix elements to unweighted events, to what a detector measures, to files."""
 
-from hepreco.generation.nanoaod import write_toy
-from hepreco.generation.toy import PROCESSES, Process, ToySample, toy_events
+from hepreco.generation.beams import Beams
+from hepreco.generation.cuts import Cuts
+from hepreco.generation.densities import GridDensities, SimpleDensities, find_densities
+from hepreco.generation.detector import WORKING_POINT, Detector, measure, radiate, to_objects
+from hepreco.generation.hard_process import HardProcess
+from hepreco.generation.lhe import LheHeader, LheWriter, read_lhe, read_lhe_header
+from hepreco.generation.presets import PRESETS, Preset, find_preset
+from hepreco.generation.production import Production, produce
+from hepreco.generation.records import CrossSection, DetectorEvents, PartonEvents
+from hepreco.generation.sample import Sample
+from hepreco.generation.sampler import Effort, Sampler, adapt
+from hepreco.generation.topologies import TOPOLOGIES, Topology, TopologySample, sample_topology
+from hepreco.generation.writing import import_lhe, write_sample
 
-__all__ = ["PROCESSES", "Process", "ToySample", "toy_events", "write_toy"]
+__all__ = [
+    "PRESETS",
+    "TOPOLOGIES",
+    "WORKING_POINT",
+    "Beams",
+    "CrossSection",
+    "Cuts",
+    "Detector",
+    "DetectorEvents",
+    "Effort",
+    "GridDensities",
+    "HardProcess",
+    "LheHeader",
+    "LheWriter",
+    "PartonEvents",
+    "Preset",
+    "Production",
+    "Sample",
+    "Sampler",
+    "SimpleDensities",
+    "Topology",
+    "TopologySample",
+    "adapt",
+    "find_densities",
+    "find_preset",
+    "import_lhe",
+    "measure",
+    "produce",
+    "radiate",
+    "read_lhe",
+    "read_lhe_header",
+    "sample_topology",
+    "to_objects",
+    "write_sample",
+]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from hepreco._version import __version__
 from hepreco.errors import ConfigError
@@ -74,5 +75,14 @@ class Sample:
     @property
     def partons_digest(self) -> str:
         """What events at parton level depend on, but for their number, as a hash."""
-        described = asdict(self) | {"events": None, "detector": None, "version": __version__}
-        return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+        return _digest(asdict(self) | {"events": None, "detector": None})
+
+    @property
+    def digest(self) -> str:
+        """What a file of the sample depends on, as a hash."""
+        return _digest(asdict(self))
+
+
+def _digest(description: dict[str, Any]) -> str:
+    described = json.dumps(description | {"version": __version__}, sort_keys=True)
+    return hashlib.sha256(described.encode()).hexdigest()

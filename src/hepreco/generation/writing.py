@@ -12,9 +12,9 @@ import uproot
 
 from hepreco._version import __version__
 from hepreco.errors import OutputError
-from hepreco.generation.columns import branches
 from hepreco.generation.detector import Detector, measure, radiate, to_objects
 from hepreco.generation.lhe import LheHeader, LheWriter, read_lhe, read_lhe_header
+from hepreco.generation.nanoaod import branches
 from hepreco.generation.presets import MODEL
 from hepreco.generation.production import Production, produce
 from hepreco.generation.records import PartonEvents
