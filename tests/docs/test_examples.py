@@ -9,6 +9,7 @@ PAGES = [
     "docs/how-to/columns.md",
     "docs/how-to/run-on-a-cluster.md",
     "docs/how-to/add-a-process.md",
+    "docs/how-to/generate-events.md",
     "docs/reference/matrix-elements.md",
 ]
 

@@ -13,6 +13,7 @@ from hepreco.cli.generate import make_sample
 from hepreco.config import AnalysisConfig, DatasetConfig, override_files, read_config
 from hepreco.errors import ConfigError, IncompleteRunError, OutputError
 from hepreco.events import Dataset
+from hepreco.generation import is_written
 from hepreco.histograms import write_histograms
 from hepreco.processing import ColumnWriter, ReconstructionProcessor, RunReport, make_executor
 from hepreco.processing import run as run_processor
@@ -104,9 +105,9 @@ def _dataset(name: str, table: DatasetConfig, output: Path) -> Dataset:
         return table.dataset(name, table.files)
     if table.files:
         raise ConfigError(f"dataset {name!r} has both files and a sample", "keep one of them")
-    path = output / "samples" / f"{name}-{table.sample.digest[:12]}.root"
-    if not path.exists():
-        make_sample(table.sample, path)
+    path = output / "samples" / f"{name}.root"
+    if not is_written(table.sample, path):
+        make_sample(table.sample, path, overwrite=True)
     return table.dataset(name, (str(path),))
 
 

@@ -12,7 +12,7 @@ from hepreco.generation.records import CrossSection, DetectorEvents, PartonEvent
 from hepreco.generation.sample import Sample
 from hepreco.generation.sampler import Effort, Sampler, adapt
 from hepreco.generation.topologies import TOPOLOGIES, Topology, TopologySample, sample_topology
-from hepreco.generation.writing import import_lhe, write_sample
+from hepreco.generation.writing import import_lhe, is_written, write_sample
 
 __all__ = [
     "PRESETS",
@@ -40,6 +40,7 @@ __all__ = [
     "find_densities",
     "find_preset",
     "import_lhe",
+    "is_written",
     "measure",
     "produce",
     "radiate",

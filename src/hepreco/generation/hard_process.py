@@ -71,7 +71,7 @@ class HardProcess:
                 f"'{self.process}' needs at least {low:.4g} GeV and can have {high:.4g} GeV: its cross-section is 0",
                 "raise the energy, or loosen the cuts",
             )
-        if low <= 0:
+        if low <= 0 and self.beams.densities:
             raise ConfigError(f"'{self.process}' has no least energy", "cut on pt_min or on the mass_window")
         if len(self.branches) == 1 and not self.branches[0].products:
             raise ConfigError(f"'{self.process}' produces one stable particle", "let it decay")
@@ -98,9 +98,11 @@ class HardProcess:
 
     @cached_property
     def pairs(self) -> tuple[tuple[int, int], ...]:
-        """The partons of the first and of the second beam: every pair that the process stands for."""
+        """The partons of the first and of the second beam: every pair that the process stands for, in protons."""
         first, second = (particle.pdg_id for particle in self.matrix_element.process.incoming)
         pairs = [(first, second)]
+        if not self.beams.densities:
+            return tuple(pairs)
         if self.generations:
             pairs.append((_second_generation(first), _second_generation(second)))
         if self.exchange:

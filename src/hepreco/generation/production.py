@@ -69,7 +69,12 @@ class Production:
 
 
 def produce(
-    sample: Sample, directory: Path, *, workers: int = 1, progress: Callable[[int], None] = lambda _: None
+    sample: Sample,
+    directory: Path,
+    *,
+    workers: int = 1,
+    overwrite: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Production:
     """Make the events of a sample, or go on where it was interrupted.
 
@@ -79,6 +84,8 @@ def produce(
         For what is finished. It may hold batches of the same sample, of any number of events.
     workers
         Processes; the events do not depend on it.
+    overwrite
+        Whether to remove unfinished events of another sample from the directory.
     progress
         Is told how many more events are there.
 
@@ -89,7 +96,7 @@ def produce(
     ConfigError
         A cross-section of zero.
     """
-    _claim(directory, sample)
+    _claim(directory, sample, overwrite=overwrite)
     sampler = _load_sampler(directory, sample) or _adapt(directory, sample)
     tally, made, excess, number = sampler.tally, 0, 0.0, 0
     while made < sample.events and (batch := _find_batch(directory, number)):
@@ -150,10 +157,12 @@ def _batches(
                 future.cancel()
 
 
-def _claim(directory: Path, sample: Sample) -> None:
+def _claim(directory: Path, sample: Sample, *, overwrite: bool) -> None:
     """Make the directory this sample's, or find that it is."""
     owner = directory / "sample"
     try:
+        if overwrite and owner.exists() and owner.read_text() != sample.partons_digest:
+            shutil.rmtree(directory)
         directory.mkdir(parents=True, exist_ok=True)
         if not owner.exists():
             owner.write_text(sample.partons_digest)

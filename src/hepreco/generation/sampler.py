@@ -35,13 +35,13 @@ class Effort:
         To find the largest weights and the cross-section, shared likewise.
     """
 
-    iterations: int = 8
-    points: int = 40_000
-    last: int = 100_000
+    iterations: int = 7
+    points: int = 20_000
+    last: int = 60_000
 
     def shared_by(self, ladders: int) -> "Effort":
         """Of each of several ladders; some are needed in any case."""
-        return replace(self, points=max(5_000, self.points // ladders), last=max(10_000, self.last // ladders))
+        return replace(self, points=max(8_000, self.points // ladders), last=max(15_000, self.last // ladders))
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def write_sample(
     workers
         Processes that make events; these do not depend on it.
     overwrite
-        Whether to replace a file that exists.
+        Whether to replace a file that exists, and unfinished events of another sample beside it.
     progress
         Is told how many more events are made.
 
@@ -56,7 +56,8 @@ def write_sample(
     write = _writer_for(path)
     if path.exists() and not overwrite:
         raise OutputError(f"{path} exists", "choose another name, or ask to overwrite it")
-    production = produce(sample, path.with_name(path.name + ".parts"), workers=workers, progress=progress)
+    directory = path.with_name(path.name + ".parts")
+    production = produce(sample, directory, workers=workers, overwrite=overwrite, progress=progress)
     with _writing(path):
         write(production, sample, path)
     production.discard()
@@ -86,6 +87,14 @@ def import_lhe(source: Path, path: Path, *, detector: Detector, seed: int = 1, o
         )
 
 
+def is_written(sample: Sample, path: Path) -> bool:
+    """Whether a NanoAOD file holds just this sample."""
+    if not path.exists():
+        return False
+    with uproot.open(path) as file:
+        return bool(json.loads(str(file["hepreco"])).get("digest") == sample.digest) if "hepreco" in file else False
+
+
 def _writer_for(path: Path) -> Callable[[Production, Sample, Path], None]:
     if path.suffix == ".root":
         return _write_root
@@ -97,6 +106,7 @@ def _writer_for(path: Path) -> Callable[[Production, Sample, Path], None]:
 def _write_root(production: Production, sample: Sample, path: Path) -> None:
     provenance = {
         **asdict(sample),
+        "digest": sample.digest,
         "title": sample.preset.title,
         "cross_section": production.cross_section.value,
         "cross_section_error": production.cross_section.error,
