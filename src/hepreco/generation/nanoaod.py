@@ -16,16 +16,16 @@ _PYTHIA_STATUS = {-1: 21, 2: 22, 1: 23}
 _COORDINATES = ("pt", "eta", "phi", "mass")
 #: NanoAOD has no branch for the mass of photons.
 _WITHOUT_MASS = ("FsrPhoton", "Photon")
-#: Collections of NanoAOD that hold nothing here, with their references to others: readers expect to find these.
+#: Collections of NanoAOD that hold nothing here, with what readers expect to find there: references to others, charges.
 _EMPTY = {
     "FatJet": ("genJetAK8Idx", "subJetIdx1", "subJetIdx2"),
     "FsrPhoton": ("muonIdx",),
     "GenJetAK8": (),
-    "GenVisTau": ("genPartIdxMother",),
-    "LowPtElectron": ("electronIdx", "genPartIdx", "photonIdx"),
+    "GenVisTau": ("charge", "genPartIdxMother"),
+    "LowPtElectron": ("charge", "electronIdx", "genPartIdx", "photonIdx"),
     "Photon": ("electronIdx", "genPartIdx", "jetIdx"),
     "SubJet": (),
-    "Tau": ("genPartIdx", "jetIdx"),
+    "Tau": ("charge", "genPartIdx", "jetIdx"),
 }
 
 

@@ -22,9 +22,17 @@ def from_pt_eta_phi_mass(
     >>> from_pt_eta_phi_mass(3 * one, zero, zero, 4 * one).tolist()
     [[5.0, 3.0, 0.0, 0.0]]
     """
-    p = pt * torch.cosh(eta)
+    # torch's own hyperbolic functions round the last few elements of a tensor otherwise than the others.
+    grown = torch.exp(eta.abs())
+    p = pt * (grown + 1 / grown) / 2
     energy = torch.sqrt(torch.clamp(p * p + mass * mass.abs(), min=0.0))
-    return torch.stack((energy, pt * torch.cos(phi), pt * torch.sin(phi), pt * torch.sinh(eta)), dim=-1)
+    return torch.stack((energy, pt * torch.cos(phi), pt * torch.sin(phi), pt * _sinh(eta)), dim=-1)
+
+
+def _sinh(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """The hyperbolic sine, which does not depend on where in a tensor x stands."""
+    grown = torch.expm1(x.abs())
+    return torch.sign(x) * 0.5 * (grown + grown / (grown + 1))
 
 
 def to_pt_eta_phi_mass(momenta: Float[Tensor, "*shape 4"]) -> Float[Tensor, "*shape 4"]:
