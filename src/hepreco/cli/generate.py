@@ -38,7 +38,7 @@ def _list_presets(context: click.Context, _: click.Parameter, asked: bool) -> No
     "--cutoff", default=15.0, show_default=True, help="Largest distance of resonances from their poles, in widths."
 )
 @click.option("--pt-min", type=float, help="Least pt of final particles in GeV.")
-@click.option("--eta-max", type=float, help="Largest |eta| of final particles.")
+@click.option("--eta-max", type=float, help="Largest absolute pseudorapidity of final particles.")
 @click.option("--delta-r-min", type=float, help="Least distance of any two final particles.")
 @click.option("--mass-window", type=(float, float), help="Least and largest mass of all final particles in GeV.")
 @click.option("--radiation", default=1.0, show_default=True, help="Mean number of jets of initial-state radiation.")
@@ -74,11 +74,12 @@ def generate(
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="A .root file.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the detector.")
 @click.option("--radiation", default=1.0, show_default=True, help="Mean number of jets of initial-state radiation.")
+@click.option("--shower", is_flag=True, help="By Pythia 8, with anti-kT jets, in place of --radiation.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
-def import_events(source: Path, output: Path, seed: int, radiation: float, overwrite: bool) -> None:
+def import_events(source: Path, output: Path, seed: int, radiation: float, shower: bool, overwrite: bool) -> None:
     """Write the Les Houches event file SOURCE, of any program, in NanoAOD format."""
     detector = Detector(radiation=radiation)
-    events = import_lhe(source, output, detector=detector, seed=seed, overwrite=overwrite)
+    events = import_lhe(source, output, detector=detector, seed=seed, parton_shower=shower, overwrite=overwrite)
     console.print(f"{events} events of {source}: {output}", highlight=False)
 
 

@@ -11,6 +11,8 @@ from hepreco.generation.production import Production, produce
 from hepreco.generation.records import CrossSection, DetectorEvents, PartonEvents
 from hepreco.generation.sample import Sample
 from hepreco.generation.sampler import Effort, Sampler, adapt
+from hepreco.generation.shower import shower
+from hepreco.generation.spanet import read_spanet, spanet_targets
 from hepreco.generation.topologies import TOPOLOGIES, Topology, TopologySample, sample_topology
 from hepreco.generation.writing import import_lhe, is_written, write_sample
 
@@ -46,7 +48,10 @@ __all__ = [
     "radiate",
     "read_lhe",
     "read_lhe_header",
+    "read_spanet",
     "sample_topology",
+    "shower",
+    "spanet_targets",
     "to_objects",
     "write_sample",
 ]

@@ -121,7 +121,7 @@ def to_objects(events: PartonEvents, radiation: Float[Tensor, "event jet 4"], *,
         lepton_particle=torch.where(is_lepton, position, -1),
         missing_momentum=_only(events.momenta, is_neutrino).sum(dim=1)[:, 1:3],
     )
-    return _absorb_leptons(_merge(objects, radius), radius)
+    return absorb_leptons(_merge(objects, radius), radius)
 
 
 def measure(objects: DetectorEvents, detector: Detector, *, seed: int, first: int) -> DetectorEvents:
@@ -251,7 +251,7 @@ def _merge(objects: DetectorEvents, radius: float) -> DetectorEvents:
     return replace(objects, jets=jets, jet_parton=parton, jet_flavour=flavour)
 
 
-def _absorb_leptons(objects: DetectorEvents, radius: float) -> DetectorEvents:
+def absorb_leptons(objects: DetectorEvents, radius: float) -> DetectorEvents:
     """Add leptons to the jet that they are in."""
     if not len(objects):
         return objects

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from itertools import count, islice
 from operator import attrgetter
 from pathlib import Path
@@ -19,7 +20,6 @@ import pylhe
 import torch
 from torch import Tensor
 
-from hepreco._version import __version__
 from hepreco.errors import DatasetError
 from hepreco.generation.records import CrossSection, PartonEvents
 
@@ -185,7 +185,7 @@ def _frame(header: LheHeader) -> pylhe.LHEFile:
                 numProcesses=1,
             ),
             procInfo=[pylhe.LHEProcInfo(cross_section.value, cross_section.error, cross_section.value, procId=1)],
-            generators=[pylhe.LHEGenerator("hepreco", __version__, "")],
+            generators=[pylhe.LHEGenerator("hepreco", version("hepreco"), "")],
         ),
     )
 

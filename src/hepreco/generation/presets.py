@@ -34,6 +34,8 @@ class Preset:
         Which decays the W bosons have, computed as decays to u and d; None leaves them as computed.
     cuts
         At parton level.
+    overweight
+        The fraction of the cross-section by which weights may exceed what an event stands for.
     """
 
     title: str
@@ -42,6 +44,7 @@ class Preset:
     generations: bool = False
     signature: Signature | None = None
     cuts: Cuts = Cuts()
+    overweight: float = 3e-3
 
     def hard_processes(
         self, beams: Beams, *, model: StandardModel = MODEL, cuts: Cuts | None = None, cutoff: float = 15.0

@@ -3,9 +3,9 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from typing import Any
 
-from hepreco._version import __version__
 from hepreco.errors import ConfigError
 from hepreco.generation.beams import Beams
 from hepreco.generation.cuts import Cuts
@@ -84,5 +84,5 @@ class Sample:
 
 
 def _digest(description: dict[str, Any]) -> str:
-    described = json.dumps(description | {"version": __version__}, sort_keys=True)
+    described = json.dumps(description | {"version": version("hepreco")}, sort_keys=True)
     return hashlib.sha256(described.encode()).hexdigest()

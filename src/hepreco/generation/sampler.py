@@ -162,47 +162,62 @@ def adapt(
         A cross-section of zero.
     """
     ladders = [(process, ladder) for process in processes for ladder in range(len(process.ladders))]
-    channels, sums = [], []
+    channels, weights = [], []
     for number, (process, ladder) in enumerate(ladders):
-        channel, tally = _adapt(
-            Channel(process, ladder, Grid.flat(process.dimensions)),
-            effort.shared_by(len(process.ladders)),
-            seed=seed,
-            stream=_ADAPT + number,
-            overweight=overweight,
-        )
+        flat = Channel(process, ladder, Grid.flat(process.dimensions))
+        share = effort.shared_by(len(process.ladders))
+        channel, found = _adapt(flat, share, seed=seed, stream=_ADAPT + number)
         progress((number + 1) / len(ladders))
-        if channel.ceiling > 0:
+        if found.any():
             channels.append(channel)
-            sums.append(tally)
+            weights.append(found)
     if not channels:
         names = ", ".join(f"'{process.process}'" for process in processes)
         raise ConfigError(
             f"no point of {names} passes the cuts: the cross-section is 0", "loosen cuts or raise energies"
         )
-    return Sampler(tuple(channels), Tally(torch.stack(sums)), seed)
+    ceilings = _ceilings(weights, overweight)
+    ready = tuple(replace(channel, ceiling=ceiling) for channel, ceiling in zip(channels, ceilings, strict=True))
+    return Sampler(ready, Tally(torch.stack([_sums(found) for found in weights])), seed)
 
 
-def _adapt(channel: Channel, effort: Effort, *, seed: int, stream: int, overweight: float) -> tuple[Channel, Tensor]:
+def _adapt(channel: Channel, effort: Effort, *, seed: int, stream: int) -> tuple[Channel, Tensor]:
+    """A channel with its grid refined, and weights of points that it was not refined with."""
     width, first = channel.process.dimensions, 0
     for _ in range(effort.iterations):
         u = uniforms(seed=seed, stream=stream, first=first, count=effort.points, width=width)
         channel = replace(channel, grid=channel.grid.refined(u, _in_batches(channel, u)))
         first += effort.points
-    weights = _in_batches(channel, uniforms(seed=seed, stream=stream, first=first, count=effort.last, width=width))
-    return replace(channel, ceiling=_ceiling(weights, overweight)), _sums(weights)
+    return channel, _in_batches(
+        channel, uniforms(seed=seed, stream=stream, first=first, count=effort.last, width=width)
+    )
 
 
 def _in_batches(channel: Channel, u: Tensor) -> Tensor:
     return torch.cat([channel(some).weights for some in u.split(BATCH)])
 
 
-def _ceiling(weights: Tensor, overweight: float) -> float:
-    """The least weight that is exceeded by no more than a fraction of all weights together."""
-    ordered = weights.sort(descending=True).values
-    rank = torch.arange(1, len(ordered) + 1)
-    excess = ordered.cumsum(0) - rank * ordered
-    return float(ordered[int((excess <= overweight * ordered.sum()).sum()) - 1])
+def _ceilings(weights: Sequence[Tensor], overweight: float) -> list[float]:
+    """What each channel's events stand for: a sum as small as the allowed excess over all channels permits.
+
+    The excess Σ ⟨max(w − c, 0)⟩ falls with a channel's ceiling c by the probability to exceed it. Where the sum of
+    ceilings is least for a given excess, that probability is the same in all channels.
+    """
+    total = sum(float(some.mean()) for some in weights)
+    ordered = [some.sort(descending=True).values for some in weights]
+
+    def at(probability: float) -> tuple[list[float], float]:
+        ceilings = [float(some[min(int(probability * len(some)), int((some > 0).sum()) - 1)]) for some in ordered]
+        excess = sum(
+            float((some - ceiling).clamp(min=0).mean()) for some, ceiling in zip(ordered, ceilings, strict=True)
+        )
+        return ceilings, excess
+
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if at(middle)[1] <= overweight * total else (low, middle)
+    return at(low)[0]
 
 
 def _sums(weights: Tensor) -> Tensor:

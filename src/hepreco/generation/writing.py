@@ -4,24 +4,28 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import uproot
 
-from hepreco._version import __version__
 from hepreco.errors import OutputError
 from hepreco.generation.detector import Detector, measure, radiate, to_objects
 from hepreco.generation.lhe import LheHeader, LheWriter, read_lhe, read_lhe_header
 from hepreco.generation.nanoaod import branches
 from hepreco.generation.presets import MODEL
 from hepreco.generation.production import Production, produce
-from hepreco.generation.records import PartonEvents
+from hepreco.generation.records import DetectorEvents, PartonEvents
 from hepreco.generation.sample import Sample
+from hepreco.generation.shower import shower
 
 #: Events are measured and written in blocks of this size.
 _BLOCK: Final = 10_000
+
+#: The hard process, before and after the recoil against radiation, and what a perfect detector sees.
+_Block = tuple[PartonEvents, PartonEvents, DetectorEvents]
 
 
 def write_sample(
@@ -64,11 +68,27 @@ def write_sample(
     return production
 
 
-def import_lhe(source: Path, path: Path, *, detector: Detector, seed: int = 1, overwrite: bool = False) -> int:
+def import_lhe(
+    source: Path,
+    path: Path,
+    *,
+    detector: Detector,
+    seed: int = 1,
+    parton_shower: bool = False,
+    overwrite: bool = False,
+) -> int:
     """Write a Les Houches event file, of any program, as NanoAOD; returns the number of events.
+
+    Parameters
+    ----------
+    parton_shower
+        Whether jets are those of :func:`~hepreco.generation.shower.shower`; otherwise there is one for every parton,
+        and for every one that the detector's parameters radiate.
 
     Raises
     ------
+    ConfigError
+        A parton shower, and Pythia or FastJet is not installed.
     DatasetError
         The file is damaged; nothing is left under the name of the output.
     OutputError
@@ -79,12 +99,11 @@ def import_lhe(source: Path, path: Path, *, detector: Detector, seed: int = 1, o
     if path.exists() and not overwrite:
         raise OutputError(f"{path} exists", "choose another name, or ask to overwrite it")
     header = read_lhe_header(source)
-    provenance = {"source": source.name, "process": header.process, "seed": seed}
+    provenance = {"source": source.name, "process": header.process, "seed": seed, "parton_shower": parton_shower}
     cross_section = {"cross_section": header.cross_section.value, "cross_section_error": header.cross_section.error}
+    simulated = _showered(source, detector, seed) if parton_shower else _parametrised(read_lhe(source), detector, seed)
     with _writing(path):
-        return _write_nanoaod(
-            read_lhe(source), path, detector=detector, seed=seed, provenance=provenance | cross_section
-        )
+        return _write_nanoaod(simulated, path, detector=detector, seed=seed, provenance=provenance | cross_section)
 
 
 def is_written(sample: Sample, path: Path) -> bool:
@@ -113,7 +132,7 @@ def _write_root(production: Production, sample: Sample, path: Path) -> None:
         "efficiency": production.efficiency,
         "overweight": production.overweight,
     }
-    blocks = production.blocks(_BLOCK)
+    blocks = _parametrised(production.blocks(_BLOCK), sample.detector, sample.seed)
     _write_nanoaod(blocks, path, detector=sample.detector, seed=sample.seed, provenance=provenance)
 
 
@@ -131,17 +150,29 @@ def _write_lhe(production: Production, sample: Sample, path: Path) -> None:
             writer.write(events)
 
 
+def _parametrised(blocks: Iterable[PartonEvents], detector: Detector, seed: int) -> Iterator[_Block]:
+    first = 0
+    for events in blocks:
+        recoiled, radiation = radiate(events, detector, seed=seed, first=first)
+        yield events, recoiled, to_objects(recoiled, radiation, radius=detector.jet_radius)
+        first += len(events)
+
+
+def _showered(source: Path, detector: Detector, seed: int) -> Iterator[_Block]:
+    """Jets are found from half the least pt, so that none is missed that is measured higher than it is."""
+    for events, objects in shower(source, seed=seed, radius=detector.jet_radius, pt_min=detector.jet_pt_min / 2):
+        yield events, events, objects
+
+
 def _write_nanoaod(
-    blocks: Iterable[PartonEvents], path: Path, *, detector: Detector, seed: int, provenance: Mapping[str, Any]
+    blocks: Iterable[_Block], path: Path, *, detector: Detector, seed: int, provenance: Mapping[str, Any]
 ) -> int:
     """Write events with what a detector sees of them; returns how many."""
     partial = path.with_name(path.name + ".partial")
     first, weights = 0, 0.0
     with uproot.recreate(partial) as file:
         tree = None
-        for events in blocks:
-            recoiled, radiation = radiate(events, detector, seed=seed, first=first)
-            objects = to_objects(recoiled, radiation, radius=detector.jet_radius)
+        for events, recoiled, objects in blocks:
             measured = measure(objects, detector, seed=seed, first=first)
             columns = branches(events, recoiled, objects, measured, first=first)
             if tree is None:
@@ -154,7 +185,7 @@ def _write_nanoaod(
             "genEventCount": np.array([first], dtype=np.int64),
             "genEventSumw": np.array([weights]),
         }
-        file["hepreco"] = json.dumps({**provenance, "version": __version__})
+        file["hepreco"] = json.dumps({**provenance, "version": version("hepreco")})
     partial.replace(path)
     return first
 

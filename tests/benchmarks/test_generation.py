@@ -1,0 +1,36 @@
+"""Unweighted events per second and core, unweighting efficiency, and cross-section of every sample."""
+
+import time
+
+import pytest
+
+from hepreco.generation import PRESETS, Beams, adapt, find_densities, find_preset
+from hepreco.generation.parton_level import make_batch
+from hepreco.generation.presets import MODEL
+from hepreco.generation.sampler import BATCH
+
+pytestmark = pytest.mark.bench
+SET = "NNPDF23_lo_as_0130_qed"
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset(name, one_thread):
+    preset = find_preset(name)
+    processes = preset.hard_processes(Beams(13_000.0, find_densities(SET)), model=MODEL)
+    start = time.perf_counter()
+    sampler = adapt(processes, seed=1, overweight=preset.overweight)
+    adapted = time.perf_counter()
+    made, excess, tally, batch = 0, 0.0, sampler.tally, 0
+    while batch < 2 or time.perf_counter() - adapted < 10:
+        events = make_batch(sampler, batch * BATCH, labels=preset.labels)
+        made, excess, tally, batch = made + len(events.events), excess + events.excess, tally + events.tally, batch + 1
+    seconds = time.perf_counter() - adapted
+    label = preset.labels(processes[0])
+    factor = (label.factor if label else 1.0) * 1000
+    found = tally.cross_section
+    print(
+        f"\n{name:20} {made / seconds:8.0f} events/s, efficiency {made / (batch * BATCH):.4f}, "
+        f"overweight {excess / (made + excess):.4f}, adapted in {adapted - start:.1f} s, "
+        f"σ = {found.value * factor:.4g} ± {found.error * factor:.2g} fb"
+    )
+    assert made > 0
