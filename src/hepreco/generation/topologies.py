@@ -143,7 +143,7 @@ def sample_topology(
 
     Example
     -------
-    >>> sample = sample_topology("semi-visible", events=3, seed=1, parameters=(400, 100))
+    >>> sample = sample_topology("semi-visible", events=3, seed=1, parameters=(400.0, 100.0))
     >>> sample.inputs.shape, sample.parameters.tolist()[0]
     (torch.Size([3, 6]), [400.0, 100.0])
     """
