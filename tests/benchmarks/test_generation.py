@@ -18,7 +18,7 @@ def test_every_preset(name, one_thread):
     preset = find_preset(name)
     processes = preset.hard_processes(Beams(13_000.0, find_densities(SET)), model=MODEL)
     start = time.perf_counter()
-    sampler = adapt(processes, seed=1, overweight=preset.overweight)
+    sampler = adapt(processes, seed=1, effort=preset.effort, overweight=preset.overweight)
     adapted = time.perf_counter()
     made, excess, tally, batch = 0, 0.0, sampler.tally, 0
     while batch < 2 or time.perf_counter() - adapted < 10:

@@ -11,6 +11,7 @@ from hepreco.generation.beams import Beams
 from hepreco.generation.cuts import Cuts
 from hepreco.generation.hard_process import HardProcess
 from hepreco.generation.labels import Labels, Signature
+from hepreco.generation.sampler import Effort
 
 #: MadGraph's default parameters, with α_s(m_Z) of the parton densities NNPDF2.3 LO.
 MODEL: Final = StandardModel(alpha_s=0.13)
@@ -36,6 +37,8 @@ class Preset:
         At parton level.
     overweight
         The fraction of the cross-section by which weights may exceed what an event stands for.
+    effort
+        How long to adapt before events are made.
     """
 
     title: str
@@ -45,6 +48,7 @@ class Preset:
     signature: Signature | None = None
     cuts: Cuts = Cuts()
     overweight: float = 3e-3
+    effort: Effort = Effort()
 
     def hard_processes(
         self, beams: Beams, *, model: StandardModel = MODEL, cuts: Cuts | None = None, cutoff: float = 15.0
@@ -82,7 +86,11 @@ def _initial_states(rest: str) -> tuple[str, ...]:
 def _scattering(title: str, plus: str = "", minus: str = "") -> Preset:
     process = f"u u > w+{plus} w-{minus} u u QCD=0, {_PLUS}, {_MINUS}"
     return Preset(
-        f"uu → W⁺W⁻uu, {title}, all hadronic", (process,), cuts=Cuts(pt_min=20.0, eta_max=5.0, delta_r_min=0.4)
+        f"uu → W⁺W⁻uu, {title}, all hadronic",
+        (process,),
+        cuts=Cuts(pt_min=20.0, eta_max=5.0, delta_r_min=0.4),
+        overweight=1e-2,  # its weights have long tails: a third of this would cost three times as many trials
+        effort=Effort(iterations=10, points=240_000, last=480_000),
     )
 
 

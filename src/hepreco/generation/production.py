@@ -176,7 +176,8 @@ def _claim(directory: Path, sample: Sample, *, overwrite: bool) -> None:
 
 
 def _adapt(directory: Path, sample: Sample) -> Sampler:
-    sampler = adapt(sample.hard_processes(), seed=sample.seed, overweight=sample.preset.overweight)
+    preset = sample.preset
+    sampler = adapt(sample.hard_processes(), seed=sample.seed, effort=preset.effort, overweight=preset.overweight)
     processes = sampler.processes
     tensors = {
         "process": torch.tensor([processes.index(channel.process) for channel in sampler.channels]),
