@@ -29,6 +29,7 @@ from hepreco.weights import Manifest, save_weights
 @click.option("--epochs", type=click.IntRange(min=1), default=200, show_default=True)
 @click.option("--batch-size", type=click.IntRange(min=1), default=512, show_default=True)
 @click.option("--learning-rate", type=float, default=1e-3, show_default=True)
+@click.option("--schedule", type=click.Choice(["constant", "cosine"]), default="constant", show_default=True)
 @click.option("--patience", type=click.IntRange(min=1), default=20, show_default=True)
 @click.option("--validation-fraction", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.1)
 @click.option("--seed", type=int, default=1, show_default=True)

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from torch import Tensor
 
@@ -91,6 +92,8 @@ class TrainingOptions:
         Events per optimiser step.
     learning_rate
         Of Adam.
+    schedule
+        ``constant``, or ``cosine``: the learning rate falls to zero over the epochs.
     patience
         Stop after that many epochs without a lower validation loss.
     validation_fraction
@@ -106,6 +109,7 @@ class TrainingOptions:
     epochs: int = 200
     batch_size: int = 512
     learning_rate: float = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"
     patience: int = 20
     validation_fraction: float = 0.1
     seed: int = 1

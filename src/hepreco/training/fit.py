@@ -70,6 +70,8 @@ def fit(
     progress = stored.restore(network, optimizer, generator) if stored else FitResult()
     training, validation = ([tensor.to(device) for tensor in sample] for sample in (training, validation))
     while progress.epochs < options.epochs and progress.epochs - progress.best_epoch < options.patience:
+        for group in optimizer.param_groups:
+            group["lr"] = _learning_rate(options, progress.epochs)
         losses = {
             "training_loss": _train(network, loss, training, optimizer, generator, batch_size=options.batch_size),
             "validation_loss": _measure(network, loss, validation, batch_size=options.batch_size),
@@ -82,6 +84,13 @@ def fit(
     network.load_state_dict(progress.best)
     network.eval()
     return progress
+
+
+def _learning_rate(options: TrainingOptions, epoch: int) -> float:
+    """Of an epoch, counted from 0."""
+    if options.schedule == "constant":
+        return options.learning_rate
+    return options.learning_rate * (1 + math.cos(math.pi * epoch / options.epochs)) / 2
 
 
 def _train(

@@ -1,0 +1,19 @@
+"""Which particle came from which parton, by the matrix element: exact and learned."""
+
+from collections.abc import Callable
+from typing import Final
+
+from hepreco import Reconstructor, hookimpl
+from hepreco_me_assigner.hypothesis import PROCESSES, Hypothesis
+from hepreco_me_assigner.potential import Potential
+from hepreco_me_assigner.reconstructor import MatrixElementAssigner
+
+HEPRECO_API_VERSION: Final = 1
+
+__all__ = ["HEPRECO_API_VERSION", "PROCESSES", "Hypothesis", "MatrixElementAssigner", "Potential"]
+
+
+@hookimpl
+def hepreco_register_reconstructors(register: Callable[[str, type[Reconstructor]], None]) -> None:
+    """Offer the assigner under the name that configurations use."""
+    register("me-assigner", MatrixElementAssigner)

@@ -1,0 +1,23 @@
+"""From objects in the laboratory to massless partons in their centre of mass."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from hepreco.kinematics import boost
+
+
+def partonic(momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch leg 4"]:
+    """Massless momenta of the same directions and |p|, in the centre of mass of all together.
+
+    The energies, not the directions, of jets are what their masses change least.
+    """
+    massless = _massless(momenta)
+    total = massless.sum(dim=-2, keepdim=True)
+    velocity = -total[..., 1:] / total[..., :1]
+    return _massless(boost(massless, velocity=velocity.expand(*momenta.shape[:-1], 3)))
+
+
+def _massless(momenta: Tensor) -> Tensor:
+    result = momenta.clone()
+    result[..., 0] = momenta[..., 1:].norm(dim=-1)
+    return result

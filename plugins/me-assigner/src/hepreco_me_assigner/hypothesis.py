@@ -1,0 +1,208 @@
+"""A process as the assigner sees it: its matrix element, and which final legs come from which resonance."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import permutations
+from types import MappingProxyType
+from typing import Final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from hepreco.amplitudes import MatrixElement, Particle, Process, StandardModel, parse_process
+from hepreco.amplitudes.model import as_float
+from hepreco.errors import ConfigError
+
+_TOP, _ANTITOP = "(t > b w+, w+ > u d~)", "(t~ > b~ w-, w- > u~ d)"
+_PAIR: Final = f"{_TOP}, {_ANTITOP}"
+_PLUS, _MINUS = "w+ > u d~", "w- > u~ d"
+
+#: The processes of arXiv:2507.13447, by name.
+PROCESSES: Final = MappingProxyType(
+    {
+        "ttbar": f"g g > t t~, {_PAIR}",
+        "ttw": f"u d~ > t t~ w+, {_PAIR}, {_PLUS}",
+        "tttt": f"g g > t t~ t t~ QED=0, {_PAIR}, {_PAIR}",
+        "wwuu": f"u u > w+ w- u u QCD=0, {_PLUS}, {_MINUS}",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Resonance:
+    """A propagator: final legs (positions within its branch) that it decays to, pole mass and width in GeV."""
+
+    particle: Particle
+    legs: tuple[int, ...]
+    mass: float
+    width: float
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One particle of the production with all that it becomes.
+
+    Parameters
+    ----------
+    legs
+        Its final legs, counted among all final legs of the process.
+    resonances
+        Outermost first; their legs are positions within this branch.
+    cascades
+        For each fermion that decays to a fermion and a W to two fermions, the positions (within this branch) of that
+        fermion, and of the up-like and the down-like product of the W.
+    """
+
+    legs: tuple[int, ...]
+    resonances: tuple[Resonance, ...]
+    cascades: tuple[tuple[int, int, int], ...]
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """Branches of one shape have the same :meth:`Hypothesis.log_decay` of the same momenta."""
+        return len(self.legs), tuple((r.legs, r.mass, r.width) for r in self.resonances), self.cascades
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A process of massless final particles, for which objects are searched.
+
+    Parameters
+    ----------
+    process
+        In MadGraph's syntax, or a name of :data:`PROCESSES`.
+    model
+        Masses, widths, couplings. Wide resonances stand for badly measured ones.
+
+    Raises
+    ------
+    ConfigError
+        A final particle has a mass in this model, or there are not two incoming ones.
+    """
+
+    process: str
+    model: StandardModel = field(default_factory=lambda: StandardModel(m_b=0.0, alpha_s=0.13))
+
+    def __post_init__(self) -> None:
+        heavy = [particle.name for particle in self.parsed.final if self.model.mass(particle) > 0]
+        if heavy or len(self.parsed.incoming) != 2:
+            raise ConfigError(
+                f"cannot assign objects to {self.process!r}: {', '.join(heavy) or 'one incoming particle'}",
+                "give a process of two partons with decays down to massless particles, in a model with m_b=0",
+            )
+
+    @cached_property
+    def parsed(self) -> Process:
+        """The process."""
+        return parse_process(PROCESSES.get(self.process, self.process))
+
+    @cached_property
+    def matrix_element(self) -> MatrixElement:
+        """Its squared matrix element."""
+        return MatrixElement(self.parsed, model=self.model)
+
+    @property
+    def legs(self) -> int:
+        """How many final legs there are."""
+        return len(self.parsed.final)
+
+    @cached_property
+    def branches(self) -> tuple[Branch, ...]:
+        """One for every particle of the production, in order."""
+        branches, first = [], 0
+        for leg in self.parsed.outgoing:
+            size = len(leg.decay.final) if leg.decay else 1
+            resonances, cascades = _walk(leg.decay, 0, self.model) if leg.decay else ((), ())
+            branches.append(Branch(tuple(range(first, first + size)), resonances, cascades))
+            first += size
+        return tuple(branches)
+
+    @cached_property
+    def labellings(self) -> Int[Tensor, "labelling branch"]:
+        """Orders of the branches that exchange some of one shape, but none that the process cannot tell apart."""
+        branches, outgoing = self.branches, self.parsed.outgoing
+        seen, kept = set(), []
+        for order in permutations(range(len(branches))):
+            if any(branches[a].shape != branches[b].shape for a, b in enumerate(order)):
+                continue
+            key = frozenset((str(outgoing[leg]), source) for leg, source in enumerate(order))
+            if key not in seen:
+                seen.add(key)
+                kept.append(order)
+        return torch.tensor(kept)
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether the two incoming partons are of one kind."""
+        return len(set(self.parsed.incoming)) == 1
+
+    def log_decay(self, branch: Branch, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch"]:
+        """What |M|² says of a branch alone: ln of its Breit-Wigner factors, and of unpolarised V−A decays.
+
+        For t → b W, W → u d̄ the latter is (p_t·p_d̄)(p_b·p_u). Constants are left out.
+        """
+        total = momenta.new_zeros(momenta.shape[:-2])
+        for resonance in branch.resonances:
+            square = _square(momenta[..., list(resonance.legs), :].sum(dim=-2))
+            pole = resonance.mass**2
+            total = total - torch.log((square - pole) ** 2 + pole * resonance.width**2)
+        for fermion, up, down in branch.cascades:
+            parent = momenta[..., [fermion, up, down], :].sum(dim=-2)
+            contractions = _dot(parent, momenta[..., down, :]) * _dot(momenta[..., fermion, :], momenta[..., up, :])
+            total = total + torch.log(contractions.clamp(min=1e-12))
+        return total
+
+    def log_me2(self, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch"]:
+        """ln|M|² of balanced massless final momenta in their centre of mass, in the order of the process.
+
+        Where the incoming partons differ, |M|² is the sum over both ways in which they can come.
+        """
+        way = self.matrix_element.log(torch.cat((beams(momenta), momenta), dim=-2))
+        if self.is_symmetric:
+            return way
+        other = self.matrix_element.log(torch.cat((beams(momenta).flip(-2), momenta), dim=-2))
+        return torch.logaddexp(way, other)
+
+
+def beams(momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch 2 4"]:
+    """The incoming partons, along the z axis, of final momenta in their centre of mass."""
+    energy = momenta[..., 0].sum(dim=-1) / 2
+    zero = torch.zeros_like(energy)
+    return torch.stack(
+        (torch.stack((energy, zero, zero, energy), dim=-1), torch.stack((energy, zero, zero, -energy), dim=-1)), dim=-2
+    )
+
+
+def _walk(
+    process: Process, first: int, model: StandardModel
+) -> tuple[tuple[Resonance, ...], tuple[tuple[int, int, int], ...]]:
+    """The resonance that decays in this way, and those that it decays to."""
+    mother = process.incoming[0]
+    legs = tuple(range(first, first + len(process.final)))
+    resonances = [Resonance(mother, legs, as_float(model.mass(mother)), as_float(model.width(mother)))]
+    cascades: list[tuple[int, int, int]] = []
+    position = first
+    for leg in process.outgoing:
+        if leg.decay:
+            inner, nested = _walk(leg.decay, position, model)
+            resonances += inner
+            cascades += nested
+        position += len(leg.decay.final) if leg.decay else 1
+    starts = [first + sum(len(x.decay.final) if x.decay else 1 for x in process.outgoing[:i]) for i in (0, 1)]
+    for here, there in ((0, 1), (1, 0)):
+        if len(process.outgoing) != 2:
+            break
+        fermion, boson = process.outgoing[here], process.outgoing[there]
+        if fermion.decay is None and boson.decay and boson.particle.name in ("w+", "w-") and mother.spin == "fermion":
+            down = next(i for i, particle in enumerate(boson.decay.final) if particle.pdg_id % 2)
+            cascades.append((starts[here], starts[there] + 1 - down, starts[there] + down))
+    return tuple(resonances), tuple(cascades)
+
+
+def _dot(one: Tensor, other: Tensor) -> Tensor:
+    return one[..., 0] * other[..., 0] - (one[..., 1:] * other[..., 1:]).sum(dim=-1)
+
+
+def _square(momentum: Tensor) -> Tensor:
+    return _dot(momentum, momentum)

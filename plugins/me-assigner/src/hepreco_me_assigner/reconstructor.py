@@ -1,0 +1,317 @@
+"""The reconstructor: its options, its inputs, its outputs, and how its policy is trained."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from math import log
+from pathlib import Path
+from typing import Final, Literal, cast, final
+
+import torch
+from torch import Tensor
+
+from hepreco import Column, EventBatch, InputSpec, ObjectSpec, Reconstructor
+from hepreco.amplitudes import StandardModel
+from hepreco.errors import ConfigError
+from hepreco.kinematics import pt
+from hepreco.plugin import Axis, Checkpoint, Trainable, TrainingOptions
+from hepreco.training import fit, initialised, split
+from hepreco.weights import load_network, read_manifest
+from hepreco.weights.manifest import Option
+from hepreco_me_assigner.frames import partonic
+from hepreco_me_assigner.hypothesis import PROCESSES, Hypothesis
+from hepreco_me_assigner.potential import Potential
+from hepreco_me_assigner.search import Bounds, candidates, evaluate, measured_bounds
+from hepreco_me_assigner.solvers import Problem, Solution, beam, exact, greedy, marginal, policy
+
+PACKAGED: Final = Path(__file__).parent / "weights"
+#: Events that are worked on together, to bound memory.
+EVENTS_AT_A_TIME: Final = 256
+#: Names of columns for resonances.
+_NAMES: Final = {"t": "top", "w": "w", "z": "z", "h": "higgs"}
+_AXES: Final = {"top": Axis(50, 100.0, 300.0), "w": Axis(50, 30.0, 130.0), "z": Axis(50, 40.0, 140.0)}
+_LABELS: Final = {"top": "$m_{jjj}$", "w": "$m_{jj}$", "z": "$m_{jj}$"}
+
+
+@final
+@dataclass(frozen=True)
+class MatrixElementAssigner(Reconstructor, Trainable):
+    """Assign objects to the final legs of a process by its tree-level |M|², without any labels.
+
+    Parameters
+    ----------
+    process
+        ``ttbar``, ``ttw``, ``tttt``, ``wwuu``, or any process in MadGraph's syntax whose final particles are quarks
+        or gluons.
+    solver
+        ``exact``: the largest |M|², with a certificate. ``marginal``: the topology of largest posterior probability.
+        ``policy``: a trained network alone, no |M|². ``beam``: the network proposes, |M|² decides. ``greedy``: exchange
+        two objects as long as |M|² grows.
+    collection, where, at_most
+        The objects: at parton level ``LHEPart`` with ``where = ["status == 1"]``. Of more than ``at_most`` those of
+        largest pt.
+    top_width, w_width
+        Widths (GeV) in place of natural ones, for measured objects; about the resolution of the mass.
+    b_tag, b_tag_threshold, b_efficiency, light_efficiency
+        A discriminator of the objects, and how often b quarks and others are above a threshold; ``None`` ignores tags.
+    calls
+        At most that many |M|² per event; for ``marginal`` just as many, and as many assignments for ``policy`` and
+        ``beam`` to choose from.
+    beam
+        How many assignments the policy proposes.
+    hidden
+        Sizes of the network's layers, for training.
+    weights_directory
+        Where the trained weights are; ``None`` takes those that come with the plugin.
+
+    References
+    ----------
+    arXiv:2507.13447, for the idea that |M|² is all the supervision that assignments need.
+    """
+
+    process: str = "ttbar"
+    solver: Literal["exact", "marginal", "policy", "beam", "greedy"] = "exact"
+    collection: str = "Jet"
+    where: tuple[str, ...] = ("pt > 30", "|eta| < 2.4")
+    at_most: int = 8
+    top_width: float | None = None
+    w_width: float | None = None
+    b_tag: str | None = None
+    b_tag_threshold: float = 0.2783
+    b_efficiency: float = 0.77
+    light_efficiency: float = 0.02
+    calls: int = 64
+    beam: int = 12
+    hidden: tuple[int, ...] = (256, 256, 256)
+    weights_directory: str | None = None
+
+    def __post_init__(self) -> None:
+        legs = self.hypothesis.legs
+        if not legs <= self.at_most <= 16:
+            raise ConfigError(f"me-assigner: at_most = {self.at_most}", f"give {legs} to 16 objects")
+        if any(abs(particle.colour) not in (3, 8) for particle in self.hypothesis.parsed.final):
+            raise ConfigError(f"me-assigner: {self.process!r} has final particles that are no jets", "decay to quarks")
+        if self._needs_weights and (self.top_width or self.w_width):
+            raise ConfigError(f"me-assigner: {self.solver} is trained with natural widths", "leave the widths out")
+        if min(self.calls, self.beam) < 1 or not all(0 < x < 1 for x in (self.b_efficiency, self.light_efficiency)):
+            raise ConfigError("me-assigner: calls, beam or an efficiency is out of range", "give positive numbers")
+
+    @property
+    def hypothesis(self) -> Hypothesis:
+        """The process with these widths."""
+        return _hypothesis(self.process, self.top_width, self.w_width)
+
+    @property
+    def inputs(self) -> InputSpec:
+        """Objects of one collection."""
+        features = (self.b_tag,) if self.b_tag else ()
+        return InputSpec(
+            (
+                ObjectSpec(
+                    self.collection,
+                    self.where,
+                    at_least=self.hypothesis.legs,
+                    at_most=self.at_most,
+                    features=features,
+                ),
+            )
+        )
+
+    @property
+    def outputs(self) -> tuple[Column, ...]:
+        """ln|M|², the object of every leg in the order of the process, resonances, and what the solver knows."""
+        kinds = self._resonances
+        peaks = (
+            Column(name, "four-vector", per=len(legs), unit="GeV", label=_LABELS.get(name, ""), axis=_AXES.get(name))
+            for name, legs in kinds.items()
+        )
+        return (
+            Column("log_me2", label=r"$\ln|M|^2$", axis=Axis(1000, -150.0, 50.0)),
+            *peaks,
+            Column("leg_index", "index", per=self.hypothesis.legs),
+            Column("certified"),
+            Column("calls"),
+            Column("probability", label="posterior probability", axis=Axis(50, 0.0, 1.0)),
+            Column("b_probability", per=self.collection),
+        )
+
+    @property
+    def weights(self) -> Path | None:
+        """The directory of the trained weights; none where the solver needs none."""
+        if not self._needs_weights:
+            return None
+        return PACKAGED / self.process if self.weights_directory is None else Path(self.weights_directory)
+
+    @property
+    def network(self) -> dict[str, Option]:
+        """The keyword arguments that build the network of these options."""
+        return {"process": self.process, "hidden": list(self.hidden)}
+
+    def setup(self, device: str) -> None:
+        """Build the matrix element; load the weights."""
+        _ = self.hypothesis.matrix_element
+        if self._needs_weights:
+            self._potential(torch.empty(0, device=device).device)
+
+    def reconstruct(self, batch: EventBatch) -> Mapping[str, Tensor]:
+        """The assignment of every event."""
+        jets = batch.objects_ordered_by(pt(batch.momenta), at_most=self.at_most)
+        size, legs = len(batch), self.hypothesis.legs
+        found = {
+            "log_me2": batch.momenta.new_full((size,), torch.nan),
+            "leg_index": batch.index.new_full((size, legs), -1),
+            "certified": batch.momenta.new_full((size,), torch.nan),
+            "calls": batch.momenta.new_full((size,), torch.nan),
+            "probability": batch.momenta.new_full((size,), torch.nan),
+            "b_probability": batch.momenta.new_full(batch.mask.shape, torch.nan),
+            **{
+                name: batch.momenta.new_full((size, len(members), 4), torch.nan)
+                for name, members in self._resonances.items()
+            },
+        }
+        count = jets.mask.sum(dim=1)
+        for number in count.unique().tolist():
+            for events in torch.nonzero(count == number)[:, 0].split(EVENTS_AT_A_TIME):
+                some = jets[events]
+                momenta, index = some.momenta[:, :number], some.index[:, :number]
+                solution = self._solve(Problem(self.hypothesis, momenta, self._prior(some, number)))
+                assigned = momenta.gather(1, solution.objects[..., None].expand(-1, -1, 4))
+                found["log_me2"][events] = solution.log_me2
+                found["leg_index"][events] = index.gather(1, solution.objects)
+                found["certified"][events] = solution.certified
+                found["calls"][events] = solution.calls.to(momenta.dtype)
+                found["probability"][events] = solution.probability
+                found["b_probability"][events] = self._per_slot(solution, index, batch.index[events])
+                for name, members in self._resonances.items():
+                    found[name][events] = torch.stack([assigned[:, list(m)].sum(dim=1) for m in members], dim=1)
+        return found
+
+    def train(
+        self, samples: EventBatch, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]
+    ) -> Checkpoint:
+        """Fit the potential to |M|² of the assignments that the policy has to choose from; no labels are used.
+
+        Their errors count with |M|²^(1/4) relative to the best one's, and at least 2 %.
+        """
+        training, validation = split(samples, fraction=options.validation_fraction, seed=options.seed)
+        network = initialised(self.build_network, seed=options.seed)
+        tables = [self._table(part, network) for part in (training, validation)]
+        network.standardise(*tables[0][:2])
+        result = fit(network, _loss, training=tables[0], validation=tables[1], options=options, report=report)
+        bounds = measured_bounds(
+            self.hypothesis, _momenta(training, self.hypothesis.legs)[:2000], candidates_per_event=self.calls
+        )
+        metrics = {
+            "training_loss": result.training_loss[result.best_epoch - 1],
+            "validation_loss": result.best_loss,
+            "best_epoch": float(result.best_epoch),
+            "epochs": float(result.epochs),
+            "training_events": float(len(training)),
+            "validation_events": float(len(validation)),
+            "bound_overall": bounds.overall,
+            "bound_within": bounds.within,
+        }
+        return Checkpoint(tensors=result.best, network=self.network, metrics=metrics, history=result.history)
+
+    def build_network(self) -> Potential:
+        """Build an untrained network of these options."""
+        return Potential(process=self.process, hidden=self.hidden)
+
+    @property
+    def _needs_weights(self) -> bool:
+        return self.solver in ("policy", "beam")
+
+    @property
+    def _resonances(self) -> dict[str, list[tuple[int, ...]]]:
+        """Columns of four-vectors, and the legs of each entry."""
+        found: dict[str, list[tuple[int, ...]]] = {}
+        for branch in self.hypothesis.branches:
+            for resonance in branch.resonances:
+                name = resonance.particle.name.rstrip("+-~")
+                legs = tuple(branch.legs[position] for position in resonance.legs)
+                found.setdefault(_NAMES.get(name, name), []).append(legs)
+        return found
+
+    def _solve(self, problem: Problem) -> Solution:
+        match self.solver:
+            case "exact":
+                return exact(problem, bounds=self._bounds, at_most=max(self.calls, 2048))
+            case "marginal":
+                return marginal(problem, at_most=self.calls)
+            case "greedy":
+                return greedy(problem)
+            case "policy":
+                return policy(problem, self._potential(problem.momenta.device), at_most=self.calls)
+            case "beam":
+                potential = self._potential(problem.momenta.device)
+                return beam(problem, potential, at_most=self.calls, width=self.beam)
+
+    def _potential(self, device: torch.device) -> Potential:
+        directory = cast("Path", self.weights)
+        potential = cast("Potential", load_network(Potential, directory=directory, device=str(device)))
+        if potential.process != self.process:
+            raise ConfigError(
+                f"me-assigner: the weights in {directory} are of {potential.process!r}, not of {self.process!r}",
+                "choose weights of this process, or train them",
+            )
+        return potential
+
+    @property
+    def _bounds(self) -> Bounds:
+        """Measured in training; infinite, so that nothing is ever certified, where there is none."""
+        directory = PACKAGED / self.process if self.weights_directory is None else Path(self.weights_directory)
+        if self.process not in PROCESSES and self.weights_directory is None:
+            return Bounds(float("inf"), float("inf"))
+        metrics = read_manifest(directory).metrics
+        return Bounds(metrics["bound_overall"], metrics["bound_within"])
+
+    def _prior(self, batch: EventBatch, number: int) -> Tensor | None:
+        """Ln P(tagged or not | leg)."""
+        if self.b_tag is None:
+            return None
+        tagged = batch.features[self.b_tag][:, :number] > self.b_tag_threshold
+        legs = [abs(particle.pdg_id) == 5 for particle in self.hypothesis.parsed.final]
+        columns = []
+        for is_b in legs:
+            efficiency = self.b_efficiency if is_b else self.light_efficiency
+            columns.append(torch.where(tagged, log(efficiency), log(1 - efficiency)).to(batch.momenta.dtype))
+        return torch.stack(columns, dim=-1)
+
+    def _per_slot(self, solution: Solution, index: Tensor, slots: Tensor) -> Tensor:
+        """Probability to be a b quark, of the objects in the slots of the batch."""
+        legs = [i for i, particle in enumerate(self.hypothesis.parsed.final) if abs(particle.pdg_id) == 5]
+        probability = solution.on_leg[..., legs].sum(dim=-1)
+        same = (slots[:, :, None] == index[:, None, :]) & (slots >= 0)[:, :, None]
+        found = torch.where(same, probability[:, None, :], 0.0).sum(dim=2)
+        return torch.where(same.any(dim=2), found, torch.nan)
+
+    def _table(self, batch: EventBatch, network: Potential) -> tuple[Tensor, Tensor, Tensor]:
+        """Features, ln|M|² − score and weights of the candidates of every event."""
+        rows: list[tuple[Tensor, Tensor, Tensor]] = []
+        for momenta in _momenta(batch, self.hypothesis.legs).split(EVENTS_AT_A_TIME):
+            found = candidates(self.hypothesis, momenta, at_most=self.calls)
+            events = torch.arange(len(momenta))[:, None, None]
+            value = evaluate(self.hypothesis, momenta, found.objects)
+            weight = ((value - value.amax(dim=1, keepdim=True)) / 4).exp().clamp(min=0.02)
+            features = network.features(partonic(momenta[events, found.objects]))
+            rows.append((features.float(), (value - found.score).float(), weight.float()))
+        return cast("tuple[Tensor, Tensor, Tensor]", tuple(map(torch.cat, zip(*rows, strict=True))))
+
+
+def _momenta(batch: EventBatch, number: int) -> Tensor:
+    return batch.objects_ordered_by(pt(batch.momenta), at_most=number).momenta
+
+
+def _loss(network: Potential, features: Tensor, excess: Tensor, weight: Tensor) -> Tensor:
+    loss: Tensor = (weight * (network(features) - excess) ** 2).mean()
+    return loss
+
+
+@cache
+def _hypothesis(process: str, top_width: float | None, w_width: float | None) -> Hypothesis:
+    model = StandardModel(m_b=0.0, alpha_s=0.13)
+    if top_width is not None:
+        model = replace(model, width_t=top_width)
+    if w_width is not None:
+        model = replace(model, width_w=w_width)
+    return Hypothesis(process, model)

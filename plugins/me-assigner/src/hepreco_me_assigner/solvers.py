@@ -1,0 +1,184 @@
+"""Ways to choose an assignment: by |M|² with or without a certificate, by a trained policy, or by probability."""
+
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from hepreco_me_assigner.frames import partonic
+from hepreco_me_assigner.hypothesis import Hypothesis
+from hepreco_me_assigner.potential import Potential
+from hepreco_me_assigner.search import Bounds, Candidates, candidates, evaluate, log_prior, search
+
+
+@dataclass(frozen=True)
+class Solution:
+    """One assignment per event.
+
+    Parameters
+    ----------
+    objects
+        Which object stands on which final leg.
+    log_me2
+        ln|M|² there; of a policy, what it predicts.
+    calls
+        How many |M|² it took.
+    certified
+        1 where no assignment can be better, 0 where that is not known.
+    probability
+        Of the assignment's topology, where the solver knows it; otherwise NaN.
+    on_leg
+        (event, object, leg): posterior probability that an object stands on a leg, where the solver knows it;
+        otherwise NaN.
+    """
+
+    objects: Int[Tensor, "event leg"]
+    log_me2: Float[Tensor, " event"]
+    calls: Int[Tensor, " event"]
+    certified: Float[Tensor, " event"]
+    probability: Float[Tensor, " event"]
+    on_leg: Float[Tensor, "event object leg"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Objects of some events and what is asked about them.
+
+    Parameters
+    ----------
+    momenta
+        In GeV, in any frame.
+    prior
+        ln of the probability of what is seen of an object, if it stands on a leg; None where nothing is.
+    """
+
+    hypothesis: Hypothesis
+    momenta: Float[Tensor, "event object 4"]
+    prior: Float[Tensor, "event object leg"] | None = None
+
+    def ranked(self, at_most: int) -> Candidates:
+        """The assignments whose decays are likeliest."""
+        return candidates(self.hypothesis, self.momenta, at_most=at_most, prior=self.prior)
+
+    def value(self, objects: Int[Tensor, "event candidate leg"]) -> Float[Tensor, "event candidate"]:
+        """ln|M|² with the prior."""
+        found = evaluate(self.hypothesis, self.momenta, objects)
+        return found if self.prior is None else found + log_prior(self.prior, objects)
+
+    def solution(self, objects: Int[Tensor, "event leg"], value: Float[Tensor, " event"], calls: int) -> Solution:
+        """An assignment without more that is known."""
+        unknown = torch.full_like(value, torch.nan)
+        shape = (*self.momenta.shape[:2], self.hypothesis.legs)
+        rest = value if self.prior is None else value - log_prior(self.prior, objects[:, None])[:, 0]
+        return Solution(
+            objects,
+            rest,
+            torch.full_like(objects[:, 0], calls),
+            torch.zeros_like(value),
+            unknown,
+            self.momenta.new_full(shape, torch.nan),
+        )
+
+
+def exact(problem: Problem, *, bounds: Bounds, at_most: int) -> Solution:
+    """The optimum, see :func:`~hepreco_me_assigner.search.search`."""
+    found = search(problem.hypothesis, problem.momenta, bounds=bounds, at_most=at_most, prior=problem.prior)
+    solution = problem.solution(found.objects, found.log_me2, 0)
+    return replace(solution, calls=found.calls, certified=found.certified.to(found.log_me2.dtype))
+
+
+def policy(problem: Problem, potential: Potential, *, at_most: int) -> Solution:
+    """The best prediction of a trained potential among the assignments whose decays are likeliest; no |M|²."""
+    found, value = _predicted(problem, potential, at_most)
+    best, where = value.max(dim=1)
+    return problem.solution(_take(found.objects, where), best, 0)
+
+
+def beam(problem: Problem, potential: Potential, *, at_most: int, width: int) -> Solution:
+    """The policy proposes some assignments, |M|² decides among them."""
+    found, predicted = _predicted(problem, potential, at_most)
+    proposed = predicted.topk(min(width, predicted.shape[1]), dim=1).indices
+    objects = found.objects.gather(1, proposed[..., None].expand(-1, -1, found.objects.shape[2]))
+    best, where = problem.value(objects).max(dim=1)
+    return problem.solution(_take(objects, where), best, objects.shape[1])
+
+
+def greedy(problem: Problem) -> Solution:
+    """Exchange two objects as long as |M|² grows, in at most N − 3 steps, from decreasing energy (arXiv:2507.13447)."""
+    legs, size = problem.hypothesis.legs, problem.momenta.shape[1]
+    rows = torch.arange(len(problem.momenta), device=problem.momenta.device)
+    order = problem.momenta[..., 0].argsort(dim=1, descending=True, stable=True)
+    best = problem.value(order[:, None, :legs])[:, 0]
+    calls = torch.ones_like(rows)
+    swaps = [pair for pair in combinations(range(size), 2) if pair[0] < legs]
+    exchanged = torch.arange(size).repeat(len(swaps), 1)
+    for row, (one, other) in enumerate(swaps):
+        exchanged[row, one], exchanged[row, other] = other, one
+    active = rows
+    for _ in range(legs - 1):
+        neighbours = order[active][:, exchanged.to(order.device)]
+        some = replace(
+            problem,
+            momenta=problem.momenta[active],
+            prior=None if problem.prior is None else problem.prior[active],
+        )
+        value, where = some.value(neighbours[..., :legs]).max(dim=1)
+        calls[active] += len(swaps)
+        better = value > best[active]
+        order[active[better]] = _take(neighbours, where)[better]
+        best[active[better]] = value[better]
+        active = active[better]
+        if not len(active):
+            break
+    return replace(problem.solution(order[:, :legs], best, 0), calls=calls)
+
+
+def marginal(problem: Problem, *, at_most: int) -> Solution:
+    """The topology of largest posterior probability, and the best assignment of it.
+
+    A topology says which objects are the products of each resonance; exchanges of t and t̄, or of the quarks of a W
+    boson, do not change it. Assignments with small decay factors, beyond ``at_most``, count as impossible.
+    """
+    found = problem.ranked(at_most)
+    value = problem.value(found.objects)
+    posterior = value.softmax(dim=1)
+    topology = topologies(problem.hypothesis, found.objects)
+    order = topology.argsort(dim=1, stable=True)
+    ordered = topology.gather(1, order)
+    group = torch.cat((torch.zeros_like(ordered[:, :1]), (ordered[:, 1:] != ordered[:, :-1]).cumsum(dim=1)), dim=1)
+    summed = torch.zeros_like(posterior).scatter_add(1, group, posterior.gather(1, order))
+    probability = torch.zeros_like(posterior).scatter(1, order, summed.gather(1, group))
+    largest = probability.max(dim=1, keepdim=True).values
+    where = value.masked_fill(probability < largest * (1 - 1e-12), -torch.inf).argmax(dim=1)
+    solution = problem.solution(_take(found.objects, where), _take(value, where), value.shape[1])
+    on_leg = torch.zeros_like(solution.on_leg).scatter_add(
+        1, found.objects, posterior[..., None].expand_as(found.objects)
+    )
+    return replace(solution, probability=largest[:, 0], on_leg=on_leg)
+
+
+def topologies(hypothesis: Hypothesis, objects: Int[Tensor, "*event leg"]) -> Int[Tensor, "*event"]:
+    """A number for each way to give every resonance its products, whatever the names of alike branches."""
+    generator = torch.Generator().manual_seed(1)
+    numbers = torch.randint(1, 2**40, (64, 64), generator=generator).to(objects.device)
+    total = torch.zeros_like(objects[..., 0])
+    for branch in hypothesis.branches:
+        members = objects[..., list(branch.legs)]
+        own = torch.zeros_like(total)
+        for depth, resonance in enumerate(branch.resonances):
+            own = own + numbers[depth, members[..., list(resonance.legs)]].sum(dim=-1)
+        total = total + own * own  # a sum over branches that still knows which objects are together
+    return total
+
+
+def _predicted(problem: Problem, potential: Potential, at_most: int) -> tuple[Candidates, Tensor]:
+    found = problem.ranked(at_most)
+    rows = torch.arange(len(problem.momenta), device=problem.momenta.device)[:, None, None]
+    features = potential.features(partonic(problem.momenta[rows, found.objects]))
+    return found, found.score + potential(features)
+
+
+def _take(values: Tensor, position: Int[Tensor, " event"]) -> Tensor:
+    return values[torch.arange(len(values), device=values.device), position]
