@@ -153,15 +153,19 @@ class Hypothesis:
             total = total + torch.log(contractions.clamp(min=1e-12))
         return total
 
-    def log_me2(self, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch"]:
+    def log_me2(
+        self, momenta: Float[Tensor, "*batch leg 4"], *, log_flux: Float[Tensor, "*batch way"] | None = None
+    ) -> Float[Tensor, "*batch"]:
         """ln|M|² of balanced massless final momenta in their centre of mass, in the order of the process.
 
-        Where the incoming partons differ, |M|² is the sum over both ways in which they can come.
+        Where the incoming partons differ, |M|² is the sum over both ways in which they can come, weighted by a flux
+        where there is one.
         """
-        way = self.matrix_element.log(torch.cat((beams(momenta), momenta), dim=-2))
+        flux = momenta.new_zeros((*momenta.shape[:-2], 2)) if log_flux is None else log_flux
+        way = self.matrix_element.log(torch.cat((beams(momenta), momenta), dim=-2)) + flux[..., 0]
         if self.is_symmetric:
             return way
-        other = self.matrix_element.log(torch.cat((beams(momenta).flip(-2), momenta), dim=-2))
+        other = self.matrix_element.log(torch.cat((beams(momenta).flip(-2), momenta), dim=-2)) + flux[..., 1]
         return torch.logaddexp(way, other)
 
 

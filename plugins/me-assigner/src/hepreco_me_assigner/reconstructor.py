@@ -21,6 +21,7 @@ from hepreco.weights.manifest import Option
 from hepreco_me_assigner.frames import partonic
 from hepreco_me_assigner.hypothesis import PROCESSES, Hypothesis
 from hepreco_me_assigner.potential import Potential
+from hepreco_me_assigner.resolution import Resolution
 from hepreco_me_assigner.search import Bounds, candidates, evaluate, measured_bounds
 from hepreco_me_assigner.solvers import Problem, Solution, beam, exact, greedy, marginal, policy
 
@@ -50,6 +51,10 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     collection, where, at_most
         The objects: at parton level ``LHEPart`` with ``where = ["status == 1"]``. Of more than ``at_most`` those of
         largest pt.
+    resolution
+        (a, b): energies of jets have σ(E)/E = a/√(E/GeV) ⊕ b; |M|², parton densities and these transfer functions
+        are integrated with resonances on their poles, and jets that stand on no leg count as radiation. ``None`` takes
+        energies as they are.
     top_width, w_width
         Widths (GeV) in place of natural ones, for measured objects; about the resolution of the mass.
     b_tag, b_tag_threshold, b_efficiency, light_efficiency
@@ -74,6 +79,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     collection: str = "Jet"
     where: tuple[str, ...] = ("pt > 30", "|eta| < 2.4")
     at_most: int = 8
+    resolution: tuple[float, float] | None = None
     top_width: float | None = None
     w_width: float | None = None
     b_tag: str | None = None
@@ -91,8 +97,11 @@ class MatrixElementAssigner(Reconstructor, Trainable):
             raise ConfigError(f"me-assigner: at_most = {self.at_most}", f"give {legs} to 16 objects")
         if any(abs(particle.colour) not in (3, 8) for particle in self.hypothesis.parsed.final):
             raise ConfigError(f"me-assigner: {self.process!r} has final particles that are no jets", "decay to quarks")
-        if self._needs_weights and (self.top_width or self.w_width):
-            raise ConfigError(f"me-assigner: {self.solver} is trained with natural widths", "leave the widths out")
+        if self._needs_weights and (self.resolution or self.top_width or self.w_width):
+            raise ConfigError(
+                f"me-assigner: {self.solver} is trained with natural widths and exact energies",
+                "choose another solver, or leave resolution and widths out",
+            )
         if min(self.calls, self.beam) < 1 or not all(0 < x < 1 for x in (self.b_efficiency, self.light_efficiency)):
             raise ConfigError("me-assigner: calls, beam or an efficiency is out of range", "give positive numbers")
 
@@ -174,7 +183,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
             for events in torch.nonzero(count == number)[:, 0].split(EVENTS_AT_A_TIME):
                 some = jets[events]
                 momenta, index = some.momenta[:, :number], some.index[:, :number]
-                solution = self._solve(Problem(self.hypothesis, momenta, self._prior(some, number)))
+                solution = self._solve(Problem(self.hypothesis, momenta, self._prior(some, number), self._resolution))
                 assigned = momenta.gather(1, solution.objects[..., None].expand(-1, -1, 4))
                 found["log_me2"][events] = solution.log_me2
                 found["leg_index"][events] = index.gather(1, solution.objects)
@@ -257,8 +266,14 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         return potential
 
     @property
+    def _resolution(self) -> Resolution | None:
+        return None if self.resolution is None else Resolution(*self.resolution)
+
+    @property
     def _bounds(self) -> Bounds:
         """Measured in training; infinite, so that nothing is ever certified, where there is none."""
+        if self.resolution or self.top_width or self.w_width:
+            return Bounds(float("inf"), float("inf"))
         directory = PACKAGED / self.process if self.weights_directory is None else Path(self.weights_directory)
         if self.process not in PROCESSES and self.weights_directory is None:
             return Bounds(float("inf"), float("inf"))
@@ -267,15 +282,20 @@ class MatrixElementAssigner(Reconstructor, Trainable):
 
     def _prior(self, batch: EventBatch, number: int) -> Tensor | None:
         """Ln P(tagged or not | leg)."""
+        prior = None
+        if self._resolution is not None and number > self.hypothesis.legs:
+            radiated = self._resolution.log_radiation(batch.momenta[:, :number])
+            prior = -radiated[..., None].expand(-1, -1, self.hypothesis.legs)
         if self.b_tag is None:
-            return None
+            return prior
         tagged = batch.features[self.b_tag][:, :number] > self.b_tag_threshold
         legs = [abs(particle.pdg_id) == 5 for particle in self.hypothesis.parsed.final]
         columns = []
         for is_b in legs:
             efficiency = self.b_efficiency if is_b else self.light_efficiency
             columns.append(torch.where(tagged, log(efficiency), log(1 - efficiency)).to(batch.momenta.dtype))
-        return torch.stack(columns, dim=-1)
+        tags = torch.stack(columns, dim=-1)
+        return tags if prior is None else tags + prior
 
     def _per_slot(self, solution: Solution, index: Tensor, slots: Tensor) -> Tensor:
         """Probability to be a b quark, of the objects in the slots of the batch."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hepreco_me_assigner.frames import partonic
 from hepreco_me_assigner.hypothesis import Branch, Hypothesis
+from hepreco_me_assigner.resolution import Resolution
 
 #: Splits of the objects over the branches that are opened at first; four times as many where that does not suffice.
 FIRST_SPLITS: Final = 16
@@ -88,6 +89,7 @@ def candidates(
     at_most: int,
     splits: int = FIRST_SPLITS,
     prior: Float[Tensor, "event object leg"] | None = None,
+    resolution: Resolution | None = None,
 ) -> Candidates:
     """The assignments of best score, all labellings of each (such as t and t̄) one after another.
 
@@ -103,7 +105,7 @@ def candidates(
         key = branch.shape if prior is None else number
         if key not in tables:
             orders = _orders(size, len(branch.legs))
-            score = hypothesis.log_decay(branch, momenta[:, orders])  # (event, set, order)
+            score = _score(hypothesis, branch, momenta[:, orders], resolution)  # (event, set, order)
             if prior is not None:
                 score = score + sum(prior[:, orders[..., position], leg] for position, leg in enumerate(branch.legs))
             tables[key] = orders, score
@@ -139,6 +141,7 @@ def search(
     bounds: Bounds,
     at_most: int = 2048,
     prior: Float[Tensor, "event object leg"] | None = None,
+    resolution: Resolution | None = None,
 ) -> Optimum:
     """Best first: evaluate |M|² where it can be largest, until what is left cannot be better.
 
@@ -159,8 +162,10 @@ def search(
     window, splits, active = FIRST_WINDOW, FIRST_SPLITS, torch.arange(size, device=momenta.device)
     while len(active) and window <= max(at_most, FIRST_WINDOW):
         some_prior = None if prior is None else prior[active]
-        found = candidates(hypothesis, momenta[active], at_most=window, splits=splits, prior=some_prior)
-        result, enough = _search_among(hypothesis, momenta[active], found, bounds, some_prior)
+        found = candidates(
+            hypothesis, momenta[active], at_most=window, splits=splits, prior=some_prior, resolution=resolution
+        )
+        result, enough = _search_among(hypothesis, momenta[active], found, bounds, some_prior, resolution)
         for name, value in vars(result).items():
             vars(best)[name][active] = value + best.calls[active] if name == "calls" else value
         active = active[~enough]
@@ -174,6 +179,7 @@ def _search_among(
     found: Candidates,
     bounds: Bounds,
     prior: Float[Tensor, "event object leg"] | None,
+    resolution: Resolution | None,
 ) -> tuple[Optimum, Bool[Tensor, " event"]]:
     """The best of the candidates, and whether it is certain that no other assignment is better."""
     size, count = found.score.shape
@@ -190,7 +196,7 @@ def _search_among(
         row, column = needed.nonzero(as_tuple=True)
         event, candidate = active[row], chosen[row, column]
         objects = found.objects[event, candidate]
-        new = evaluate(hypothesis, momenta[event], objects[:, None])[:, 0]
+        new = evaluate(hypothesis, momenta[event], objects[:, None], resolution)[:, 0]
         if prior is not None:
             new = new + log_prior(prior[event], objects[:, None])[:, 0]
         value[event, candidate] = new
@@ -209,11 +215,23 @@ def _search_among(
 
 
 def evaluate(
-    hypothesis: Hypothesis, momenta: Float[Tensor, "event object 4"], objects: Int[Tensor, "event candidate leg"]
+    hypothesis: Hypothesis,
+    momenta: Float[Tensor, "event object 4"],
+    objects: Int[Tensor, "event candidate leg"],
+    resolution: Resolution | None = None,
 ) -> Float[Tensor, "event candidate"]:
-    """ln|M|² of assignments, each in the centre of mass of the objects that it uses."""
+    """ln|M|² of assignments, each in the centre of mass of the objects that it uses.
+
+    With a resolution, ln of what |M|², parton densities and transfer functions integrate to.
+    """
     rows = torch.arange(len(momenta), device=momenta.device)[:, None, None]
-    return hypothesis.log_me2(partonic(momenta[rows, objects]))
+    assigned = momenta[rows, objects]
+    if resolution is None:
+        return hypothesis.log_me2(partonic(assigned))
+    fits = [resolution.fit(branch, assigned[..., list(branch.legs), :]) for branch in hypothesis.branches]
+    fitted = torch.cat([momenta for momenta, _ in fits], dim=-2)
+    weight = torch.stack([weight for _, weight in fits]).sum(dim=0)
+    return weight + hypothesis.log_me2(partonic(fitted), log_flux=resolution.log_flux(hypothesis, fitted))
 
 
 def measured_bounds(
@@ -229,6 +247,15 @@ def measured_bounds(
     first = (found.family == found.family.gather(1, best)).int().argmax(dim=1, keepdim=True)  # the best-scored one
     at_best = excess.gather(1, best)
     return Bounds(float(at_best.max()), float((at_best - excess.gather(1, first)).max()))
+
+
+def _score(
+    hypothesis: Hypothesis, branch: Branch, momenta: Float[Tensor, "*batch leg 4"], resolution: Resolution | None
+) -> Float[Tensor, "*batch"]:
+    if resolution is None:
+        return hypothesis.log_decay(branch, momenta)
+    fitted, weight = resolution.fit(branch, momenta)
+    return hypothesis.log_decay(branch, fitted) + weight
 
 
 def log_prior(

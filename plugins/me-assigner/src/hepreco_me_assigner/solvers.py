@@ -10,6 +10,7 @@ from torch import Tensor
 from hepreco_me_assigner.frames import partonic
 from hepreco_me_assigner.hypothesis import Hypothesis
 from hepreco_me_assigner.potential import Potential
+from hepreco_me_assigner.resolution import Resolution
 from hepreco_me_assigner.search import Bounds, Candidates, candidates, evaluate, log_prior, search
 
 
@@ -52,19 +53,22 @@ class Problem:
         In GeV, in any frame.
     prior
         ln of the probability of what is seen of an object, if it stands on a leg; None where nothing is.
+    resolution
+        Of the energies; None where they are exact.
     """
 
     hypothesis: Hypothesis
     momenta: Float[Tensor, "event object 4"]
     prior: Float[Tensor, "event object leg"] | None = None
+    resolution: Resolution | None = None
 
     def ranked(self, at_most: int) -> Candidates:
         """The assignments whose decays are likeliest."""
-        return candidates(self.hypothesis, self.momenta, at_most=at_most, prior=self.prior)
+        return candidates(self.hypothesis, self.momenta, at_most=at_most, prior=self.prior, resolution=self.resolution)
 
     def value(self, objects: Int[Tensor, "event candidate leg"]) -> Float[Tensor, "event candidate"]:
         """ln|M|² with the prior."""
-        found = evaluate(self.hypothesis, self.momenta, objects)
+        found = evaluate(self.hypothesis, self.momenta, objects, self.resolution)
         return found if self.prior is None else found + log_prior(self.prior, objects)
 
     def solution(self, objects: Int[Tensor, "event leg"], value: Float[Tensor, " event"], calls: int) -> Solution:
@@ -84,7 +88,14 @@ class Problem:
 
 def exact(problem: Problem, *, bounds: Bounds, at_most: int) -> Solution:
     """The optimum, see :func:`~hepreco_me_assigner.search.search`."""
-    found = search(problem.hypothesis, problem.momenta, bounds=bounds, at_most=at_most, prior=problem.prior)
+    found = search(
+        problem.hypothesis,
+        problem.momenta,
+        bounds=bounds,
+        at_most=at_most,
+        prior=problem.prior,
+        resolution=problem.resolution,
+    )
     solution = problem.solution(found.objects, found.log_me2, 0)
     return replace(solution, calls=found.calls, certified=found.certified.to(found.log_me2.dtype))
 

@@ -1,0 +1,135 @@
+"""Transfer functions of jet energies, integrated with resonances on their poles."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hepreco.errors import ConfigError
+from hepreco.generation import SimpleDensities
+from hepreco_me_assigner.hypothesis import Branch, Hypothesis
+
+#: Steps of the fit, each of which gains digits quadratically.
+_STEPS = 4
+_SMALLEST = 1e-12
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """ln(E'/E) of a jet is normal with width stochastic/√(E/GeV) ⊕ constant; directions are exact.
+
+    Parameters
+    ----------
+    stochastic, constant
+        Of the jets' energies.
+    radiation_slope
+        Jets that stand on no leg have pt falling exponentially with this mean (GeV), and η normal with a width of 2.
+    collision_energy
+        Of both protons together, in GeV.
+    """
+
+    stochastic: float = 0.8
+    constant: float = 0.05
+    radiation_slope: float = 35.0
+    collision_energy: float = 13_000.0
+
+    def __post_init__(self) -> None:
+        if self.stochastic < 0 or self.constant <= 0 or self.radiation_slope <= 0 or self.collision_energy <= 0:
+            raise ConfigError(f"{self} is no resolution", "give positive numbers")
+
+    def width(self, energy: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+        """Of ln E."""
+        return torch.sqrt(self.stochastic**2 / energy + self.constant**2)
+
+    def fit(
+        self, branch: Branch, momenta: Float[Tensor, "*batch leg 4"]
+    ) -> tuple[Float[Tensor, "*batch leg 4"], Float[Tensor, "*batch"]]:
+        """The likeliest massless momenta with all resonances on their poles, and ln of the integral around them.
+
+        The integral is over all energies, E dE each, of the transfer functions with δ(m² − M²) for every resonance, by
+        Laplace's method in what constraints leave free. Only W → qq′ (or another pair), t → b W → b qq′, and single
+        particles have such a fit.
+        """
+        energy = momenta[..., 1:].norm(dim=-1).clamp(min=_SMALLEST)
+        massless = torch.cat((energy[..., None], momenta[..., 1:]), dim=-1)
+        width = self.width(energy)
+        if not branch.resonances:
+            shift, weight = torch.zeros_like(energy), torch.zeros_like(energy[..., 0])
+        elif len(branch.resonances) == 1 and len(branch.legs) == 2:
+            shift, weight = _fit_pair(massless, width, branch.resonances[0].mass)
+        elif len(branch.resonances) == 2 and branch.cascades:
+            shift, weight = _fit_cascade(massless, width, branch)
+        else:
+            raise ConfigError(
+                "transfer functions know pairs and t → b W cascades only", "use wide resonances (top_width, w_width)"
+            )
+        measure = 2 * (energy.log() + shift).sum(dim=-1)
+        return massless * shift.exp()[..., None], weight + measure
+
+    def log_flux(self, hypothesis: Hypothesis, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch way"]:
+        """Ln of parton densities over ŝ², for both ways in which the incoming partons can come."""
+        total = momenta.sum(dim=-2)
+        plus, minus = (total[..., 0] + sign * total[..., 3] for sign in (1, -1))
+        x, other = (side.clamp(min=_SMALLEST) / self.collision_energy for side in (plus, minus))
+        densities = SimpleDensities()
+        partons = [particle.pdg_id for particle in hypothesis.parsed.incoming]
+        ways = torch.stack(
+            [
+                densities(partons[0], one).clamp(min=1e-30).log() + densities(partons[1], two).clamp(min=1e-30).log()
+                for one, two in ((x, other), (other, x))
+            ],
+            dim=-1,
+        )
+        return ways - 2 * (plus * minus).clamp(min=_SMALLEST).log()[..., None]
+
+    def log_radiation(self, momenta: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
+        """Ln of the density of radiated jets, in ln E and solid angle."""
+        pt = momenta[..., 1:3].norm(dim=-1).clamp(min=_SMALLEST)
+        eta = torch.asinh(momenta[..., 3] / pt)
+        density = -pt / self.radiation_slope - math.log(self.radiation_slope) - eta**2 / 8
+        return density + pt.log() + 2 * torch.cosh(eta).log() - math.log(2 * (2 * math.pi) ** 1.5)
+
+
+def _fit_pair(momenta: Tensor, width: Tensor, mass: float) -> tuple[Tensor, Tensor]:
+    missing = 2 * math.log(mass) - _pair(momenta[..., 0, :], momenta[..., 1, :]).log()
+    variance = width.square().sum(dim=-1)
+    shift = missing[..., None] * width.square() / variance[..., None]
+    return shift, -missing.square() / (2 * variance) - variance.log() / 2
+
+
+def _fit_cascade(momenta: Tensor, width: Tensor, branch: Branch) -> tuple[Tensor, Tensor]:
+    """With x = ln(E'/E): x_u + x_d is known from m_W, then x_b from m_t; the rest is one-dimensional."""
+    fermion, up, down = branch.cascades[0]
+    top, boson = branch.resonances
+    b, u, d = (momenta[..., leg, :] for leg in (fermion, up, down))
+    width_b, width_u, width_d = (width[..., leg] for leg in (fermion, up, down))
+    total = 2 * math.log(boson.mass) - _pair(u, d).log()
+    with_u, with_d = _pair(b, u), _pair(b, d)
+    gap = math.log(top.mass**2 - boson.mass**2)
+
+    def rest(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x_b for x_u, and its first two derivatives."""
+        one, other = with_u * x.exp(), with_d * (total - x).exp()
+        slope = (one - other) / (one + other)
+        return gap - (one + other).log(), -slope, slope.square() - 1
+
+    x = total * width_u**2 / (width_u**2 + width_d**2)
+    for _ in range(_STEPS):
+        x_b, slope, _ = rest(x)
+        gradient = x / width_u**2 - (total - x) / width_d**2 + x_b * slope / width_b**2
+        x = x - gradient / (1 / width_u**2 + 1 / width_d**2 + slope**2 / width_b**2)
+    x_b, slope, bend = rest(x)
+    curvature = 1 / width_u**2 + 1 / width_d**2 + (slope**2 + x_b * bend) / width_b**2
+    curvature = torch.maximum(curvature, 1 / width_u**2 + 1 / width_d**2)  # where Laplace's method is not meant
+    shift = torch.zeros_like(width)
+    shift[..., fermion], shift[..., up], shift[..., down] = x_b, x, total - x
+    chi2 = (shift / width).square().sum(dim=-1)
+    return shift, -chi2 / 2 - width.log().sum(dim=-1) - curvature.log() / 2
+
+
+def _pair(one: Tensor, other: Tensor) -> Tensor:
+    """The squared mass of two massless momenta."""
+    product = one[..., 0] * other[..., 0] - (one[..., 1:] * other[..., 1:]).sum(dim=-1)
+    return (2 * product).clamp(min=_SMALLEST)
