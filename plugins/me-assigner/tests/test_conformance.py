@@ -4,14 +4,17 @@ import pytest
 
 import hepreco.testing
 from hepreco.plugin import Reconstructor
-from hepreco_me_assigner import MatrixElementAssigner
+from hepreco_me_assigner import Anomaly, LikelihoodRatio, MatrixElementAssigner
 
 PLUGINS = {
-    "exact": MatrixElementAssigner(),
+    "exact": MatrixElementAssigner(at_most=6),
     "marginal": MatrixElementAssigner(solver="marginal", b_tag="btagDeepFlavB", top_width=12.0, w_width=8.0),
     "greedy": MatrixElementAssigner(solver="greedy", at_most=7),
     "beam": MatrixElementAssigner(solver="beam"),
     "policy": MatrixElementAssigner(solver="policy"),
+    "resolution": MatrixElementAssigner(solver="marginal", resolution=(0.8, 0.05), b_tag="btagDeepFlavB"),
+    "likelihood-ratio": LikelihoodRatio(calls=16),
+    "anomaly": Anomaly(backgrounds=("ttbar", "wwuu"), fractions=(1.0, 2.0), solver="marginal", calls=16),
 }
 
 

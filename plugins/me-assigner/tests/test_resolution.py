@@ -18,7 +18,7 @@ from hepreco_me_assigner.resolution import Resolution
 from hepreco_me_assigner.solvers import topologies
 
 TTW = Hypothesis("ttw")
-FINE = Resolution(stochastic=0.3, constant=0.03)
+FINE = Resolution(stochastic=0.3, constant=0.03, angle=0.0)
 
 
 def jets(count: int, legs: int, *, seed: int = 1) -> Tensor:
@@ -134,5 +134,7 @@ def test_truth_is_not_read(measured: EventBatch) -> None:
 def test_detectors_are_what_the_resolution_describes() -> None:
     """The default is that of the default detector."""
     detector, resolution = Detector(), Resolution()
-    assert (detector.jet_stochastic, detector.jet_constant) == (resolution.stochastic, resolution.constant)
+    assert detector.jet_stochastic == resolution.stochastic
+    assert detector.jet_constant == resolution.constant
+    assert detector.jet_angle == resolution.angle
     assert detector.radiation_slope == resolution.radiation_slope

@@ -7,13 +7,24 @@ from hepreco import Reconstructor, hookimpl
 from hepreco_me_assigner.hypothesis import PROCESSES, Hypothesis
 from hepreco_me_assigner.potential import Potential
 from hepreco_me_assigner.reconstructor import MatrixElementAssigner
+from hepreco_me_assigner.scores import Anomaly, LikelihoodRatio
 
 HEPRECO_API_VERSION: Final = 1
 
-__all__ = ["HEPRECO_API_VERSION", "PROCESSES", "Hypothesis", "MatrixElementAssigner", "Potential"]
+__all__ = [
+    "HEPRECO_API_VERSION",
+    "PROCESSES",
+    "Anomaly",
+    "Hypothesis",
+    "LikelihoodRatio",
+    "MatrixElementAssigner",
+    "Potential",
+]
 
 
 @hookimpl
 def hepreco_register_reconstructors(register: Callable[[str, type[Reconstructor]], None]) -> None:
-    """Offer the assigner under the name that configurations use."""
+    """Offer the assigner and the scores under the names that configurations use."""
     register("me-assigner", MatrixElementAssigner)
+    register("me-likelihood-ratio", LikelihoodRatio)
+    register("me-anomaly", Anomaly)

@@ -1,6 +1,6 @@
 """The reconstructor: its options, its inputs, its outputs, and how its policy is trained."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from math import log
@@ -164,7 +164,6 @@ class MatrixElementAssigner(Reconstructor, Trainable):
 
     def reconstruct(self, batch: EventBatch) -> Mapping[str, Tensor]:
         """The assignment of every event."""
-        jets = batch.objects_ordered_by(pt(batch.momenta), at_most=self.at_most)
         size, legs = len(batch), self.hypothesis.legs
         found = {
             "log_me2": batch.momenta.new_full((size,), torch.nan),
@@ -178,22 +177,43 @@ class MatrixElementAssigner(Reconstructor, Trainable):
                 for name, members in self._resonances.items()
             },
         }
+        for events, index, problem in self.problems(batch):
+            solution = self.solve(problem)
+            assigned = problem.momenta.gather(1, solution.objects[..., None].expand(-1, -1, 4))
+            found["log_me2"][events] = solution.log_me2
+            found["leg_index"][events] = index.gather(1, solution.objects)
+            found["certified"][events] = solution.certified
+            found["calls"][events] = solution.calls.to(assigned.dtype)
+            found["probability"][events] = solution.probability
+            found["b_probability"][events] = self._per_slot(solution, index, batch.index[events])
+            for name, members in self._resonances.items():
+                found[name][events] = torch.stack([assigned[:, list(m)].sum(dim=1) for m in members], dim=1)
+        return found
+
+    def problems(self, batch: EventBatch) -> Iterator[tuple[Tensor, Tensor, Problem]]:
+        """Events of one number of objects at a time: which, where their objects are in NanoAOD, and the objects."""
+        jets = batch.objects_ordered_by(pt(batch.momenta), at_most=self.at_most)
         count = jets.mask.sum(dim=1)
         for number in count.unique().tolist():
             for events in torch.nonzero(count == number)[:, 0].split(EVENTS_AT_A_TIME):
                 some = jets[events]
                 momenta, index = some.momenta[:, :number], some.index[:, :number]
-                solution = self._solve(Problem(self.hypothesis, momenta, self._prior(some, number), self._resolution))
-                assigned = momenta.gather(1, solution.objects[..., None].expand(-1, -1, 4))
-                found["log_me2"][events] = solution.log_me2
-                found["leg_index"][events] = index.gather(1, solution.objects)
-                found["certified"][events] = solution.certified
-                found["calls"][events] = solution.calls.to(momenta.dtype)
-                found["probability"][events] = solution.probability
-                found["b_probability"][events] = self._per_slot(solution, index, batch.index[events])
-                for name, members in self._resonances.items():
-                    found[name][events] = torch.stack([assigned[:, list(m)].sum(dim=1) for m in members], dim=1)
-        return found
+                yield events, index, Problem(self.hypothesis, momenta, self._prior(some, number), self._resolution)
+
+    def solve(self, problem: Problem) -> Solution:
+        """By the solver of the options."""
+        match self.solver:
+            case "exact":
+                return exact(problem, bounds=self._bounds, at_most=max(self.calls, 2048))
+            case "marginal":
+                return marginal(problem, at_most=self.calls)
+            case "greedy":
+                return greedy(problem)
+            case "policy":
+                return policy(problem, self._potential(problem.momenta.device), at_most=self.calls)
+            case "beam":
+                potential = self._potential(problem.momenta.device)
+                return beam(problem, potential, at_most=self.calls, width=self.beam)
 
     def train(
         self, samples: EventBatch, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]
@@ -240,20 +260,6 @@ class MatrixElementAssigner(Reconstructor, Trainable):
                 legs = tuple(branch.legs[position] for position in resonance.legs)
                 found.setdefault(_NAMES.get(name, name), []).append(legs)
         return found
-
-    def _solve(self, problem: Problem) -> Solution:
-        match self.solver:
-            case "exact":
-                return exact(problem, bounds=self._bounds, at_most=max(self.calls, 2048))
-            case "marginal":
-                return marginal(problem, at_most=self.calls)
-            case "greedy":
-                return greedy(problem)
-            case "policy":
-                return policy(problem, self._potential(problem.momenta.device), at_most=self.calls)
-            case "beam":
-                potential = self._potential(problem.momenta.device)
-                return beam(problem, potential, at_most=self.calls, width=self.beam)
 
     def _potential(self, device: torch.device) -> Potential:
         directory = cast("Path", self.weights)

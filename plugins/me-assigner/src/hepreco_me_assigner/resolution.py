@@ -18,12 +18,16 @@ _SMALLEST = 1e-12
 
 @dataclass(frozen=True)
 class Resolution:
-    """ln(E'/E) of a jet is normal with width stochastic/√(E/GeV) ⊕ constant; directions are exact.
+    """ln(E'/E) of a jet is normal with width stochastic/√(E/GeV) ⊕ constant.
+
+    Directions are taken as they are; what their resolution does to a mass is added to the widths of the energies.
 
     Parameters
     ----------
     stochastic, constant
         Of the jets' energies.
+    angle
+        Of both angles of the jets.
     radiation_slope
         Jets that stand on no leg have pt falling exponentially with this mean (GeV), and η normal with a width of 2.
     collision_energy
@@ -32,6 +36,7 @@ class Resolution:
 
     stochastic: float = 0.8
     constant: float = 0.05
+    angle: float = 0.02
     radiation_slope: float = 35.0
     collision_energy: float = 13_000.0
 
@@ -55,6 +60,7 @@ class Resolution:
         energy = momenta[..., 1:].norm(dim=-1).clamp(min=_SMALLEST)
         massless = torch.cat((energy[..., None], momenta[..., 1:]), dim=-1)
         width = self.width(energy)
+        width = torch.sqrt(width.square() + self._from_angles(branch, momenta))
         if not branch.resonances:
             shift, weight = torch.zeros_like(energy), torch.zeros_like(energy[..., 0])
         elif len(branch.resonances) == 1 and len(branch.legs) == 2:
@@ -67,6 +73,22 @@ class Resolution:
             )
         measure = 2 * (energy.log() + shift).sum(dim=-1)
         return massless * shift.exp()[..., None], weight + measure
+
+    def _from_angles(self, branch: Branch, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch leg"]:
+        """Variances of ln m² from angles, of a jet and what it is combined with: cot²(θ/2) σ²."""
+        found = torch.zeros_like(momenta[..., 0])
+        for resonance in branch.resonances:
+            inner = [r.legs for r in branch.resonances if set(r.legs) < set(resonance.legs)]
+            parts = [*inner, *((leg,) for leg in resonance.legs if not any(leg in legs for legs in inner))]
+            if len(parts) != 2:
+                continue
+            one, other = (momenta[..., list(legs), 1:].sum(dim=-2) for legs in parts)
+            cosine = torch.cosine_similarity(one, other, dim=-1)
+            variance = self.angle**2 * (1 + cosine) / (1 - cosine).clamp(min=_SMALLEST)
+            for legs in parts:
+                if len(legs) == 1:
+                    found[..., legs[0]] = variance
+        return found
 
     def log_flux(self, hypothesis: Hypothesis, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch way"]:
         """Ln of parton densities over ŝ², for both ways in which the incoming partons can come."""
