@@ -26,6 +26,8 @@ from hepreco_me_assigner.search import Bounds, candidates, evaluate, measured_bo
 from hepreco_me_assigner.solvers import Problem, Solution, beam, exact, greedy, marginal, policy
 
 PACKAGED: Final = Path(__file__).parent / "weights"
+#: Assignments among which an optimum is searched before it is given back without a certificate.
+MOST_SEARCHED: Final = 8192
 #: Events that are worked on together, to bound memory.
 EVENTS_AT_A_TIME: Final = 256
 #: Names of columns for resonances.
@@ -60,8 +62,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     b_tag, b_tag_threshold, b_efficiency, light_efficiency
         A discriminator of the objects, and how often b quarks and others are above a threshold; ``None`` ignores tags.
     calls
-        At most that many |M|² per event; for ``marginal`` just as many, and as many assignments for ``policy`` and
-        ``beam`` to choose from.
+        How many assignments ``marginal`` sums, and ``policy`` and ``beam`` choose from.
     beam
         How many assignments the policy proposes.
     hidden
@@ -204,7 +205,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         """By the solver of the options."""
         match self.solver:
             case "exact":
-                return exact(problem, bounds=self._bounds, at_most=max(self.calls, 2048))
+                return exact(problem, bounds=self._bounds, at_most=max(self.calls, MOST_SEARCHED))
             case "marginal":
                 return marginal(problem, at_most=self.calls)
             case "greedy":

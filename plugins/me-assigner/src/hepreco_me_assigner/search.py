@@ -16,8 +16,8 @@ from hepreco_me_assigner.resolution import Resolution
 
 #: Splits of the objects over the branches that are opened at first; four times as many where that does not suffice.
 FIRST_SPLITS: Final = 16
-#: Assignments that are ranked at first, likewise.
-FIRST_WINDOW: Final = 128
+#: Assignments that are ranked at first, times labellings; likewise.
+FIRST_WINDOW: Final = 64
 #: Assignments of an event that are evaluated between two looks at the bounds.
 STEP: Final = 4
 
@@ -159,15 +159,21 @@ def search(
         torch.zeros(size, dtype=torch.bool, device=momenta.device),
         torch.zeros(size, dtype=torch.int64, device=momenta.device),
     )
-    window, splits, active = FIRST_WINDOW, FIRST_SPLITS, torch.arange(size, device=momenta.device)
-    while len(active) and window <= max(at_most, FIRST_WINDOW):
+    first = FIRST_WINDOW * len(hypothesis.labellings)
+    window, splits, active = first, FIRST_SPLITS, torch.arange(size, device=momenta.device)
+    while len(active) and window <= max(at_most, first):
         some_prior = None if prior is None else prior[active]
         found = candidates(
             hypothesis, momenta[active], at_most=window, splits=splits, prior=some_prior, resolution=resolution
         )
-        result, enough = _search_among(hypothesis, momenta[active], found, bounds, some_prior, resolution)
-        for name, value in vars(result).items():
-            vars(best)[name][active] = value + best.calls[active] if name == "calls" else value
+        result, enough = _search_among(
+            hypothesis, momenta[active], found, bounds, some_prior, resolution, floor=best.log_me2[active]
+        )
+        better = result.log_me2 > best.log_me2[active]
+        best.objects[active[better]] = result.objects[better]
+        best.log_me2[active[better]] = result.log_me2[better]
+        best.calls[active] += result.calls
+        best.certified[active] = result.certified
         active = active[~enough]
         window, splits = 4 * window, 4 * splits
     return best
@@ -180,8 +186,13 @@ def _search_among(
     bounds: Bounds,
     prior: Float[Tensor, "event object leg"] | None,
     resolution: Resolution | None,
+    *,
+    floor: Float[Tensor, " event"],
 ) -> tuple[Optimum, Bool[Tensor, " event"]]:
-    """The best of the candidates, and whether it is certain that no other assignment is better."""
+    """The best of the candidates, and whether it is certain that no other assignment is better.
+
+    What cannot be better than the floor, which is known from fewer candidates, is not evaluated again.
+    """
     size, count = found.score.shape
     value = torch.full_like(found.score, -torch.inf)
     limit = found.score + bounds.overall
@@ -189,7 +200,7 @@ def _search_among(
     active = torch.arange(size, device=momenta.device)
     while len(active):
         largest, chosen = limit[active].topk(min(STEP, count), dim=1)
-        needed = largest >= value[active].amax(dim=1, keepdim=True)
+        needed = largest > torch.maximum(value[active].amax(dim=1), floor[active])[:, None]
         active, chosen, needed = active[needed[:, 0]], chosen[needed[:, 0]], needed[needed[:, 0]]
         if not len(active):
             break
@@ -209,7 +220,7 @@ def _search_among(
         limit[active] = torch.minimum(limit[active], tighter)
     best, where = value.max(dim=1)
     calls = (value > -torch.inf).sum(dim=1)
-    certain = best >= found.following + bounds.overall
+    certain = torch.maximum(best, floor) >= found.following + bounds.overall
     rows = torch.arange(size, device=momenta.device)
     return Optimum(found.objects[rows, where], best, certain, calls), certain
 
