@@ -8,7 +8,10 @@ import uproot
 from click.testing import CliRunner
 
 from hepreco.cli import main
+from hepreco.events import Dataset, read_batch
 from hepreco.histograms import read_histograms
+from hepreco.kinematics import mass
+from hepreco_me_assigner import MatrixElementAssigner
 
 FILES = {"nano_tt_v12": 200, "nano_tt_v15": 200, "nano_dimuon": 40}
 
@@ -55,3 +58,14 @@ def test_top_mass_peaks_where_it_should_in_full_simulation(samples, tmp_path):
     top = histograms["chi2_assigner.top.mass"][{"dataset": "nano_tt_v15", "variation": "nominal"}]
     near = top[142j:202j].sum().value
     assert near > 0.5 * top.sum(flow=True).value
+
+
+@pytest.mark.parametrize(("collection", "status", "least"), [("LHEPart", 1, 0.9), ("GenPart", 23, 0.85)])
+def test_partons_of_another_generator_are_assigned(samples, collection, status, least):
+    """The largest |M|² of quarks of a next-to-leading-order generator is where both tops have their mass."""
+    plugin = MatrixElementAssigner(collection=collection, where=(f"status == {status}", "|pdgId| < 6"))
+    batch = read_batch(Dataset("tt", (str(samples / "nano_tt_v15.root"),)), plugin.inputs)
+    found = plugin.reconstruct(batch)
+    assert len(batch) == 200
+    assert ((mass(found["top"]) - 172.5).abs() < 5).double().mean() > least
+    assert found["certified"].all()
