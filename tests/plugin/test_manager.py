@@ -1,5 +1,6 @@
 """Discovery, with distributions that are made on the spot."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -95,9 +96,9 @@ def test_two_plugins_of_one_name_are_both_refused(install):
     install("two", GOOD)
     with pytest.raises(PluginError, match=r"two reconstructors are named 'good' \(from hepreco-one, hepreco-two\)"):
         discover()["good"]
-    listed = CliRunner(env={"COLUMNS": "200"}).invoke(main, ["plugins", "list"])
+    listed = CliRunner().invoke(main, ["plugins", "list"])
     assert listed.exit_code == 0
-    assert listed.output.count("two reconstructors") == 2
+    assert re.sub(r"[│\s]", "", listed.output).count("tworeconstructors") == 2  # however the table wraps
 
 
 def test_disabled_plugins_are_named(install, monkeypatch):
