@@ -114,9 +114,4 @@ def _rank(order: Int[Tensor, "episode leg"]) -> Int[Tensor, " episode"]:
 
 def _tabulated(hypothesis: Hypothesis, final: Float[Tensor, "event leg 4"]) -> Float[Tensor, "event order"]:
     orders = torch.tensor(list(all_permutations(range(hypothesis.legs))))
-    rows = []
-    for some in final.split(64):
-        ways = [beams(some)] if hypothesis.is_symmetric else [beams(some), beams(some).flip(1)]
-        found = [hypothesis.matrix_element.sweep(torch.cat((way, some), dim=1), orders) for way in ways]
-        rows.append(torch.stack(found).logsumexp(dim=0))
-    return torch.cat(rows)
+    return torch.cat([hypothesis.sweep(some, orders) for some in final.split(64)])

@@ -168,6 +168,15 @@ class Hypothesis:
         other = self.matrix_element.log(torch.cat((beams(momenta).flip(-2), momenta), dim=-2)) + flux[..., 1]
         return torch.logaddexp(way, other)
 
+    def sweep(
+        self, momenta: Float[Tensor, "event leg 4"], orders: Int[Tensor, "order leg"]
+    ) -> Float[Tensor, "event order"]:
+        """:meth:`log_me2` of every event in many orders of its momenta."""
+        incoming = beams(momenta)
+        ways = [incoming] if self.is_symmetric else [incoming, incoming.flip(1)]
+        found = [self.matrix_element.sweep(torch.cat((way, momenta), dim=1), orders) for way in ways]
+        return torch.stack(found).logsumexp(dim=0)
+
 
 def beams(momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch 2 4"]:
     """The incoming partons, along the z axis, of final momenta in their centre of mass."""
