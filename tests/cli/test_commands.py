@@ -51,6 +51,7 @@ def test_generate_then_train_then_use(tmp_path: Path):
         "train", "autoencoder", "--files", sample, "--output", tmp_path / "w", "--epochs", 3, "--option", "latent=4"
     )
     assert trained.exit_code == 0, trained.output
+    assert len(json.loads((tmp_path / "w" / "history.json").read_text())["validation_loss"]) == 3
     manifest = read_manifest(tmp_path / "w")
     assert manifest.network["latent"] == 4
     assert manifest.sample == "toy.root"

@@ -1,5 +1,6 @@
 """``hepreco train``: make the weights of a plugin."""
 
+import json
 import shlex
 import shutil
 import sys
@@ -77,6 +78,7 @@ def train(
         metrics=dict(result.metrics),
     )
     save_weights(output, result.tensors, manifest)
+    (output / "history.json").write_text(json.dumps({name: list(values) for name, values in result.history.items()}))
     shutil.rmtree(checkpoint, ignore_errors=True)
     console.print(f"weights: {output}; {dict(result.metrics)}", highlight=False)
 

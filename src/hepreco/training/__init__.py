@@ -1,8 +1,9 @@
 """Fitting networks to samples: splitting, seeding, the fit loop and its checkpoints. Knows no physics."""
 
+from hepreco.training.epochs import train_by_epochs
 from hepreco.training.fit import Loss, fit
 from hepreco.training.result import FitResult
 from hepreco.training.seeding import initialised, seeded
 from hepreco.training.split import split
 
-__all__ = ["FitResult", "Loss", "fit", "initialised", "seeded", "split"]
+__all__ = ["FitResult", "Loss", "fit", "initialised", "seeded", "split", "train_by_epochs"]

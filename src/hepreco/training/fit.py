@@ -1,21 +1,19 @@
 """The fit loop: minimise a loss over a sample, stop early, keep the best."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from hepreco.errors import ConfigError, DatasetError, HepRecoError
+from hepreco.errors import DatasetError, HepRecoError
 from hepreco.plugin import TrainingOptions
-from hepreco.training.checkpoint import identity, read_checkpoint, write_checkpoint
+from hepreco.training.epochs import Report, train_by_epochs
 from hepreco.training.result import FitResult
 from hepreco.training.seeding import seeded
-from hepreco.training.snapshot import Snapshot
 
 #: ``loss(network, *tensors)``: the mean over the events of a minibatch, a scalar.
 Loss = Callable[..., Tensor]
-Report = Callable[[int, Mapping[str, float]], None]
 
 
 def fit(
@@ -57,40 +55,19 @@ def fit(
     WeightsError
         The checkpoint belongs to another network, sample, or set of options.
     """
-    _check_options(options)
     _check_sample(training, name="training")
     _check_sample(validation, name="validation")
-    device = torch.device(options.device)
-    network.to(device)
-    optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
-    generator = torch.Generator().manual_seed(options.seed)
-    directory = options.resume_from
-    belongs_to = identity(network, (*training, *validation), options) if directory else {}
-    stored = read_checkpoint(directory, belongs_to=belongs_to, epochs=options.epochs) if directory else None
-    progress = stored.restore(network, optimizer, generator) if stored else FitResult()
-    training, validation = ([tensor.to(device) for tensor in sample] for sample in (training, validation))
-    while progress.epochs < options.epochs and progress.epochs - progress.best_epoch < options.patience:
-        for group in optimizer.param_groups:
-            group["lr"] = _learning_rate(options, progress.epochs)
-        losses = {
-            "training_loss": _train(network, loss, training, optimizer, generator, batch_size=options.batch_size),
-            "validation_loss": _measure(network, loss, validation, batch_size=options.batch_size),
-        }
-        progress = progress.after(**losses, state=network.state_dict())
-        if directory:
-            snapshot = Snapshot.take(progress, network, optimizer, generator)
-            write_checkpoint(directory, snapshot, belongs_to=belongs_to)
-        report(progress.epochs, losses)
-    network.load_state_dict(progress.best)
-    network.eval()
-    return progress
-
-
-def _learning_rate(options: TrainingOptions, epoch: int) -> float:
-    """Of an epoch, counted from 0."""
-    if options.schedule == "constant":
-        return options.learning_rate
-    return options.learning_rate * (1 + math.cos(math.pi * epoch / options.epochs)) / 2
+    parts = [[tensor.to(options.device) for tensor in sample] for sample in (training, validation)]
+    return train_by_epochs(
+        network,
+        train=lambda optimizer, generator: _train(
+            network, loss, parts[0], optimizer, generator, batch_size=options.batch_size
+        ),
+        validate=lambda: _measure(network, loss, parts[1], batch_size=options.batch_size),
+        sample=(*training, *validation),
+        options=options,
+        report=report,
+    )
 
 
 def _train(
@@ -141,13 +118,6 @@ def _finite(value: Tensor, *, name: str) -> float:
             f"the {name} is {number}", "check that the inputs are finite and scaled, or lower the learning rate"
         )
     return number
-
-
-def _check_options(options: TrainingOptions) -> None:
-    for name in ("epochs", "batch_size", "patience", "learning_rate"):
-        value = getattr(options, name)
-        if not value > 0:
-            raise ConfigError(f"{name} = {value}", "give a positive number")
 
 
 def _check_sample(sample: Sequence[Tensor], *, name: str) -> None:

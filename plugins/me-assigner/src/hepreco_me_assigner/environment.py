@@ -1,10 +1,11 @@
 """Assignment as a Markov decision process: exchange two objects, be rewarded by what ln|M|² gains."""
 
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from itertools import combinations
 from itertools import permutations as all_permutations
 from math import factorial
+from typing import Final
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -14,8 +15,8 @@ from hepreco_me_assigner.frames import partonic
 from hepreco_me_assigner.hypothesis import Hypothesis, beams
 from hepreco_me_assigner.search import evaluate
 
-#: Up to that many final legs all |M|² of an event are tabulated: 8! are 40 320.
-MOST_TABULATED = 8
+#: Up to that many |M|² are tabulated (half a gibibyte), when the first is asked for.
+MOST_TABULATED: Final = 2**26
 
 
 @dataclass(frozen=True)
@@ -30,17 +31,11 @@ class State:
         Which object stands on which final leg.
     used
         Exchanges that were made; each may be made once.
-    log_me2
-        ln|M|² of the order.
     """
 
     events: Int[Tensor, " episode"]
     order: Int[Tensor, "episode leg"]
     used: Bool[Tensor, "episode action"]
-    log_me2: Float[Tensor, " episode"]
-
-    def __getitem__(self, rows: Tensor) -> "State":
-        return State(**{name: value[rows] for name, value in vars(self).items()})
 
 
 class SwapEnvironment:
@@ -58,12 +53,11 @@ class SwapEnvironment:
 
     def __init__(self, hypothesis: Hypothesis, momenta: Float[Tensor, "event leg 4"]) -> None:
         final = partonic(momenta)
-        by_energy = final[..., 0].argsort(dim=1, descending=True, stable=True)
+        self.by_energy = final[..., 0].argsort(dim=1, descending=True, stable=True)
         self.hypothesis = hypothesis
-        self.momenta = final.gather(1, by_energy[..., None].expand(-1, -1, 4))
-        self.actions = _exchanges(hypothesis.legs)
+        self.momenta = final.gather(1, self.by_energy[..., None].expand(-1, -1, 4))
+        self.actions = _exchanges(hypothesis.legs).to(momenta.device)
         self.steps = hypothesis.legs - 1
-        self._table = _tabulated(hypothesis, self.momenta) if hypothesis.legs <= MOST_TABULATED else None
 
     def __len__(self) -> int:
         return len(self.momenta)
@@ -71,28 +65,35 @@ class SwapEnvironment:
     def reset(self, events: Int[Tensor, " episode"], *, order: Int[Tensor, "episode leg"] | None = None) -> State:
         """Begin episodes, in the order of energy or in a given one."""
         if order is None:
-            order = torch.arange(self.hypothesis.legs).expand(len(events), -1)
-        used = torch.zeros(len(events), len(self.actions), dtype=torch.bool)
-        return State(events, order, used, self.log_me2(events, order))
+            order = torch.arange(self.hypothesis.legs, device=events.device).expand(len(events), -1)
+        return State(events, order, torch.zeros(len(events), len(self.actions), dtype=torch.bool, device=events.device))
+
+    def exchange(self, state: State, action: Int[Tensor, " episode"]) -> State:
+        """The next states; this needs no |M|²."""
+        used = state.used.scatter(1, action[:, None], value=True)
+        used[:, -1] = False
+        return State(state.events, state.order.gather(1, self.actions[action]), used)
 
     def step(self, state: State, action: Int[Tensor, " episode"]) -> tuple[State, Float[Tensor, " episode"]]:
         """The next states, and the rewards ln(|M|²_after / |M|²_before), equation 6."""
-        order = state.order.gather(1, self.actions[action])
-        used = state.used.scatter(1, action[:, None], value=True)
-        used[:, -1] = False
-        after = self.log_me2(state.events, order)
-        return replace(state, order=order, used=used, log_me2=after), after - state.log_me2
+        after = self.exchange(state, action)
+        return after, self.log_me2(after) - self.log_me2(state)
 
-    def log_me2(self, events: Int[Tensor, " episode"], order: Int[Tensor, "episode leg"]) -> Float[Tensor, " episode"]:
+    def log_me2(self, state: State) -> Float[Tensor, " episode"]:
         """ln|M|², looked up where all are tabulated."""
-        if self._table is not None:
-            return self._table[events, _rank(order)]
-        return evaluate(self.hypothesis, self.momenta[events], order[:, None])[:, 0]
+        if len(self) * factorial(self.hypothesis.legs) <= MOST_TABULATED:
+            return self._table[state.events, _rank(state.order)]
+        return evaluate(self.hypothesis, self.momenta[state.events], state.order[:, None])[:, 0]
 
     def observation(self, state: State) -> Float[Tensor, "episode particle 4"]:
         """Momenta (GeV) of the incoming particles, then of the final legs."""
         final = self.momenta[state.events[:, None], state.order]
         return torch.cat((beams(final), final), dim=1)
+
+    @cached_property
+    def _table(self) -> Float[Tensor, "event order"]:
+        orders = torch.tensor(list(all_permutations(range(self.hypothesis.legs))), device=self.momenta.device)
+        return torch.cat([self.hypothesis.sweep(some, orders) for some in self.momenta.split(64)])
 
 
 @cache
@@ -107,11 +108,7 @@ def _exchanges(legs: int) -> Int[Tensor, "action leg"]:
 def _rank(order: Int[Tensor, "episode leg"]) -> Int[Tensor, " episode"]:
     """The position among all permutations in lexicographic order."""
     legs = order.shape[1]
-    smaller = (order[:, :, None] > order[:, None, :]) & torch.ones(legs, legs, dtype=torch.bool).triu(1)
-    weights = torch.tensor([factorial(legs - 1 - position) for position in range(legs)])
+    later = torch.ones(legs, legs, dtype=torch.bool, device=order.device).triu(1)
+    smaller = (order[:, :, None] > order[:, None, :]) & later
+    weights = order.new_tensor([factorial(legs - 1 - position) for position in range(legs)])
     return (smaller.sum(dim=2) * weights).sum(dim=1)
-
-
-def _tabulated(hypothesis: Hypothesis, final: Float[Tensor, "event leg 4"]) -> Float[Tensor, "event order"]:
-    orders = torch.tensor(list(all_permutations(range(hypothesis.legs))))
-    return torch.cat([hypothesis.sweep(some, orders) for some in final.split(64)])

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, arange, nn
 
 from hepreco.weights.manifest import Option
+from hepreco_me_assigner.hypothesis import Hypothesis
 
 
 class QNetwork(nn.Module):
@@ -13,8 +14,8 @@ class QNetwork(nn.Module):
 
     Parameters
     ----------
-    particles
-        How many momenta, the incoming two included.
+    process
+        As in :class:`~hepreco_me_assigner.Hypothesis`.
     width, layers, heads
         Of the encoder; its feed-forward layers are ``heads`` times as wide, with ReLU and normalisation at the end.
     dropout
@@ -28,14 +29,14 @@ class QNetwork(nn.Module):
 
     Example
     -------
-    >>> sum(parameter.numel() for parameter in QNetwork(particles=8).parameters())
+    >>> sum(parameter.numel() for parameter in QNetwork(process="ttbar").parameters())
     813328
     """
 
     def __init__(
         self,
         *,
-        particles: int,
+        process: str,
         width: int = 128,
         layers: int = 4,
         heads: int = 4,
@@ -43,20 +44,22 @@ class QNetwork(nn.Module):
         unit: float = 100.0,
     ) -> None:
         super().__init__()
-        self.particles, self.width, self.depth, self.heads = particles, width, layers, heads
+        self.process, self.width, self.depth, self.heads = process, width, layers, heads
         self.dropout, self.unit = dropout, unit
+        self.hypothesis = Hypothesis(process)
+        legs = self.hypothesis.legs
         self.momentum = nn.Linear(4, width)
-        self.slot = nn.Embedding(particles, width)
+        self.slot = nn.Embedding(2 + legs, width)
         layer = nn.TransformerEncoderLayer(width, heads, heads * width, dropout, batch_first=True)
         self.encoder = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
-        actions = 1 + len(list(combinations(range(particles - 2), 2)))
+        actions = 1 + len(list(combinations(range(legs), 2)))
         self.head = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, actions))
 
     @property
     def options(self) -> dict[str, Option]:
         """The keyword arguments that build this network."""
         return {
-            "particles": self.particles,
+            "process": self.process,
             "width": self.width,
             "layers": self.depth,
             "heads": self.heads,
@@ -66,6 +69,6 @@ class QNetwork(nn.Module):
 
     def forward(self, momenta: Float[Tensor, "episode particle 4"]) -> Float[Tensor, "episode action"]:
         """Values in units of the (scaled) reward; momenta in GeV."""
-        tokens = self.momentum(momenta / self.unit) + self.slot(arange(self.particles, device=momenta.device))
+        tokens = self.momentum(momenta / self.unit) + self.slot(arange(momenta.shape[1], device=momenta.device))
         values: Tensor = self.head(self.encoder(tokens).sum(dim=1))
         return values

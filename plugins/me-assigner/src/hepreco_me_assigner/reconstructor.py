@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from math import log
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Literal, cast, final
 
 import torch
@@ -15,21 +16,22 @@ from hepreco.amplitudes import StandardModel
 from hepreco.errors import ConfigError
 from hepreco.kinematics import pt
 from hepreco.plugin import Axis, Checkpoint, Trainable, TrainingOptions
-from hepreco.training import fit, initialised, split
+from hepreco.training import FitResult, split
 from hepreco.weights import load_network, read_manifest
-from hepreco.weights.manifest import Option
-from hepreco_me_assigner.frames import partonic
+from hepreco_me_assigner.deep_q_learning import Schedule
 from hepreco_me_assigner.hypothesis import PROCESSES, Hypothesis
 from hepreco_me_assigner.potential import Potential
+from hepreco_me_assigner.q_network import QNetwork
 from hepreco_me_assigner.resolution import Resolution
-from hepreco_me_assigner.search import Bounds, candidates, evaluate, measured_bounds
-from hepreco_me_assigner.solvers import Problem, Solution, beam, exact, greedy, marginal, policy
+from hepreco_me_assigner.search import Bounds, measured_bounds
+from hepreco_me_assigner.solvers import Problem, Solution, beam, episodes, exact, greedy, marginal, policy
+from hepreco_me_assigner.training import EVENTS_AT_A_TIME, train_potential, train_q_network
 
 PACKAGED: Final = Path(__file__).parent / "weights"
 #: Assignments among which an optimum is searched before it is given back without a certificate.
 MOST_SEARCHED: Final = 8192
-#: Events that are worked on together, to bound memory.
-EVENTS_AT_A_TIME: Final = 256
+#: γ where the paper's is not 0.5.
+PAPER_DISCOUNTS: Final = MappingProxyType({"ttw": 0.01, "tttt": 0.01})
 #: Names of columns for resonances.
 _NAMES: Final = {"t": "top", "w": "w", "z": "z", "h": "higgs"}
 _AXES: Final = {"top": Axis(50, 100.0, 300.0), "w": Axis(50, 30.0, 130.0), "z": Axis(50, 40.0, 140.0)}
@@ -65,8 +67,13 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         How many assignments ``marginal`` sums, and ``policy`` and ``beam`` choose from.
     beam
         How many assignments the policy proposes.
+    recipe
+        For training: ``efficient``, a network that predicts ln|M|² of likely assignments; or ``paper``, deep Q-learning
+        of exchanges, whose weights serve ``policy`` alone.
     hidden
-        Sizes of the network's layers, for training.
+        Sizes of the efficient network's layers.
+    discount
+        γ of the paper's recipe; by default the paper's, 0.01 for tt̄W and tt̄tt̄, otherwise 0.5.
     weights_directory
         Where the trained weights are; ``None`` takes those that come with the plugin.
 
@@ -89,7 +96,9 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     light_efficiency: float = 0.02
     calls: int = 64
     beam: int = 12
+    recipe: Literal["efficient", "paper"] = "efficient"
     hidden: tuple[int, ...] = (256, 256, 256)
+    discount: float | None = None
     weights_directory: str | None = None
 
     def __post_init__(self) -> None:
@@ -105,6 +114,8 @@ class MatrixElementAssigner(Reconstructor, Trainable):
             )
         if min(self.calls, self.beam) < 1 or not all(0 < x < 1 for x in (self.b_efficiency, self.light_efficiency)):
             raise ConfigError("me-assigner: calls, beam or an efficiency is out of range", "give positive numbers")
+        if self.discount is not None and not 0 <= self.discount < 1:
+            raise ConfigError(f"me-assigner: discount = {self.discount}", "give a number from 0 to below 1")
 
     @property
     def hypothesis(self) -> Hypothesis:
@@ -152,16 +163,11 @@ class MatrixElementAssigner(Reconstructor, Trainable):
             return None
         return PACKAGED / self.process if self.weights_directory is None else Path(self.weights_directory)
 
-    @property
-    def network(self) -> dict[str, Option]:
-        """The keyword arguments that build the network of these options."""
-        return {"process": self.process, "hidden": list(self.hidden)}
-
     def setup(self, device: str) -> None:
         """Build the matrix element; load the weights."""
         _ = self.hypothesis.matrix_element
         if self._needs_weights:
-            self._potential(torch.empty(0, device=device).device)
+            self._network(torch.empty(0, device=device).device)
 
     def reconstruct(self, batch: EventBatch) -> Mapping[str, Tensor]:
         """The assignment of every event."""
@@ -210,27 +216,22 @@ class MatrixElementAssigner(Reconstructor, Trainable):
                 return marginal(problem, at_most=self.calls)
             case "greedy":
                 return greedy(problem)
-            case "policy":
-                return policy(problem, self._potential(problem.momenta.device), at_most=self.calls)
-            case "beam":
-                potential = self._potential(problem.momenta.device)
-                return beam(problem, potential, at_most=self.calls, width=self.beam)
+            case "policy" | "beam":
+                network = self._network(problem.momenta.device)
+                if isinstance(network, QNetwork):
+                    return episodes(problem, network)
+                if self.solver == "policy":
+                    return policy(problem, network, at_most=self.calls)
+                return beam(problem, network, at_most=self.calls, width=self.beam)
 
     def train(
         self, samples: EventBatch, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]
     ) -> Checkpoint:
-        """Fit the potential to |M|² of the assignments that the policy has to choose from; no labels are used.
-
-        Their errors count with |M|²^(1/4) relative to the best one's, and at least 2 %.
-        """
-        training, validation = split(samples, fraction=options.validation_fraction, seed=options.seed)
-        network = initialised(self.build_network, seed=options.seed)
-        tables = [self._table(part, network) for part in (training, validation)]
-        network.standardise(*tables[0][:2])
-        result = fit(network, _loss, training=tables[0], validation=tables[1], options=options, report=report)
-        bounds = measured_bounds(
-            self.hypothesis, _momenta(training, self.hypothesis.legs)[:2000], candidates_per_event=self.calls
-        )
+        """Train a policy by the recipe of the options, and measure the bounds of ``exact``; no labels are used."""
+        parts = split(samples, fraction=options.validation_fraction, seed=options.seed)
+        training, validation = (_momenta(part, self.hypothesis.legs) for part in parts)
+        network, result = self._train(training, validation, options, report)
+        bounds = measured_bounds(self.hypothesis, training[:2000], candidates_per_event=self.calls)
         metrics = {
             "training_loss": result.training_loss[result.best_epoch - 1],
             "validation_loss": result.best_loss,
@@ -241,11 +242,34 @@ class MatrixElementAssigner(Reconstructor, Trainable):
             "bound_overall": bounds.overall,
             "bound_within": bounds.within,
         }
-        return Checkpoint(tensors=result.best, network=self.network, metrics=metrics, history=result.history)
+        return Checkpoint(tensors=result.best, network=network.options, metrics=metrics, history=result.history)
 
-    def build_network(self) -> Potential:
-        """Build an untrained network of these options."""
-        return Potential(process=self.process, hidden=self.hidden)
+    def _train(
+        self,
+        training: Tensor,
+        validation: Tensor,
+        options: TrainingOptions,
+        report: Callable[[int, Mapping[str, float]], None],
+    ) -> tuple[Potential | QNetwork, FitResult]:
+        """By the recipe of the options."""
+        if self.recipe == "efficient":
+            return train_potential(
+                lambda: Potential(process=self.process, hidden=self.hidden),
+                training=training,
+                validation=validation,
+                calls=self.calls,
+                options=options,
+                report=report,
+            )
+        discount = PAPER_DISCOUNTS.get(self.process, 0.5) if self.discount is None else self.discount
+        return train_q_network(
+            lambda: QNetwork(process=self.process),
+            training=training,
+            validation=validation,
+            schedule=Schedule(discount=discount),
+            options=options,
+            report=report,
+        )
 
     @property
     def _needs_weights(self) -> bool:
@@ -262,15 +286,22 @@ class MatrixElementAssigner(Reconstructor, Trainable):
                 found.setdefault(_NAMES.get(name, name), []).append(legs)
         return found
 
-    def _potential(self, device: torch.device) -> Potential:
+    def _network(self, device: torch.device) -> Potential | QNetwork:
+        """What the weights are of: the card of a transformer states its heads."""
         directory = cast("Path", self.weights)
-        potential = cast("Potential", load_network(Potential, directory=directory, device=str(device)))
-        if potential.process != self.process:
+        kind = QNetwork if "heads" in read_manifest(directory).network else Potential
+        network = cast("Potential | QNetwork", load_network(kind, directory=directory, device=str(device)))
+        if network.process != self.process:
             raise ConfigError(
-                f"me-assigner: the weights in {directory} are of {potential.process!r}, not of {self.process!r}",
+                f"me-assigner: the weights in {directory} are of {network.process!r}, not of {self.process!r}",
                 "choose weights of this process, or train them",
             )
-        return potential
+        if self.solver == "beam" and isinstance(network, QNetwork):
+            raise ConfigError(
+                f"me-assigner: the weights in {directory} value exchanges, which beam cannot use",
+                'choose solver = "policy", or weights of the efficient recipe',
+            )
+        return network
 
     @property
     def _resolution(self) -> Resolution | None:
@@ -312,26 +343,9 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         found = torch.where(same, probability[:, None, :], 0.0).sum(dim=2)
         return torch.where(same.any(dim=2), found, torch.nan)
 
-    def _table(self, batch: EventBatch, network: Potential) -> tuple[Tensor, Tensor, Tensor]:
-        """Features, ln|M|² − score and weights of the candidates of every event."""
-        rows: list[tuple[Tensor, Tensor, Tensor]] = []
-        for momenta in _momenta(batch, self.hypothesis.legs).split(EVENTS_AT_A_TIME):
-            found = candidates(self.hypothesis, momenta, at_most=self.calls)
-            events = torch.arange(len(momenta))[:, None, None]
-            value = evaluate(self.hypothesis, momenta, found.objects)
-            weight = ((value - value.amax(dim=1, keepdim=True)) / 4).exp().clamp(min=0.02)
-            features = network.features(partonic(momenta[events, found.objects]))
-            rows.append((features.float(), (value - found.score).float(), weight.float()))
-        return cast("tuple[Tensor, Tensor, Tensor]", tuple(map(torch.cat, zip(*rows, strict=True))))
-
 
 def _momenta(batch: EventBatch, number: int) -> Tensor:
     return batch.objects_ordered_by(pt(batch.momenta), at_most=number).momenta
-
-
-def _loss(network: Potential, features: Tensor, excess: Tensor, weight: Tensor) -> Tensor:
-    loss: Tensor = (weight * (network(features) - excess) ** 2).mean()
-    return loss
 
 
 @cache

@@ -7,9 +7,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from hepreco.kinematics import pt
+from hepreco_me_assigner.deep_q_learning import rollout
+from hepreco_me_assigner.environment import SwapEnvironment
 from hepreco_me_assigner.frames import partonic
 from hepreco_me_assigner.hypothesis import Hypothesis
 from hepreco_me_assigner.potential import Potential
+from hepreco_me_assigner.q_network import QNetwork
 from hepreco_me_assigner.resolution import Resolution
 from hepreco_me_assigner.search import Bounds, Candidates, candidates, evaluate, log_prior, search
 
@@ -23,7 +27,7 @@ class Solution:
     objects
         Which object stands on which final leg.
     log_me2
-        ln|M|² there; of a policy, what it predicts.
+        ln|M|² there; of a policy, what it predicts, or NaN where it does not.
     calls
         How many |M|² it took.
     certified
@@ -105,6 +109,19 @@ def policy(problem: Problem, potential: Potential, *, at_most: int) -> Solution:
     found, value = _predicted(problem, potential, at_most)
     best, where = value.max(dim=1)
     return problem.solution(_take(found.objects, where), best, 0)
+
+
+def episodes(problem: Problem, network: QNetwork) -> Solution:
+    """Greedy episodes of a trained Q-network, from decreasing energy; no |M|², and nothing that predicts it.
+
+    Of more objects than legs those of largest pt take part.
+    """
+    legs, rows = problem.hypothesis.legs, torch.arange(len(problem.momenta), device=problem.momenta.device)
+    leading = pt(problem.momenta).argsort(dim=1, descending=True, stable=True)[:, :legs]
+    environment = SwapEnvironment(problem.hypothesis, problem.momenta[rows[:, None], leading])
+    order = environment.by_energy.gather(1, rollout(network, environment).order)
+    unknown = torch.full_like(problem.momenta[:, 0, 0], torch.nan)
+    return problem.solution(leading.gather(1, order), unknown, 0)
 
 
 def beam(problem: Problem, potential: Potential, *, at_most: int, width: int) -> Solution:

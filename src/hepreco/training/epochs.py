@@ -1,0 +1,90 @@
+"""The loop over epochs: stop early, keep the best, write a checkpoint after every one."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from hepreco.errors import ConfigError
+from hepreco.plugin import TrainingOptions
+from hepreco.training.checkpoint import identity, read_checkpoint, write_checkpoint
+from hepreco.training.result import FitResult
+from hepreco.training.snapshot import Snapshot
+
+Report = Callable[[int, Mapping[str, float]], None]
+
+
+def train_by_epochs(
+    network: nn.Module,
+    *,
+    train: Callable[[torch.optim.Optimizer, torch.Generator], float],
+    validate: Callable[[], float],
+    sample: Sequence[Tensor],
+    options: TrainingOptions,
+    report: Report = lambda _epoch, _losses: None,
+    memory: nn.Module | None = None,
+) -> FitResult:
+    """Train with Adam until the validation loss has not improved for ``options.patience`` epochs.
+
+    What :func:`~hepreco.training.fit` does with a loss over a sample, for any other way to learn.
+
+    Parameters
+    ----------
+    network
+        Moved to ``options.device``; holds the parameters of the best epoch afterwards, in evaluation mode.
+    train
+        ``train(optimizer, generator)`` trains one epoch and returns its loss. To be resumed bit for bit it draws
+        from this generator, and keeps no other state than that of network and memory.
+    validate
+        Returns the validation loss; the lowest is the best.
+    sample
+        What the training depends on: a checkpoint of another sample is refused.
+    options
+        How to train.
+    report
+        Called as ``report(epoch, losses)`` after every epoch, counted from 1.
+    memory
+        What else is learned or remembered from epoch to epoch; part of the checkpoint.
+
+    Raises
+    ------
+    ConfigError
+        An option is out of range.
+    WeightsError
+        The checkpoint belongs to another network, sample, or set of options.
+    """
+    _check(options)
+    state = network if memory is None else nn.ModuleDict({"network": network, "memory": memory})
+    state.to(options.device)
+    optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
+    generator = torch.Generator().manual_seed(options.seed)
+    directory = options.resume_from
+    belongs_to = identity(state, sample, options) if directory else {}
+    stored = read_checkpoint(directory, belongs_to=belongs_to, epochs=options.epochs) if directory else None
+    progress = stored.restore(state, optimizer, generator) if stored else FitResult()
+    while progress.epochs < options.epochs and progress.epochs - progress.best_epoch < options.patience:
+        for group in optimizer.param_groups:
+            group["lr"] = _learning_rate(options, progress.epochs)
+        losses = {"training_loss": train(optimizer, generator), "validation_loss": validate()}
+        progress = progress.after(**losses, state=network.state_dict())
+        if directory:
+            write_checkpoint(directory, Snapshot.take(progress, state, optimizer, generator), belongs_to=belongs_to)
+        report(progress.epochs, losses)
+    network.load_state_dict(progress.best)
+    network.eval()
+    return progress
+
+
+def _learning_rate(options: TrainingOptions, epoch: int) -> float:
+    """Of an epoch, counted from 0."""
+    if options.schedule == "constant":
+        return options.learning_rate
+    return options.learning_rate * (1 + math.cos(math.pi * epoch / options.epochs)) / 2
+
+
+def _check(options: TrainingOptions) -> None:
+    for name in ("epochs", "batch_size", "patience", "learning_rate"):
+        value = getattr(options, name)
+        if not value > 0:
+            raise ConfigError(f"{name} = {value}", "give a positive number")
