@@ -11,7 +11,10 @@ def chunk(start, stop, dataset="a"):
 def report(*chunks, weight=1.0):
     total = weight * sum(c.events for c in chunks)
     return RunReport(
-        frozenset(chunks), sum_of_weights={"a": total}, cross_section={"a": 2.0}, without_answer={"a": {"p": 1}}
+        frozenset(chunks),
+        sum_of_weights={"a": total},
+        cross_section={"a": 2.0},
+        without_answer={"a": {"p": {"no_answer": 1}}},
     )
 
 
@@ -19,7 +22,7 @@ def test_reports_add_up():
     total = report(chunk(0, 5)) + report(chunk(5, 9), weight=-1.0)
     assert total.events("a") == 9
     assert total.sum_of_weights == {"a": 1.0}
-    assert total.without_answer == {"a": {"p": 2}}
+    assert total.without_answer == {"a": {"p": {"no_answer": 2}}}
     assert total.complete
 
 

@@ -192,8 +192,29 @@ def test_too_few_objects_are_counted(multijet):
     output = execute(ReconstructionProcessor({"chi2": plugin}), [replace(multijet, name="m")])
     missing = output["report"].without_answer["m"]["chi2"]
     filled = output["histograms"]["chi2.chi2"].sum(flow=True).value
-    assert 0 < missing < 300
-    assert missing + filled == 300
+    assert 0 < missing["too_few_objects"] < 300
+    assert missing["too_few_objects"] + filled == 300
+    assert missing["no_answer"] == 0
+
+
+def test_reasons_are_counted_and_written(multijet, tmp_path):
+    from hepreco_chi2_assigner import Chi2Assigner  # noqa: PLC0415
+
+    axis = Axis(3, -0.5, 2.5)
+    processor = ReconstructionProcessor(
+        {"chi2": Chi2Assigner(channel="lepton+jets", where=("pt > 60",))},
+        histograms=[HistogramSpec("why", ("chi2.reason",), axis)],
+        columns=ColumnWriter(tmp_path, "root"),
+    )
+    output = execute(processor, [multijet], chunksize=100)
+    written = uproot.concatenate([f"{path}:Events" for path in tmp_path.rglob("*.root")])
+    answered, too_few, silent = np.bincount(ak.to_numpy(written.chi2_reason), minlength=3).tolist()
+    assert min(too_few, silent) > 0
+    assert ak.sum(np.isnan(written.chi2_chi2)) == too_few + silent
+    missing = output["report"].without_answer[multijet.name]["chi2"]
+    assert missing == {"too_few_objects": too_few, "no_answer": silent}
+    values = output["histograms"]["why"][{"dataset": multijet.name, "variation": "nominal"}].values()
+    assert (values != 0).tolist() == [answered > 0, True, True]
 
 
 def test_an_unknown_scheduler_is_refused():

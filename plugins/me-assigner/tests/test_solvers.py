@@ -134,6 +134,22 @@ def test_options_that_cannot_be(options: dict[str, object], message: str) -> Non
         MatrixElementAssigner(**options)
 
 
+@pytest.mark.parametrize("solver", ["exact", "marginal", "policy", "beam", "greedy"])
+@pytest.mark.parametrize("process", ["ttbar", "wwuu"])
+def test_events_that_cannot_be_have_no_answer(process: str, solver: str, ttbar: EventBatch) -> None:
+    momenta = ttbar.momenta[:6].clone()
+    momenta[0, 2, 1] = torch.nan
+    momenta[1, 2] = torch.inf
+    momenta[2] = momenta[2, :1]  # all in one direction
+    momenta[3, 5] = 0
+    momenta[4, 1] = momenta[4, 0]  # twice the same
+    found = replace(PARTONS, process=process, solver=solver).reconstruct(replace(ttbar[:6], momenta=momenta))
+    assert found["log_me2"].isfinite().tolist() == [False] * 4 + [True] * 2
+    assert (found["leg_index"][:4] == -1).all()
+    assert found["w"][:4].isnan().all()
+    assert (found["leg_index"][4:] >= 0).all()
+
+
 def test_a_process_is_data(ttbar: EventBatch) -> None:
     plugin = replace(PARTONS, process="u u~ > z z, z > d d~, z > d d~")
     found = plugin.reconstruct(ttbar[:20])

@@ -37,8 +37,11 @@ def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
             markup=False,
         )
     for dataset, counts in sorted(report.without_answer.items()):
-        for plugin, count in filter(lambda item: item[1], counts.items()):
-            console.print(f"  {dataset}: {plugin} has no answer for {count} selected events", highlight=False)
+        for plugin, reasons in counts.items():
+            why = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in reasons.items() if count)
+            if why:
+                events = f"{sum(reasons.values())} selected events"
+                console.print(f"  {dataset}: {plugin} has no answer for {events} ({why})", highlight=False)
     if "cutflow" in histograms:
         _show_cutflow(histograms["cutflow"])
 

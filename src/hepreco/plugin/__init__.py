@@ -1,6 +1,6 @@
 """What a plugin is: the hook, the contract of a reconstructor, and the registry of those installed."""
 
-from hepreco.plugin.columns import Axis, Column, attachable
+from hepreco.plugin.columns import Axis, Column, Reason, attachable
 from hepreco.plugin.interface import Checkpoint, Reconstructor, Trainable, TrainingOptions
 from hepreco.plugin.manager import BrokenPlugin, PluginRegistry, RegisteredPlugin, discover
 from hepreco.plugin.spec import API_VERSION, hookimpl
@@ -12,6 +12,7 @@ __all__ = [
     "Checkpoint",
     "Column",
     "PluginRegistry",
+    "Reason",
     "Reconstructor",
     "RegisteredPlugin",
     "Trainable",

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from enum import IntEnum
+from typing import Final, Literal
 
 import awkward as ak
 import numpy as np
@@ -12,6 +13,19 @@ from torch import Tensor
 
 from hepreco.errors import ConfigError, PluginError
 from hepreco.events import EventBatch, column, four_vector_records, missing_where_nan, parallel_to_collection
+
+#: The field of every plugin's record that holds a :class:`Reason`.
+REASON: Final = "reason"
+
+
+class Reason(IntEnum):
+    """Why an event has no answer of a plugin, if it has none; the field ``reason`` of the plugin's record."""
+
+    ANSWERED = 0
+    #: Fewer objects than the plugin's ``at_least``: it was not asked.
+    TOO_FEW_OBJECTS = 1
+    #: It was asked, and gave NaN in all its columns.
+    NO_ANSWER = 2
 
 
 @dataclass(frozen=True)
@@ -61,6 +75,8 @@ class Column:
     axis: Axis | None = None
 
     def __post_init__(self) -> None:
+        if self.name == REASON:
+            raise ConfigError(f"a column is named {REASON!r}", "name it otherwise: hepreco fills that field itself")
         if isinstance(self.per, str) and self.kind != "scalar":
             raise ConfigError(f"column {self.name!r} holds one {self.kind} per object", "give it per=None or a number")
 
@@ -85,7 +101,7 @@ def attachable(
     events: ak.Array,
     plugin: str,
 ) -> ak.Array:
-    """A plugin's tensors as one record per event, missing where the event was not in the batch.
+    """A plugin's tensors as one record per event, missing where the event was not in the batch, with a reason.
 
     Raises
     ------
@@ -104,7 +120,7 @@ def attachable(
             fields[spec.name] = parallel_to_collection(value, index, counts)
         else:
             fields[spec.name] = missing_where_nan(value)
-    return ak.zip(fields, depth_limit=1)
+    return ak.zip({**fields, REASON: _reasons(tensors, enough)}, depth_limit=1)
 
 
 def check_outputs(
@@ -127,6 +143,16 @@ def check_outputs(
             raise PluginError(f"plugin {plugin!r}: {spec.name} is {tensor.dtype}, promised a {spec.kind}", remedy)
         if tensor.is_floating_point() and torch.isinf(tensor).any():
             raise PluginError(f"plugin {plugin!r}: {spec.name} is infinite; NaN stands for no answer", remedy)
+
+
+def _reasons(tensors: Mapping[str, Tensor], enough: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The :class:`Reason` of every event."""
+    reasons = np.full(len(enough), Reason.TOO_FEW_OBJECTS, dtype=np.uint8)
+    numbers = [values.flatten(start_dim=1) if values.ndim > 1 else values[:, None] for values in tensors.values()]
+    floats = [values for values in numbers if values.is_floating_point()]
+    silent = torch.isnan(torch.cat(floats, dim=1)).all(dim=1).cpu().numpy() if floats else np.zeros(enough.sum(), bool)
+    reasons[enough] = np.where(silent, Reason.NO_ANSWER, Reason.ANSWERED)
+    return reasons
 
 
 def _spread(values: Tensor, enough: NDArray[np.bool_], *, missing: float) -> Tensor:

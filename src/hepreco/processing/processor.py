@@ -20,7 +20,8 @@ from hepreco.conventions import PB_FB
 from hepreco.errors import ConfigError, DatasetError, HepRecoError, PluginError
 from hepreco.events import NOMINAL, Variation, finite, momentum_columns, to_batch
 from hepreco.histograms import HistogramSpec, default_histograms, fill, fill_cutflow, sort_categories
-from hepreco.plugin import Reconstructor, attachable
+from hepreco.plugin import Reason, Reconstructor, attachable
+from hepreco.plugin.columns import REASON
 from hepreco.processing.columns_out import ColumnWriter
 from hepreco.processing.report import Chunk, RunReport
 from hepreco.processing.selection import Cut, cut_flow
@@ -86,7 +87,9 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         for path in spec.columns:
             field, _, rest = path.partition(".")
             names = (
-                [column.name for column in self.reconstructors[field].outputs] if field in self.reconstructors else []
+                [*(column.name for column in self.reconstructors[field].outputs), REASON]
+                if field in self.reconstructors
+                else []
             )
             if names and rest.partition(".")[0] not in names:
                 raise ConfigError(f"histogram {spec.name!r}: no column {path!r}", f"{field} has {', '.join(names)}")
@@ -130,7 +133,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         passed: dict[str, dict[str, NDArray[np.bool_]]] = {}
         selected: dict[str, ak.Array] = {}
         weights: dict[str, NDArray[np.float32]] = {}
-        without_answer: dict[str, int] = {}
+        without_answer: dict[str, dict[str, int]] = {}
         for variation in self.variations:
             varied = variation(events)
             passed[variation.name] = cut_flow(varied, self.selection, finite=usable)
@@ -191,8 +194,8 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     def _reconstruct(
         self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk
-    ) -> tuple[ak.Array, dict[str, int]]:
-        """The events with every plugin's columns, and how many each plugin had no answer for."""
+    ) -> tuple[ak.Array, dict[str, dict[str, int]]]:
+        """The events with every plugin's columns, and how many each plugin had no answer for, by reason."""
         missing = {}
         for name, plugin in self.reconstructors.items():
             if name in events.fields:
@@ -203,7 +206,8 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
             columns = _guarded(plugin, batch.to(self.device), name=name, chunk=chunk)
             record = attachable(columns, columns=plugin.outputs, batch=batch, enough=enough, events=events, plugin=name)
             events = ak.with_field(events, record, name)
-            missing[name] = int((~enough).sum()) + _unanswered(columns)
+            counts = np.bincount(ak.to_numpy(record[REASON]), minlength=len(Reason)).tolist()
+            missing[name] = {reason.name.lower(): counts[reason] for reason in Reason if reason}
         return events, missing
 
     def _write(self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk) -> frozenset[str]:
@@ -231,13 +235,6 @@ def _guarded(plugin: Reconstructor, batch: Any, *, name: str, chunk: Chunk) -> M
     raise PluginError(
         f"{problem} on {chunk.file} [{chunk.start}, {chunk.stop})", "run 'hepreco plugins check', tell its author"
     )
-
-
-def _unanswered(columns: Mapping[str, torch.Tensor]) -> int:
-    """Events for which a plugin gave nothing but NaN."""
-    numbers = [values.flatten(start_dim=1) if values.ndim > 1 else values[:, None] for values in columns.values()]
-    floats = [values for values in numbers if values.is_floating_point()]
-    return int(torch.isnan(torch.cat(floats, dim=1)).all(dim=1).sum()) if floats else 0
 
 
 @cache

@@ -73,7 +73,7 @@ class RunReport:
     cross_section
         In pb, per dataset; ``None`` for data.
     without_answer
-        Per dataset and plugin, how many selected events had too few objects for it.
+        Per dataset, plugin and reason (``too_few_objects``, ``no_answer``), how many selected events have no answer.
     columns
         Names of the files of columns that were written.
     scale
@@ -84,7 +84,7 @@ class RunReport:
     failures: frozenset[Failure] = frozenset()
     sum_of_weights: dict[str, float] = field(default_factory=dict)
     cross_section: dict[str, float | None] = field(default_factory=dict)
-    without_answer: dict[str, dict[str, int]] = field(default_factory=dict)
+    without_answer: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     columns: frozenset[str] = frozenset()
     scale: dict[str, float] = field(default_factory=dict)
 
@@ -99,7 +99,10 @@ class RunReport:
             self.failures | other.failures,
             _sum(self.sum_of_weights, other.sum_of_weights),
             self.cross_section | other.cross_section,
-            {name: _sum(self.without_answer.get(name, {}), other.without_answer.get(name, {})) for name in datasets},
+            {
+                name: _by_plugin(self.without_answer.get(name, {}), other.without_answer.get(name, {}))
+                for name in datasets
+            },
             self.columns | other.columns,
         )
 
@@ -145,6 +148,10 @@ class RunReport:
 
 def _sum(first: dict[str, Number], second: dict[str, Number]) -> dict[str, Number]:
     return {name: first.get(name, 0) + second.get(name, 0) for name in first | second}
+
+
+def _by_plugin(first: dict[str, dict[str, int]], second: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    return {name: _sum(first.get(name, {}), second.get(name, {})) for name in first | second}
 
 
 def _joined(chunks: Iterable[Chunk]) -> list[Chunk]:

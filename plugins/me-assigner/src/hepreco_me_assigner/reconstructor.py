@@ -19,6 +19,7 @@ from hepreco.plugin import Axis, Checkpoint, Trainable, TrainingOptions
 from hepreco.training import FitResult, split
 from hepreco.weights import load_network, read_manifest
 from hepreco_me_assigner.deep_q_learning import Schedule
+from hepreco_me_assigner.frames import partonic
 from hepreco_me_assigner.hypothesis import PROCESSES, Hypothesis
 from hepreco_me_assigner.potential import Potential
 from hepreco_me_assigner.q_network import QNetwork
@@ -198,11 +199,16 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         return found
 
     def problems(self, batch: EventBatch) -> Iterator[tuple[Tensor, Tensor, Problem]]:
-        """Events of one number of objects at a time: which, where their objects are in NanoAOD, and the objects."""
+        """Events of one number of objects at a time: which, where their objects are in NanoAOD, and the objects.
+
+        Events without a centre of mass, or with a momentum that is zero or not finite, are left out.
+        """
         jets = batch.objects_ordered_by(pt(batch.momenta), at_most=self.at_most)
         count = jets.mask.sum(dim=1)
-        for number in count.unique().tolist():
-            for events in torch.nonzero(count == number)[:, 0].split(EVENTS_AT_A_TIME):
+        energy = partonic(jets.momenta)[..., 0]
+        usable = (energy.isfinite() & ((energy > 0) | ~jets.mask)).all(dim=1)
+        for number in count[usable].unique().tolist():
+            for events in torch.nonzero(usable & (count == number))[:, 0].split(EVENTS_AT_A_TIME):
                 some = jets[events]
                 momenta, index = some.momenta[:, :number], some.index[:, :number]
                 yield events, index, Problem(self.hypothesis, momenta, self._prior(some, number), self._resolution)
