@@ -138,6 +138,14 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
         learned(epochs=3, resume_from=tmp_path, seed=2)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_learns_and_goes_on(learned: Callable[..., Checkpoint], tmp_path: Path) -> None:
+    learned(epochs=1, device="cuda", resume_from=tmp_path)
+    resumed = learned(epochs=2, device="cuda", resume_from=tmp_path)
+    assert len(resumed.history["training_loss"]) == 2
+    assert all(value.isfinite().all() for value in resumed.tensors.values())
+
+
 def test_what_was_learned_assigns(learned: Callable[..., Checkpoint], ttbar: EventBatch, tmp_path: Path) -> None:
     checkpoint = learned(epochs=1)
     manifest = Manifest(
