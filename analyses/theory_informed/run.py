@@ -210,7 +210,9 @@ def side_by_side(histograms: Mapping[str, hist.Hist], reconstructors: Iterable[s
     found = {name: histograms[f"{name}.{column}"] for name in reconstructors if f"{name}.{column}" in histograms}
     first = next(iter(found.values()))
     joined = hist.Hist(
-        hist.axis.StrCategory(list(found), name="dataset"), *first.axes[1:], storage=hist.storage.Weight()
+        hist.axis.StrCategory(list(found), name="dataset", overflow=False),
+        *first.axes[1:],
+        storage=hist.storage.Weight(),
     )
     for row, each in enumerate(found.values()):
         joined.view(flow=True)[row] = each.view(flow=True)[0]
