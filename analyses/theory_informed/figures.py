@@ -9,11 +9,15 @@ They need two steps of the run:
 import argparse
 from pathlib import Path
 
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
 from hepreco import plotting, studies
 from hepreco.histograms import read_histograms
+from hepreco.plotting.style import STYLE
 
 METHODS = {
-    "truth": "truth",
+    "truth": "truth, where all three jets exist",
     "me_assigner": "me-assigner",
     "chi2_assigner": "χ²",
 }
@@ -40,8 +44,18 @@ def main() -> None:
             found[name][{"dataset": dataset, "variation": "nominal"}] for dataset in ("wwuu-window", "ttbar")
         )
         curves[label] = studies.roc(signal, background)
-    written += plotting.save_figure(plotting.roc_figure(curves), output / "figures" / "anomaly_roc")
+    written += plotting.save_figure(legend_above(plotting.roc_figure(curves)), output / "figures" / "anomaly_roc")
     print("figures:", ", ".join(str(path) for path in written))
+
+
+@rc_context(STYLE)
+def legend_above(figure: Figure) -> Figure:
+    """The same figure with its legend out of the way of curves."""
+    (axes,) = figure.axes
+    axes.get_legend().remove()
+    figure.set_size_inches(6.4, 6.0)
+    figure.legend(loc="outside upper right")
+    return figure
 
 
 if __name__ == "__main__":

@@ -54,8 +54,6 @@ SAMPLES = {
     "wwuu-tl": Sample(_scattering("{T}", "{0}"), 300, seed=401, cuts=_CUTS),
     "wwuu-tt": Sample(_scattering("{T}", "{T}"), 300, seed=401, cuts=_CUTS),
 }
-#: In that of the six quarks each has made a jet that passes.
-EVERY_QUARK = Cut("every quark", "Jet", ("pt > 30", "|eta| < 2.4", "truthParton >= 0"), at_least=6)
 _PEAKS = {"top": Axis(60, 157.5, 187.5), "w": Axis(60, 65.0, 95.0)}
 
 
@@ -108,11 +106,11 @@ def assignment(process: str) -> Step:
 
 
 def jets() -> Step:
-    """Top quarks of measured jets, where there is a right answer: the selection and plugins of the analysis of tt̄."""
+    """Top quarks of measured jets, with the selection and plugins of the analysis of tt̄, beside truth."""
     config = read_config(TTBAR)
     plugins = config.reconstructors()
     reconstructors = {"truth": TrueJets(), **{name: plugins[name] for name in ("me_assigner", "chi2_assigner")}}
-    return Step(("ttbar",), reconstructors, selection=(*config.selection, EVERY_QUARK), beside=("top.mass",))
+    return Step(("ttbar",), reconstructors, selection=config.selection, beside=("top.mass",))
 
 
 def steps() -> dict[str, Step]:

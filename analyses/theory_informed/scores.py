@@ -194,8 +194,8 @@ def _rejection(classes: Classes, name: str) -> str:
     passes = classes.background[name] > score[order][reached.int().argmax()]
     if not passes.any():
         return f"> {len(passes)}"
-    efficiency = classes.background_weight[passes].sum() / classes.background_weight.sum()
-    return f"{1 / efficiency:.3g} ({int(passes.sum())} events left)"
+    rejection = float(classes.background_weight.sum() / classes.background_weight[passes].sum())
+    return f"{rejection:.{0 if rejection > 100 else 1}f} ({int(passes.sum())} events left)"
 
 
 def _estimate(areas: Tensor, *, sign: str = "") -> str:

@@ -20,7 +20,7 @@ from hepreco_me_assigner.hypothesis import beams
 
 #: Final partons of a generated or imported sample.
 PARTONS: Final = {"collection": "LHEPart", "where": ("status == 1",)}
-_RATIO: Final = Column("log_ratio", label=r"$\ln(|M|^2 / |M_{\mathrm{true}}|^2)$", axis=Axis(150, -60.0, 15.0))
+_RATIO: Final = Column("log_ratio", label=r"$\ln(|M|^2 / |M_{\mathrm{true}}|^2)$", axis=Axis(230, -100.0, 15.0))
 
 
 def in_order(batch: EventBatch) -> EventBatch:
