@@ -13,7 +13,7 @@ from hepreco.generation.sample import Sample
 from hepreco.generation.sampler import Effort, Sampler, adapt
 from hepreco.generation.shower import shower
 from hepreco.generation.spanet import read_spanet, spanet_targets
-from hepreco.generation.topologies import TOPOLOGIES, Topology, TopologySample, sample_topology
+from hepreco.generation.topologies import TOPOLOGIES, Topology, TopologySample, find_topology, sample_topology
 from hepreco.generation.writing import import_lhe, is_written, write_sample
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "adapt",
     "find_densities",
     "find_preset",
+    "find_topology",
     "import_lhe",
     "is_written",
     "measure",

@@ -7,6 +7,7 @@ There is no matrix element and no detector; decays are isotropic in the frame of
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import Final
 
@@ -25,6 +26,8 @@ PAIR_MASS_MAX: Final = 1500.0
 PAIR_ENERGY_MAX: Final = 2500.0
 #: In GeV; a boost to 1500 GeV loses the digits of what is much lighter.
 M_A_MIN: Final = 1.0
+#: Of the W boson in GeV.
+M_W: Final = 80.379
 
 Scalar = Float[Tensor, " event"]
 Momentum = Float[Tensor, "event 4"]
@@ -54,6 +57,10 @@ class Topology:
         From Θ and uniform numbers to the momenta (GeV) of the visible and of the invisible particles.
     possible, condition
         Which Θ have events, and the same in words.
+    scale
+        From Θ to the mass (GeV) where spectra of event variables peak or end; ``None`` if there is none.
+    identical
+        Groups of visible particles that a detector cannot tell apart, by position.
     """
 
     name: str
@@ -65,6 +72,8 @@ class Topology:
     momenta: Callable[[Parameters, Uniforms], Momenta]
     possible: Callable[[Parameters], Bool[Tensor, " event"]]
     condition: str
+    scale: Callable[[Parameters], Scalar] | None = None
+    identical: tuple[tuple[int, ...], ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -123,7 +132,7 @@ def sample_topology(
     Parameters
     ----------
     topology
-        A name of :data:`TOPOLOGIES`, or a topology.
+        A topology, or how :func:`find_topology` finds it.
     events, first
         How many events, and the number of the first.
     seed
@@ -147,7 +156,7 @@ def sample_topology(
     >>> sample.inputs.shape, sample.parameters.tolist()[0]
     (torch.Size([3, 6]), [400.0, 100.0])
     """
-    topology = _known(topology)
+    topology = find_topology(topology)
     if events < 0:
         raise ConfigError(f"a sample of {events} events", "ask for at least none")
     drawn = len(topology.parameters)
@@ -157,12 +166,31 @@ def sample_topology(
     return TopologySample(topology, theta, visible, invisible)
 
 
-def _known(topology: str | Topology) -> Topology:
+def find_topology(topology: str | Topology) -> Topology:
+    """A topology by its name in :data:`TOPOLOGIES`, or as ``package.module:NAME`` where it is defined.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+
+    Example
+    -------
+    >>> find_topology("hepreco.generation.topologies:SEMI_VISIBLE") is TOPOLOGIES["semi-visible"]
+    True
+    """
     if isinstance(topology, Topology):
         return topology
-    if topology not in TOPOLOGIES:
-        raise ConfigError(f"no topology {topology!r}", f"choose one of {', '.join(TOPOLOGIES)}")
-    return TOPOLOGIES[topology]
+    if topology in TOPOLOGIES:
+        return TOPOLOGIES[topology]
+    remedy = f"choose one of {', '.join(TOPOLOGIES)}, or name a Topology of your own as package.module:NAME"
+    try:
+        found = resolve_name(topology) if ":" in topology else None
+    except (ValueError, ImportError, AttributeError) as error:
+        raise ConfigError(f"no topology {topology!r}: {error}", remedy) from None
+    if not isinstance(found, Topology):
+        raise ConfigError(f"no topology {topology!r}", remedy)
+    return found
 
 
 def _fixed(topology: Topology, parameters: Sequence[float], *, events: int) -> Parameters:
@@ -205,6 +233,33 @@ def _pair_semi_visible_momenta(parameters: Parameters, random: Uniforms) -> Mome
     b1, c1 = _decay(parents[0], m_a, (massless, m_c), _direction(*u[2:4]))
     b2, c2 = _decay(parents[1], m_a, (massless, m_c), _direction(*u[4:]))
     return torch.stack((b1, b2), dim=1), torch.stack((c1, c2), dim=1)
+
+
+def _top_pair_dilepton_momenta(parameters: Parameters, random: Uniforms) -> Momenta:
+    (m_a,) = parameters.unbind(1)
+    u_mass, u_energy, u_side, *u = random.unbind(1)
+    m_aa = _between(2 * m_a, PAIR_MASS_MAX, u_mass)
+    pair = _moving(_between(m_aa, PAIR_ENERGY_MAX, u_energy), m_aa, _along_beam(u_side))
+    massless, m_w = torch.zeros_like(m_a), torch.full_like(m_a, M_W)
+    b, leptons, neutrinos = [], [], []
+    for number, parent in enumerate(_decay(pair, m_aa, (m_a, m_a), _direction(*u[:2]))):
+        of_b, of_lepton = u[2 + 4 * number :][:2], u[4 + 4 * number :][:2]
+        quark, w = _decay(parent, m_a, (massless, m_w), _direction(*of_b))
+        lepton, neutrino = _decay(w, m_w, (massless, massless), _direction(*of_lepton))
+        b.append(quark)
+        leptons.append(lepton)
+        neutrinos.append(neutrino)
+    return torch.stack((*b, *leptons), dim=1), torch.stack(neutrinos, dim=1)
+
+
+def _endpoint(parameters: Parameters) -> Scalar:
+    """µ = (m_A² − m_C²)/m_A, where the transverse mass of massless b and C ends (arXiv:2105.10126, equation 12)."""
+    m_a, m_c = parameters.unbind(1)
+    return (m_a - m_c) * (m_a + m_c) / m_a
+
+
+def _parent_mass(parameters: Parameters) -> Scalar:
+    return parameters[:, 0]
 
 
 def _mass_prior(random: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -280,6 +335,8 @@ VISIBLE_PAIR: Final = Topology(
     momenta=_visible_pair_momenta,
     possible=_parent_up_to(PARENT_ENERGY_MAX),
     condition=f"{M_A_MIN:g} ≤ m_A ≤ {PARENT_ENERGY_MAX:g} GeV",
+    scale=_parent_mass,
+    identical=((0, 1),),
 )
 #: Example 2, A → bC, where b is massless and C not seen; A flies along the beam, its energy as in example 1.
 SEMI_VISIBLE: Final = Topology(
@@ -292,6 +349,7 @@ SEMI_VISIBLE: Final = Topology(
     momenta=_semi_visible_momenta,
     possible=_daughter_and_parent_up_to(PARENT_ENERGY_MAX),
     condition=f"{M_A_MIN:g} ≤ m_A ≤ {PARENT_ENERGY_MAX:g} GeV and 0 ≤ m_C < m_A",
+    scale=_endpoint,
 )
 #: Example 3, A₁A₂ → (b₁C₁)(b₂C₂); the pair flies along the beam, with a mass uniform from 2m_A to 1500 GeV and an
 #: energy uniform from that mass to 2500 GeV; A₁ is isotropic in its frame.
@@ -305,9 +363,26 @@ PAIR_SEMI_VISIBLE: Final = Topology(
     momenta=_pair_semi_visible_momenta,
     possible=_daughter_and_parent_up_to(PAIR_MASS_MAX / 2),
     condition=f"{M_A_MIN:g} ≤ m_A ≤ {PAIR_MASS_MAX / 2:g} GeV and 0 ≤ m_C < m_A",
+    scale=_endpoint,
+    identical=((0, 1),),
+)
+#: Heavy quarks of top pairs in two leptons, A₁A₂ → (b₁ℓ₁ν₁)(b₂ℓ₂ν₂) through W bosons on their shell, produced as in
+#: example 3. It is not in the paper. Which b goes with which lepton is not known.
+TOP_PAIR_DILEPTON: Final = Topology(
+    name="top-pair-dilepton",
+    visible=("b1", "b2", "l1", "l2"),
+    invisible=("nu1", "nu2"),
+    parameters=("m_A",),
+    prior=_mass_prior,
+    width=13,
+    momenta=_top_pair_dilepton_momenta,
+    possible=lambda theta: (theta[:, 0] > M_W) & (theta[:, 0] <= PAIR_MASS_MAX / 2),
+    condition=f"{M_W:g} < m_A ≤ {PAIR_MASS_MAX / 2:g} GeV",
+    scale=_parent_mass,
+    identical=((0, 1), (2, 3)),
 )
 
-#: The topologies of the paper, by name.
+#: The topologies by name; the first three are those of the paper.
 TOPOLOGIES: Final = MappingProxyType(
-    {topology.name: topology for topology in (VISIBLE_PAIR, SEMI_VISIBLE, PAIR_SEMI_VISIBLE)}
+    {topology.name: topology for topology in (VISIBLE_PAIR, SEMI_VISIBLE, PAIR_SEMI_VISIBLE, TOP_PAIR_DILEPTON)}
 )

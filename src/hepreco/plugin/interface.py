@@ -146,3 +146,14 @@ class Trainable(ABC):
 
         ``report(epoch, losses)`` is called after every epoch.
         """
+
+
+class SelfTrainable(ABC):
+    """A reconstructor that makes the events that ``hepreco train`` trains it on."""
+
+    @abstractmethod
+    def train(self, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]) -> Checkpoint:
+        """Generate events from ``options.seed`` and train on them.
+
+        ``report(epoch, losses)`` is called after every epoch.
+        """

@@ -57,7 +57,8 @@ def train_by_epochs(
     _check(options)
     state = network if memory is None else nn.ModuleDict({"network": network, "memory": memory})
     state.to(options.device)
-    optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
+    on_gpu = torch.device(options.device).type == "cuda"
+    optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate, fused=on_gpu, capturable=on_gpu)
     generator = torch.Generator().manual_seed(options.seed)
     directory = options.resume_from
     belongs_to = identity(state, sample, options) if directory else {}

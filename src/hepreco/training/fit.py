@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from hepreco.errors import DatasetError, HepRecoError
 from hepreco.plugin import TrainingOptions
 from hepreco.training.epochs import Report, train_by_epochs
+from hepreco.training.recording import descend_recorded
 from hepreco.training.result import FitResult
 from hepreco.training.seeding import seeded
 
@@ -81,17 +82,28 @@ def _train(
 ) -> float:
     """One epoch; returns the mean of the loss over it."""
     network.train()
-    device, events, total = sample[0].device, len(sample[0]), 0.0
+    device, events = sample[0].device, len(sample[0])
     seed = int(torch.randint(2**62, (), generator=generator))
     order = torch.randperm(events, generator=generator).to(device)
+
+    def gradient(rows: Tensor) -> tuple[Tensor, Tensor]:
+        optimizer.zero_grad()
+        value = loss(network, *(tensor[rows] for tensor in sample))
+        torch.autograd.backward(value)
+        norm = torch.nn.utils.get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
+        return value.detach() * (len(rows) / events), norm
+
+    minibatches = _minibatches(order, batch_size)
     with seeded(seed, device=device):
-        for rows in _minibatches(order, batch_size):
-            optimizer.zero_grad()
-            value = loss(network, *(tensor[rows] for tensor in sample))
-            torch.autograd.backward(value)
-            total += _finite(value, name="training loss") * len(rows) / events
-            gradients = [p.grad for p in network.parameters() if p.grad is not None]
-            _finite(torch.nn.utils.get_total_norm(gradients), name="norm of the gradient")
+        if device.type == "cuda":
+            recorded, norm = descend_recorded(minibatches, gradient, optimizer)
+            _finite(norm, name="norm of the gradient")
+            return _finite(recorded, name="training loss")
+        total = 0.0
+        for rows in minibatches:
+            value, norm = gradient(rows)
+            total += _finite(value, name="training loss")
+            _finite(norm, name="norm of the gradient")
             optimizer.step()
     return total
 

@@ -1,0 +1,27 @@
+"""Event variables that are sensitive to unknown masses: learned by networks, and those derived by hand."""
+
+from collections.abc import Callable
+from typing import Final
+
+from hepreco.plugin import Reconstructor, hookimpl
+from hepreco_event_variables.by_hand import KinematicVariables
+from hepreco_event_variables.network import Classifier, EventVariable
+from hepreco_event_variables.reconstructor import LearnedVariable
+
+HEPRECO_API_VERSION: Final = 1
+
+__all__ = [
+    "HEPRECO_API_VERSION",
+    "Classifier",
+    "EventVariable",
+    "KinematicVariables",
+    "LearnedVariable",
+    "hepreco_register_reconstructors",
+]
+
+
+@hookimpl
+def hepreco_register_reconstructors(register: Callable[[str, type[Reconstructor]], None]) -> None:
+    """Offer the reconstructors ``event-variables`` (learned) and ``kinematic-variables`` (by hand)."""
+    register("event-variables", LearnedVariable)
+    register("kinematic-variables", KinematicVariables)
