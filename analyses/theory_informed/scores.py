@@ -1,7 +1,7 @@
 r"""ROC curves of the scores: longitudinal W bosons, WWuu as an anomaly among top pairs, and a mixture of backgrounds.
 
     for s in wwuu-ll wwuu-lt wwuu-tl wwuu-tt; do hepreco generate $s --events 2000 --seed 401 --output $s.root; done
-    hepreco generate wwuu --events 2000 --seed 306 --mass-window 400 700 --output wwuu-window.root
+    hepreco generate wwuu --events 1000 --seed 303 --mass-window 400 700 --output wwuu-window.root
     hepreco generate ttbar-hadronic --events 20000 --seed 301 --output ttbar.root
     hepreco generate "u u~ > w+ w- z, w+ > u d~, w- > u~ d, z > u u~" --events 2000 --seed 305 \
         --mass-window 400 700 --output wwz.root

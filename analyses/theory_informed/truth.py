@@ -6,6 +6,7 @@ by pt. Here it is read, to be compared with.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, final
 
 import torch
@@ -56,6 +57,11 @@ class AgainstTruth(Reconstructor):
     def outputs(self) -> tuple[Column, ...]:
         """Those of the assigner, and the ratio."""
         return (*self.assigner.outputs, _RATIO)
+
+    @property
+    def weights(self) -> Path | None:
+        """Those of the assigner."""
+        return self.assigner.weights
 
     def setup(self, device: str) -> None:
         """Load what the assigner needs."""
@@ -194,6 +200,11 @@ class InWindow(Reconstructor):
     def outputs(self) -> tuple[Column, ...]:
         """Those of the other."""
         return self.of.outputs
+
+    @property
+    def weights(self) -> Path | None:
+        """Those of the other."""
+        return self.of.weights
 
     def setup(self, device: str) -> None:
         """Load what the other needs."""
