@@ -73,7 +73,8 @@ def figure(name: str, *, events: int) -> Figure:
     sample = sample_topology(name, events=events, seed=SEED)
     both = hist.Hist(hist.axis.Regular(100, 0.0, 600.0, label=f"${_tex(first)}$ [GeV]"), AXIS)
     both.fill(human(name, first, sample), learned(name, sample))
-    mh.hist2dplot(both, ax=left, norm=mpl.colors.LogNorm(), cmap="viridis", flow="none")
+    map_of_events = mh.hist2dplot(both, ax=left, norm=mpl.colors.LogNorm(), cmap="viridis", flow="none", cbar=False)
+    drawn.colorbar(map_of_events.pcolormesh, ax=left, label="events")
     left.set_title(name.replace("-", " "), loc="left")
     for mass, colour in zip(MASSES, COLOURS, strict=False):
         for variable, style in ((partial(learned, name), "-"), (partial(human, name, first), ":")):
@@ -93,6 +94,7 @@ def figure(name: str, *, events: int) -> Figure:
     right.set(
         xlabel=f"$V$ or ${_tex(first)}$ [GeV]", ylabel="Fraction of events / GeV", xlim=(0.0, 600.0), ylim=(0.0, None)
     )
+    right.set_ylim(0.0, 1.3 * right.get_ylim()[1])
     right.legend(fontsize=10)
     if name == "visible-pair":
         right.set_yscale("log")

@@ -16,7 +16,7 @@ from hepreco.config import AnalysisConfig, DatasetConfig, MassPeakConfig, RocCon
 from hepreco.events import EventBatch, Variation
 from hepreco.generation import Sample
 from hepreco.histograms import HistogramSpec
-from hepreco.plugin import Axis, spec
+from hepreco.plugin import Axis, discover, spec
 from hepreco.processing import Cut, RunReport
 
 TABLES = (AnalysisConfig, DatasetConfig, Sample, Cut, HistogramSpec, Axis, Variation, MassPeakConfig, RocConfig)
@@ -43,6 +43,12 @@ def options(command):
         "-h",
         "--help",
     }
+
+
+def options_of_plugins(names=None):
+    """``hepreco train`` takes the options of its plugin as well."""
+    found = [plugin.reconstructor for plugin in discover().plugins if names is None or plugin.name in names]
+    return {f"--{field.name.replace('_', '-')}" for reconstructor in found for field in fields(reconstructor)}
 
 
 def test_every_hook_is_documented(root):
@@ -93,11 +99,13 @@ def test_commands_and_options_exist(page):
         )
         for word in words:
             if word.startswith("-"):
-                assert word.partition("=")[0] in options(command) | options(main), f"hepreco {line}"
+                of_plugin = options_of_plugins(words) if path == ("train",) else set()
+                assert word.partition("=")[0] in options(command) | options(main) | of_plugin, f"hepreco {line}"
 
 
 def test_options_that_are_mentioned_exist(page):
     known = {name for command in commands().values() for name in options(command)}
+    known |= options_of_plugins()
     for name in re.findall(r"`(--[a-z-]+)", page.read_text()):
         assert name in known
 

@@ -96,7 +96,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     b_efficiency: float = 0.77
     light_efficiency: float = 0.02
     calls: int = 64
-    beam: int = 12
+    beam: int = 24
     recipe: Literal["efficient", "paper"] = "efficient"
     hidden: tuple[int, ...] = (256, 256, 256)
     discount: float | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, final
 
 import torch
@@ -74,6 +75,11 @@ class LikelihoodRatio(Reconstructor):
     def outputs(self) -> tuple[Column, ...]:
         """The score, on an axis fine enough for ROC curves."""
         return (Column("log_ratio", label=r"$\ln \mathcal{L}$", axis=Axis(1000, -15.0, 10.0)),)
+
+    @property
+    def weights(self) -> Path | None:
+        """Those of the assigner."""
+        return self.assigner.weights
 
     def setup(self, device: str) -> None:
         """Build the matrix element; load weights."""
@@ -163,6 +169,11 @@ class Anomaly(Reconstructor):
             Column("score", label=r"$-\ln|M|^2$", axis=Axis(1000, -20.0, 80.0)),
             Column("decay_score", label="$-$ln (Breit-Wigner, decays)", axis=Axis(1000, 0.0, 200.0)),
         )
+
+    @property
+    def weights(self) -> Path | None:
+        """Those of the assigner of the first background."""
+        return self.assigners[0].weights
 
     def setup(self, device: str) -> None:
         """Build the matrix elements; load weights."""
