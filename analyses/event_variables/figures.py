@@ -113,7 +113,7 @@ def _mass_error(
     """Half the 68 % interval, mean deviation, and coverage, over pseudo-experiments."""
     others = (M_C,) if len(TOPOLOGIES[name].parameters) > 1 else ()
     made = templates(
-        variable, topology=name, masses=np.arange(250.0, 391.0, 10.0), others=others, edges=AXIS.edges, events=events
+        variable, topology=name, masses=np.arange(280.0, 361.0, 2.5), others=others, edges=AXIS.edges, events=events
     )
     pool = variable(_at(name, TRUE_MASS, events=FEW_EVENTS * experiments, seed=SEED + 1)).reshape(experiments, -1)
     found = [made.fit(hist.Hist(hist.axis.Variable(AXIS.edges)).fill(values)) for values in pool]
