@@ -15,7 +15,15 @@ import click
 from hepreco.cli.console import console, progress_bar
 from hepreco.errors import ConfigError, PluginError
 from hepreco.events import Dataset, read_batch
-from hepreco.plugin import Checkpoint, Reconstructor, SelfTrainable, Trainable, TrainingOptions, discover
+from hepreco.plugin import (
+    Checkpoint,
+    Reconstructor,
+    SelfTrainable,
+    SupervisedTrainable,
+    Trainable,
+    TrainingOptions,
+    discover,
+)
 from hepreco.weights import Manifest, save_weights
 
 
@@ -23,7 +31,11 @@ from hepreco.weights import Manifest, save_weights
 @click.argument("plugin")
 @click.argument("plugin_options", nargs=-1, type=click.UNPROCESSED, metavar="[--KEY VALUE]...")
 @click.option(
-    "--files", multiple=True, help="NanoAOD files to train on; may be repeated. Not for plugins that generate events."
+    "--files",
+    multiple=True,
+    metavar="[CLASS=]FILES",
+    help="NanoAOD files to train on; may be repeated. CLASS= for plugins that learn to tell classes of events apart. "
+    "Not for plugins that generate events.",
 )
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Directory for the weights.")
 @click.option("--sample", help="What the files are, in words that let a reader regenerate them.")
@@ -54,9 +66,9 @@ def train(
     An option of the plugin may also be given as ``--key value``, for example ``--process ttbar``.
     """
     reconstructor = discover()[plugin].build({**_parse(options), **_named(plugin_options)})
-    if not isinstance(reconstructor, Trainable | SelfTrainable):
+    if not isinstance(reconstructor, Trainable | SupervisedTrainable | SelfTrainable):
         raise PluginError(f"plugin {plugin!r} has no weights to train", "choose a trainable plugin")
-    if isinstance(reconstructor, Trainable) != bool(files):
+    if isinstance(reconstructor, SelfTrainable) == bool(files):
         raise ConfigError(
             f"plugin {plugin!r} trains on {'files' if not files else 'events that it generates'}",
             "give --files" if not files else "leave --files out",
@@ -94,16 +106,35 @@ def train(
 
 
 def _train(
-    reconstructor: Trainable | SelfTrainable,
+    reconstructor: Trainable | SupervisedTrainable | SelfTrainable,
     files: Sequence[str],
     options: TrainingOptions,
     report: Callable[[int, Mapping[str, float]], None],
 ) -> Checkpoint:
     if isinstance(reconstructor, SelfTrainable):
         return reconstructor.train(options, report=report)
-    batch = read_batch(Dataset("training", tuple(files)), cast("Reconstructor", reconstructor).inputs)
-    console.print(f"training on {len(batch)} events", highlight=False)
-    return reconstructor.train(batch, options, report=report)
+    inputs = cast("Reconstructor", reconstructor).inputs
+    if isinstance(reconstructor, Trainable):
+        batch = read_batch(Dataset("training", tuple(files)), inputs)
+        console.print(f"training on {len(batch)} events", highlight=False)
+        return reconstructor.train(batch, options, report=report)
+    samples = {name: read_batch(Dataset(name, paths), inputs) for name, paths in _by_class(files).items()}
+    numbers = ", ".join(f"{len(batch)} of {name}" for name, batch in samples.items())
+    console.print(f"training on {numbers}", highlight=False)
+    return reconstructor.train(samples, options, report=report)
+
+
+def _by_class(files: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """``CLASS=FILES``, several of one class joined."""
+    found: dict[str, tuple[str, ...]] = {}
+    for argument in files:
+        name, separator, pattern = argument.partition("=")
+        if not separator or "/" in name:
+            raise ConfigError(
+                f"--files {argument}: of no class", "give --files CLASS=FILES, for example tttt=tttt.root"
+            )
+        found[name] = (*found.get(name, ()), pattern)
+    return found
 
 
 def _named(arguments: tuple[str, ...]) -> dict[str, object]:

@@ -177,7 +177,9 @@ class HardProcess:
         total = luminosity.sum(dim=0)
         pair = (luminosity.cumsum(dim=0) <= u * total).sum(dim=0).clamp(max=len(self.pairs) - 1)
         laboratory = self._to_laboratory(partonic, x, exchanged=torch.tensor(self.is_exchanged)[pair])
-        passes = self.cuts(laboratory[:, 2:][:, self._seen]) & (total > 0) & (volume > 0)
+        # A resonance far below its pole may be so light that its velocity rounds to that of light.
+        defined = torch.isfinite(partonic).all(dim=2).all(dim=1)
+        passes = self.cuts(laboratory[:, 2:][:, self._seen]) & (total > 0) & (volume > 0) & defined
         weights = torch.zeros_like(total)
         legs = [0, 1, *(2 + i for i in self.final)]
         squares = self.matrix_element(partonic[passes][:, legs])

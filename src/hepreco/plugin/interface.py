@@ -148,6 +148,23 @@ class Trainable(ABC):
         """
 
 
+class SupervisedTrainable(ABC):
+    """A reconstructor that learns from events of known classes to tell them apart."""
+
+    @abstractmethod
+    def train(
+        self,
+        samples: Mapping[str, EventBatch],
+        options: TrainingOptions,
+        *,
+        report: Callable[[int, Mapping[str, float]], None],
+    ) -> Checkpoint:
+        """Train on one batch per class, read through the plugin's own :attr:`Reconstructor.inputs`.
+
+        ``report(epoch, losses)`` is called after every epoch.
+        """
+
+
 class SelfTrainable(ABC):
     """A reconstructor that makes the events that ``hepreco train`` trains it on."""
 

@@ -25,6 +25,7 @@ def fit(
     validation: Sequence[Tensor],
     options: TrainingOptions,
     report: Report = lambda _epoch, _losses: None,
+    fixed_shapes: bool = True,
 ) -> FitResult:
     """Minimise the loss with Adam until the validation loss has not improved for ``options.patience`` epochs.
 
@@ -44,6 +45,9 @@ def fit(
         How to train. Minibatches are of equal size within one event, at most ``batch_size``.
     report
         Called as ``report(epoch, losses)`` after every epoch, counted from 1.
+    fixed_shapes
+        Whether the shapes in network and loss depend on nothing but those of their inputs. Then a GPU records a step
+        once and replays it.
 
     Raises
     ------
@@ -62,7 +66,7 @@ def fit(
     return train_by_epochs(
         network,
         train=lambda optimizer, generator: _train(
-            network, loss, parts[0], optimizer, generator, batch_size=options.batch_size
+            network, loss, parts[0], optimizer, generator, batch_size=options.batch_size, recorded=fixed_shapes
         ),
         validate=lambda: _measure(network, loss, parts[1], batch_size=options.batch_size),
         sample=(*training, *validation),
@@ -79,6 +83,7 @@ def _train(
     generator: torch.Generator,
     *,
     batch_size: int,
+    recorded: bool,
 ) -> float:
     """One epoch; returns the mean of the loss over it."""
     network.train()
@@ -95,10 +100,10 @@ def _train(
 
     minibatches = _minibatches(order, batch_size)
     with seeded(seed, device=device):
-        if device.type == "cuda":
-            recorded, norm = descend_recorded(minibatches, gradient, optimizer)
+        if recorded and device.type == "cuda":
+            loss_of_epoch, norm = descend_recorded(minibatches, gradient, optimizer)
             _finite(norm, name="norm of the gradient")
-            return _finite(recorded, name="training loss")
+            return _finite(loss_of_epoch, name="training loss")
         total = 0.0
         for rows in minibatches:
             value, norm = gradient(rows)

@@ -1,0 +1,29 @@
+"""Event classification with the strengths of the interactions: ParT-SM, its relatives and its controls."""
+
+from collections.abc import Callable
+from typing import Final
+
+from hepreco.plugin import Reconstructor, hookimpl
+from hepreco_part_sm.classifier import Classifier
+from hepreco_part_sm.models import MODELS, Model
+from hepreco_part_sm.particles import Kind, Particles
+from hepreco_part_sm.reconstructor import EventClassifier
+
+HEPRECO_API_VERSION: Final = 1
+
+__all__ = [
+    "HEPRECO_API_VERSION",
+    "MODELS",
+    "Classifier",
+    "EventClassifier",
+    "Kind",
+    "Model",
+    "Particles",
+    "hepreco_register_reconstructors",
+]
+
+
+@hookimpl
+def hepreco_register_reconstructors(register: Callable[[str, type[Reconstructor]], None]) -> None:
+    """Offer the reconstructor ``part-sm``."""
+    register("part-sm", EventClassifier)

@@ -1,0 +1,69 @@
+"""A model with what turns its numbers into probabilities: several members, each with a temperature."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hepreco.weights.manifest import Option
+from hepreco_part_sm.models import Size, build_member
+from hepreco_part_sm.particles import Particles
+
+
+class Classifier(nn.Module):
+    """Probabilities of classes of events, from one or more members that differ in their seeds.
+
+    Parameters
+    ----------
+    model
+        A name of :data:`~hepreco_part_sm.models.MODELS`.
+    size
+        ``full`` or ``small``.
+    classes
+        Names; the first is the signal of the focal loss.
+    members
+        How many.
+    """
+
+    temperatures: Tensor
+
+    def __init__(self, *, model: str, size: Size, classes: Sequence[str], members: int = 1) -> None:
+        super().__init__()
+        self.options: dict[str, Option] = {
+            "model": model,
+            "size": size,
+            "classes": list(classes),
+            "members": members,
+        }
+        self.members = nn.ModuleList([build_member(model, size=size, outputs=len(classes)) for _ in range(members)])
+        self.register_buffer("temperatures", torch.ones(members))
+
+    def forward(self, particles: Particles) -> Float[Tensor, "event member class"]:
+        """Probabilities that each member gives, if all classes are as frequent."""
+        particles = particles.trimmed()
+        logits = torch.stack([member(particles) for member in self.members], dim=1)
+        return torch.softmax(logits / self.temperatures[:, None], dim=-1)
+
+
+def likelihood_ratio(
+    probabilities: Float[Tensor, "*event class"], yields: Float[Tensor, " class"], *, signal: int
+) -> Float[Tensor, "*event"]:
+    r"""What best tells one class from a mixture of all others.
+
+    .. math:: D = \frac{p_s}{p_s + \sum_{b \ne s} f_b\, p_b}, \qquad f_b = \frac{y_b}{\sum_{b' \ne s} y_{b'}}
+
+    Parameters
+    ----------
+    probabilities
+        With all classes as frequent, so that they are in the ratio of densities.
+    yields
+        Expected numbers of events of the classes, up to a factor; that of the signal does not matter.
+    signal
+        Which class.
+    """
+    background = torch.ones_like(yields, dtype=torch.bool)
+    background[signal] = False
+    fractions = torch.where(background, yields, 0.0)
+    mixed = (probabilities * fractions / fractions.sum()).sum(dim=-1)
+    return probabilities[..., signal] / (probabilities[..., signal] + mixed)

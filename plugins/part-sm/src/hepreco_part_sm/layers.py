@@ -1,0 +1,57 @@
+"""Layers for events of different numbers of objects: padding takes no part, neither in sums nor in statistics."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+
+class Occupied(nn.Module):
+    """Apply a module to the entries that are occupied; the others get zeros.
+
+    Parameters
+    ----------
+    module
+        Of rows (row, feature): batch normalisation then sees no padding, and no time goes into it.
+    width
+        How many features the module gives.
+    """
+
+    def __init__(self, module: nn.Module, width: int) -> None:
+        super().__init__()
+        self.module, self.width = module, width
+
+    def forward(self, values: Float[Tensor, "*slot feature"], occupied: Bool[Tensor, "*slot"]) -> Tensor:
+        """One row of features per slot."""
+        if torch.compiler.is_compiling():  # an exported graph has no shapes that depend on values
+            rows = self.module(values.flatten(end_dim=-2)).view(*occupied.shape, self.width)
+            return torch.where(occupied[..., None], rows, 0.0)
+        rows = self.module(values[occupied])
+        return rows.new_zeros(*occupied.shape, self.width).index_put((occupied,), rows)
+
+
+def convolutions(widths: Sequence[int], *, features: int) -> nn.Sequential:
+    """1 × 1 convolutions over slots: batch normalisation of the input, then per layer linear, normalisation, GELU."""
+    layers: list[nn.Module] = [nn.BatchNorm1d(features)]
+    for width in widths:
+        layers += [nn.Linear(features, width), nn.BatchNorm1d(width), nn.GELU()]
+        features = width
+    return nn.Sequential(*layers)
+
+
+def embedding(widths: Sequence[int], *, features: int) -> nn.Sequential:
+    """ParT's: batch normalisation of the input, then per layer normalisation, linear, GELU."""
+    layers: list[nn.Module] = [nn.BatchNorm1d(features)]
+    for width in widths:
+        layers += [nn.LayerNorm(features), nn.Linear(features, width), nn.GELU()]
+        features = width
+    return nn.Sequential(*layers)
+
+
+def mean_of_occupied(
+    values: Float[Tensor, "event object feature"], occupied: Bool[Tensor, "event object"]
+) -> Float[Tensor, "event feature"]:
+    """The mean over the objects of an event; 0 where there is none."""
+    total = torch.where(occupied[..., None], values, 0.0).sum(dim=1)
+    return total / occupied.sum(dim=1, keepdim=True).clamp(min=1)

@@ -1,0 +1,104 @@
+"""The models: a backbone, pair features, an interaction matrix and a loss each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
+
+from torch import nn
+
+from hepreco.errors import ConfigError
+from hepreco_part_sm.couplings import Couplings
+from hepreco_part_sm.features import PairFeatures
+from hepreco_part_sm.lists import ConvolutionalNetwork, ConvolutionSize, DenseNetwork, DenseSize
+from hepreco_part_sm.particle_net import GraphSize, ParticleNet
+from hepreco_part_sm.transformer import ParticleTransformer, TransformerSize
+from hepreco_part_sm.trees import Trees
+
+Backbone = Literal["trees", "dense", "convolutional", "particle-net", "transformer", "set-transformer"]
+Size = Literal["full", "small"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a model is made of.
+
+    Parameters
+    ----------
+    backbone
+        What does the work.
+    pairs
+        Whether it is given ln m² and ln ΔR of pairs.
+    couplings
+        The interaction matrix that comes with them.
+    focal
+        Whether it is trained with the focal loss instead of the cross-entropy.
+    """
+
+    backbone: Backbone
+    pairs: bool = False
+    couplings: Couplings = "none"
+    focal: bool = False
+
+
+#: The sixteen models of "Attention to the strengths of physical interactions", and two controls: the matrix with the
+#: kinds of objects interchanged, and one that is learned.
+MODELS: Final[Mapping[str, Model]] = MappingProxyType(
+    {
+        "bdt": Model("trees"),
+        "bdt-int": Model("trees", pairs=True),
+        "fcn": Model("dense"),
+        "cnn": Model("convolutional"),
+        "pn": Model("particle-net"),
+        "pn-int": Model("particle-net", pairs=True),
+        "pn-int-sm-ids": Model("particle-net", pairs=True, couplings="ids"),
+        "pn-int-sm-const": Model("particle-net", pairs=True, couplings="constants"),
+        "pn-int-sm": Model("particle-net", pairs=True, couplings="running"),
+        "part": Model("transformer"),
+        "part-int": Model("transformer", pairs=True),
+        "part-int-sm-ids": Model("transformer", pairs=True, couplings="ids"),
+        "part-int-sm-const": Model("transformer", pairs=True, couplings="constants"),
+        "part-int-sm": Model("transformer", pairs=True, couplings="running"),
+        "part-int-sm-focal": Model("transformer", pairs=True, couplings="running", focal=True),
+        "sett-int-sm": Model("set-transformer", pairs=True, couplings="running"),
+        "part-int-shuffled": Model("transformer", pairs=True, couplings="shuffled"),
+        "part-int-table": Model("transformer", pairs=True, couplings="table"),
+    }
+)
+
+_TRANSFORMER: Final = {
+    "full": TransformerSize(),
+    "small": TransformerSize(
+        embedding=(32, 32), pair_embedding=(16, 16), heads=4, blocks=2, class_blocks=1, expansion=2
+    ),
+}
+_GRAPH: Final = {
+    "full": GraphSize(),
+    "small": GraphSize(blocks=((16, 16), (32, 32)), pair_embedding=(16, 16), fusion=64, hidden=64),
+}
+
+
+def find_model(name: str) -> Model:
+    """The model of a name; :class:`~hepreco.errors.ConfigError` where there is none."""
+    if name not in MODELS:
+        raise ConfigError(f"part-sm: no model {name!r}", f"choose one of {', '.join(MODELS)}")
+    return MODELS[name]
+
+
+def build_member(name: str, *, size: Size, outputs: int) -> nn.Module:
+    """An untrained network from :class:`~hepreco_part_sm.particles.Particles` to ``outputs`` numbers per event."""
+    model = find_model(name)
+    pairs = PairFeatures(model.couplings) if model.pairs else None
+    match model.backbone:
+        case "dense":
+            return DenseNetwork(DenseSize(), outputs=outputs)
+        case "convolutional":
+            return ConvolutionalNetwork(ConvolutionSize(), outputs=outputs)
+        case "particle-net":
+            return ParticleNet(_GRAPH[size], pairs=pairs, outputs=outputs)
+        case "transformer":
+            return ParticleTransformer(_TRANSFORMER[size], pairs=pairs, outputs=outputs)
+        case "set-transformer":
+            return ParticleTransformer(_TRANSFORMER[size], pairs=pairs, outputs=outputs, pooling="multihead-attention")
+        case "trees":
+            return Trees(pairs=model.pairs, outputs=outputs)

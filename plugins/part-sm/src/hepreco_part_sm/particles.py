@@ -1,0 +1,133 @@
+"""From NanoAOD objects to what every model is given: kinds of particles, their momenta, missing momentum."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from hepreco import EventBatch, InputSpec, ObjectSpec
+from hepreco.kinematics import delta_phi, eta, phi, pt
+
+#: Most objects of an event, those of largest pt.
+MOST: Final = 18
+
+
+class Kind(IntEnum):
+    """Kinds of objects, in the order of the interaction matrices; 0 is padding."""
+
+    NOTHING = 0
+    JET = 1
+    B_JET = 2
+    ELECTRON = 3
+    POSITRON = 4
+    MUON = 5
+    ANTIMUON = 6
+    PHOTON = 7
+
+
+class Particles(NamedTuple):
+    """Objects of some events.
+
+    Parameters
+    ----------
+    momenta
+        (E, px, py, pz) in GeV, in falling order of pt; zeros in padding.
+    kinds
+        A :class:`Kind` each.
+    missing_momentum
+        (px, py) in GeV.
+    """
+
+    momenta: Float[Tensor, "event object 4"]
+    kinds: Int[Tensor, "event object"]
+    missing_momentum: Float[Tensor, "event 2"]
+
+    @property
+    def mask(self) -> Bool[Tensor, "event object"]:
+        """Where there is an object."""
+        return self.kinds > 0
+
+    def trimmed(self) -> "Particles":
+        """Without the slots that are empty in all events."""
+        used = max(int(self.mask.sum(dim=1).max()) if len(self.kinds) else 1, 1)
+        return Particles(self.momenta[:, :used], self.kinds[:, :used], self.missing_momentum)
+
+
+@dataclass(frozen=True)
+class ParticleSelection:
+    """Which objects count.
+
+    Parameters
+    ----------
+    jet_where, electron_where, muon_where, photon_where
+        Cuts; an empty ``photon_where`` leaves photons out.
+    b_tag, b_threshold
+        Jets with at least this much of that discriminator are b jets.
+    cone
+        Jets closer than this in ΔR to an electron, muon or photon are that object once more, and dropped.
+    missing_momentum
+        The collection of the missing momentum.
+    """
+
+    jet_where: tuple[str, ...]
+    electron_where: tuple[str, ...]
+    muon_where: tuple[str, ...]
+    photon_where: tuple[str, ...]
+    b_tag: str
+    b_threshold: float
+    cone: float
+    missing_momentum: str
+
+    @property
+    def inputs(self) -> InputSpec:
+        """The collections that are read."""
+        photons = (ObjectSpec("Photon", self.photon_where),) if self.photon_where else ()
+        return InputSpec(
+            (
+                ObjectSpec("Jet", self.jet_where, features=(self.b_tag,)),
+                ObjectSpec("Electron", self.electron_where, features=("charge",)),
+                ObjectSpec("Muon", self.muon_where, features=("charge",)),
+                *photons,
+            ),
+            missing_momentum=self.missing_momentum,
+        )
+
+    def particles(self, batch: EventBatch, *, at_most: int = MOST) -> Particles:
+        """The objects of largest pt of every event, with their kinds; the one way from events to the models.
+
+        A b tag that is NaN is no tag. Padding comes last.
+        """
+        kinds = self._kinds(batch)
+        kept = (kinds > 0) & ~_near_others(batch, kinds, cone=self.cone)
+        key = torch.where(kept, pt(batch.momenta), -torch.inf)
+        order = key.sort(dim=1, descending=True, stable=True).indices[:, :at_most]
+        momenta = torch.where(kept[..., None], batch.momenta, 0.0)
+        return Particles(
+            torch.take_along_dim(momenta, order[..., None], dim=1),
+            torch.where(kept, kinds, 0).gather(1, order),
+            batch.missing_momentum,
+        )
+
+    def _kinds(self, batch: EventBatch) -> Int[Tensor, "event object"]:
+        collection = {name: batch.species == number for number, name in enumerate(batch.collections)}
+        negative = batch.features["charge"] < 0
+        kinds = torch.zeros_like(batch.species)
+        tagged = batch.features[self.b_tag] >= self.b_threshold
+        kinds = torch.where(collection["Jet"], torch.where(tagged, Kind.B_JET, Kind.JET), kinds)
+        kinds = torch.where(collection["Electron"], torch.where(negative, Kind.ELECTRON, Kind.POSITRON), kinds)
+        kinds = torch.where(collection["Muon"], torch.where(negative, Kind.MUON, Kind.ANTIMUON), kinds)
+        if "Photon" in collection:
+            kinds = torch.where(collection["Photon"], Kind.PHOTON, kinds)
+        return torch.where(batch.mask, kinds, 0)
+
+
+def _near_others(batch: EventBatch, kinds: Int[Tensor, "event object"], *, cone: float) -> Bool[Tensor, "event object"]:
+    """Jets that are an electron, muon or photon already."""
+    is_jet, is_other = (kinds == Kind.JET) | (kinds == Kind.B_JET), kinds >= Kind.ELECTRON
+    azimuth, rapidity = phi(batch.momenta), eta(batch.momenta)
+    distance = torch.hypot(rapidity[:, :, None] - rapidity[:, None], delta_phi(azimuth[:, :, None], azimuth[:, None]))
+    close = (distance < cone) & is_jet[:, :, None] & is_other[:, None]
+    return close.any(dim=2)

@@ -1,0 +1,202 @@
+"""The classifier as a reconstructor: its options, its scores, and how it is trained."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, cast, final
+
+import torch
+from torch import Tensor
+
+from hepreco import Column, EventBatch, InputSpec, Reconstructor
+from hepreco.errors import ConfigError, DatasetError, WeightsError
+from hepreco.plugin import Axis, Checkpoint, SupervisedTrainable, TrainingOptions
+from hepreco.training import split
+from hepreco.weights import load_network
+from hepreco.weights.manifest import Option
+from hepreco_part_sm.classifier import Classifier, likelihood_ratio
+from hepreco_part_sm.models import Size, find_model
+from hepreco_part_sm.particles import MOST, ParticleSelection
+from hepreco_part_sm.training import Labelled, balanced, temperature, train_members
+
+PACKAGED: Final = Path(__file__).parent / "weights"
+
+
+@final
+@dataclass(frozen=True)
+class EventClassifier(Reconstructor, SupervisedTrainable):
+    """Which process an event came from.
+
+    Parameters
+    ----------
+    model, size
+        A name of :data:`~hepreco_part_sm.models.MODELS`, and ``full`` or ``small``.
+    classes
+        The processes; the first is the signal of the focal loss.
+    signals
+        Those for which there is a score against a mixture of all others.
+    yields
+        Expected numbers of events of the classes, up to a factor: what the mixtures are made of. Empty: all alike.
+    members
+        How many networks, of different seeds, whose mean probability is given.
+    jet_where, electron_where, muon_where, photon_where
+        Cuts on the objects; an empty ``photon_where`` leaves photons out.
+    b_tag, b_threshold
+        Jets with at least this much of that discriminator are b jets.
+    cone
+        Jets closer than this in ΔR to another object are that object once more, and dropped.
+    missing_momentum
+        The collection of the missing momentum.
+    weights_directory
+        Where the trained weights are; ``None`` takes those that come with the plugin.
+
+    References
+    ----------
+    Attention to the strengths of physical interactions, arXiv:2211.05143.
+    """
+
+    model: str = "part-int-sm"
+    size: Size = "small"
+    classes: tuple[str, ...] = ("tttt", "tth", "ttw", "ttww", "ttz")
+    signals: tuple[str, ...] = ("tttt", "tth")
+    yields: tuple[float, ...] = ()
+    members: int = 3
+    jet_where: tuple[str, ...] = ("pt > 25", "|eta| < 2.5")
+    electron_where: tuple[str, ...] = ("pt > 15", "|eta| < 2.5")
+    muon_where: tuple[str, ...] = ("pt > 15", "|eta| < 2.5")
+    photon_where: tuple[str, ...] = ("pt > 20", "|eta| < 2.5")
+    b_tag: str = "btagDeepFlavB"
+    b_threshold: float = 0.2783
+    cone: float = 0.4
+    missing_momentum: str = "PuppiMET"
+    weights_directory: str | None = None
+
+    def __post_init__(self) -> None:
+        find_model(self.model)
+        if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes) or self.members < 1:
+            raise ConfigError(
+                f"part-sm: {self.members} members for the classes {', '.join(self.classes)}",
+                "give at least one member, and two or more classes of different names",
+            )
+        unknown = [name for name in self.signals if name not in self.classes]
+        if unknown:
+            raise ConfigError(f"part-sm: no class {unknown[0]!r}", f"choose signals among {', '.join(self.classes)}")
+        if self.yields and (len(self.yields) != len(self.classes) or min(self.yields) <= 0):
+            raise ConfigError(
+                f"part-sm: yields {list(self.yields)} for the classes {', '.join(self.classes)}",
+                "give one positive number for each, or none",
+            )
+
+    @property
+    def inputs(self) -> InputSpec:
+        """Jets, leptons, photons and missing momentum."""
+        return self._selection.inputs
+
+    @property
+    def outputs(self) -> tuple[Column, ...]:
+        """Probabilities with all classes as frequent, their spread over the members, and a score for each signal."""
+        return (
+            Column("probability", per=len(self.classes), label="probability"),
+            Column("spread", per=len(self.classes), label="spread of the probability"),
+            *(Column(f"score_{name}", label=f"score of {name}", axis=Axis(1000, 0.0, 1.0)) for name in self.signals),
+        )
+
+    @property
+    def weights(self) -> Path:
+        """The directory of the trained weights."""
+        return PACKAGED if self.weights_directory is None else Path(self.weights_directory)
+
+    @property
+    def network(self) -> dict[str, Option]:
+        """The keyword arguments that build the network of these options."""
+        return {"model": self.model, "size": self.size, "classes": list(self.classes), "members": self.members}
+
+    def setup(self, device: str) -> None:
+        """Load the weights and check that they are of these options."""
+        self._loaded(torch.empty(0, device=device).device)
+
+    def reconstruct(self, batch: EventBatch) -> Mapping[str, Tensor]:
+        """Probabilities and scores of every event; NaN where there is no object, or something is not finite."""
+        network = self._loaded(batch.device)
+        particles = self._selection.particles(batch)
+        usable = particles.mask.any(dim=1) & torch.isfinite(particles.momenta).flatten(1).all(dim=1)
+        usable &= torch.isfinite(particles.missing_momentum).all(dim=1)
+        found = network(type(particles)(*(tensor[usable] for tensor in particles)))
+        shape = (len(batch), len(self.classes))
+        mean, spread = (batch.momenta.new_full(shape, torch.nan) for _ in range(2))
+        mean[usable], spread[usable] = found.mean(dim=1), found.std(dim=1, correction=0)
+        yields = torch.tensor(self.yields or (1.0,) * len(self.classes), dtype=mean.dtype, device=batch.device)
+        scores = {
+            f"score_{name}": likelihood_ratio(mean, yields, signal=self.classes.index(name)) for name in self.signals
+        }
+        return {"probability": mean, "spread": spread, **scores}
+
+    def train(
+        self,
+        samples: Mapping[str, EventBatch],
+        options: TrainingOptions,
+        *,
+        report: Callable[[int, Mapping[str, float]], None],
+    ) -> Checkpoint:
+        """Train every member on the same events, all classes with the same weight, then calibrate it.
+
+        The validation events choose the best epoch and the temperature.
+        """
+        if sorted(samples) != sorted(self.classes):
+            raise DatasetError(
+                f"part-sm: files of {', '.join(samples)}, expected {', '.join(self.classes)}",
+                "give --files CLASS=FILE for every class, or name the classes with --option classes=[...]",
+            )
+        parts = [split(samples[name], fraction=options.validation_fraction, seed=options.seed) for name in self.classes]
+        training, validation = (self._labelled([part[side] for part in parts]) for side in (0, 1))
+        trained = train_members(
+            self.model,
+            size=self.size,
+            classes=len(self.classes),
+            members=self.members,
+            training=training,
+            validation=validation,
+            options=options,
+            report=report,
+        )
+        network = Classifier(model=self.model, size=self.size, classes=self.classes, members=self.members)
+        metrics = {"training_events": float(len(training.label)), "validation_events": float(len(validation.label))}
+        history: dict[str, list[float]] = {}
+        for number, (member, result) in enumerate(trained):
+            network.members[number] = member
+            network.temperatures[number] = temperature(member, validation)
+            metrics[f"validation_loss_{number}"] = result.best_loss
+            metrics[f"best_epoch_{number}"] = float(result.best_epoch)
+            metrics[f"temperature_{number}"] = float(network.temperatures[number])
+            history |= {f"{name}_{number}": values for name, values in result.history.items()}
+        return Checkpoint(network.state_dict(), network=self.network, metrics=metrics, history=history)
+
+    def _labelled(self, batches: list[EventBatch]) -> Labelled:
+        """Events of the classes, in order, in single precision and with balanced weights."""
+        particles = [self._selection.particles(batch.padded(MOST)) for batch in batches]
+        label = torch.cat([torch.full((len(batch),), number) for number, batch in enumerate(batches)])
+        momenta, kinds, missing = (torch.cat(tensors) for tensors in zip(*particles, strict=True))
+        weight = balanced(label, torch.cat([batch.weight for batch in batches]))
+        return Labelled(momenta.float(), kinds, missing.float(), label, weight.float())
+
+    @property
+    def _selection(self) -> ParticleSelection:
+        return ParticleSelection(
+            jet_where=self.jet_where,
+            electron_where=self.electron_where,
+            muon_where=self.muon_where,
+            photon_where=self.photon_where,
+            b_tag=self.b_tag,
+            b_threshold=self.b_threshold,
+            cone=self.cone,
+            missing_momentum=self.missing_momentum,
+        )
+
+    def _loaded(self, device: torch.device) -> Classifier:
+        network = cast("Classifier", load_network(Classifier, directory=self.weights, device=str(device)))
+        if network.options != self.network:
+            raise WeightsError(
+                f"part-sm: the weights in {self.weights} are of {network.options}, the options say {self.network}",
+                "set the options that the weights were trained with, or train weights for these options",
+            )
+        return network
