@@ -12,7 +12,7 @@ from hepreco.generation import Sample
 from hepreco.histograms import HistogramSpec
 from hepreco.plugin import Reconstructor, discover
 from hepreco.plugin.options import structure
-from hepreco.processing import Cut
+from hepreco.processing import Cut, FunctionCut
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class AnalysisConfig:
 
     datasets: dict[str, DatasetConfig] = field(default_factory=dict)
     plugins: dict[str, dict[str, Any]] = field(default_factory=dict)
-    selection: tuple[Cut, ...] = ()
+    selection: tuple[Cut | FunctionCut, ...] = ()
     histograms: tuple[HistogramSpec, ...] = ()
     variations: tuple[Variation, ...] = ()
     mass_peaks: tuple[MassPeakConfig, ...] = ()

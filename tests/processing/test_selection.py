@@ -1,7 +1,11 @@
 import awkward as ak
 import numpy as np
+import pytest
 
-from hepreco.processing import Cut
+from hepreco.config import AnalysisConfig
+from hepreco.errors import ConfigError
+from hepreco.plugin.options import structure
+from hepreco.processing import Cut, FunctionCut
 from hepreco.processing.selection import cut_flow
 
 EVENTS = ak.Array(
@@ -32,3 +36,33 @@ def test_the_flow_is_cumulative():
 
 def test_no_events():
     assert Cut("c", "Jet", ("pt > 45",))(EVENTS[:0]).tolist() == []
+
+
+def leading_above(events: ak.Array, *, pt: float) -> ak.Array:
+    return ak.fill_none(ak.max(events.Jet.pt, axis=1) > pt, value=False)
+
+
+def test_a_function_cuts_with_its_options(monkeypatch):
+    monkeypatch.setattr(ak, "leading_above", leading_above, raising=False)
+    cut = FunctionCut("leading", "awkward:leading_above", collections=("Jet",), options={"pt": 45.0})
+    assert cut(EVENTS).tolist() == [True, True, False]
+    assert cut.momentum_columns == ("Jet.pt", "Jet.eta", "Jet.phi", "Jet.mass")
+    assert cut(EVENTS[:0]).tolist() == []
+
+
+def test_what_is_no_function_or_gives_no_truth_values_is_refused():
+    with pytest.raises(ConfigError, match="no function 'awkward:nothing_of_that_name'"):
+        FunctionCut("c", "awkward:nothing_of_that_name")
+    with pytest.raises(ConfigError, match=r"cut 'c': awkward:num gave int64 of shape \(3,\)"):
+        FunctionCut("c", "awkward:num")(EVENTS.Jet)
+
+
+def test_both_kinds_are_read_from_a_table():
+    table = {
+        "selection": [
+            {"name": "jets", "collection": "Jet", "at_least": 2},
+            {"name": "num", "function": "awkward:num", "options": {"axis": 1}},
+        ]
+    }
+    found = structure(table, AnalysisConfig, where="a table", remedy="none").selection
+    assert found == (Cut("jets", "Jet", at_least=2), FunctionCut("num", "awkward:num", options={"axis": 1}))

@@ -5,7 +5,7 @@ from hepreco.processing.executors import DaskExecutor, FuturesExecutor, Iterativ
 from hepreco.processing.processor import ReconstructionProcessor
 from hepreco.processing.report import Chunk, Failure, RunReport
 from hepreco.processing.runner import make_executor, run
-from hepreco.processing.selection import Cut
+from hepreco.processing.selection import Cut, FunctionCut
 
 __all__ = [
     "Chunk",
@@ -13,6 +13,7 @@ __all__ = [
     "Cut",
     "DaskExecutor",
     "Failure",
+    "FunctionCut",
     "FuturesExecutor",
     "IterativeExecutor",
     "ReconstructionProcessor",

@@ -24,7 +24,7 @@ from hepreco.plugin import Reason, Reconstructor, attachable
 from hepreco.plugin.columns import REASON
 from hepreco.processing.columns_out import ColumnWriter
 from hepreco.processing.report import Chunk, RunReport
-from hepreco.processing.selection import Cut, cut_flow
+from hepreco.processing.selection import Cut, FunctionCut, cut_flow
 from hepreco.weights import read_manifest
 
 Output = dict[str, Any]
@@ -61,7 +61,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         self,
         reconstructors: Mapping[str, Reconstructor] | None = None,
         *,
-        selection: Sequence[Cut] = (),
+        selection: Sequence[Cut | FunctionCut] = (),
         histograms: Sequence[HistogramSpec] = (),
         variations: Sequence[Variation] = (),
         luminosity: float | None = None,
@@ -188,7 +188,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 "take cross_section out of the dataset if it is data",
             )
         read = [path for plugin in self.reconstructors.values() for path in momentum_columns(plugin.inputs)]
-        cut = [f"{cut.collection}.{name}" for cut in self.selection for name in cut.momentum_fields]
+        cut = [name for cut in self.selection for name in cut.momentum_columns]
         usable = np.isfinite(weight)
         return np.where(usable, weight, np.float32(0)), usable & finite(events, (*cut, *read))
 

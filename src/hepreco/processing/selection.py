@@ -1,12 +1,15 @@
-"""Event selection: named cuts on how many objects pass."""
+"""Event selection: named cuts on how many objects pass, and functions for what cannot be said so."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pkgutil import resolve_name
+from typing import Any
 
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
+from hepreco.errors import ConfigError
 from hepreco.events import ObjectSpec, passing
 from hepreco.events.objects import MOMENTUM, Comparison
 
@@ -43,9 +46,10 @@ class Cut:
         ObjectSpec(self.collection, self.where)  # refuses what it cannot read
 
     @property
-    def momentum_fields(self) -> tuple[str, ...]:
-        """The components of momenta that it compares."""
-        return tuple(c.field for c in map(Comparison.parse, self.where) if c.field in MOMENTUM)
+    def momentum_columns(self) -> tuple[str, ...]:
+        """The components of momenta that it compares, such as ``Jet.pt``."""
+        compared = (comparison.field for comparison in map(Comparison.parse, self.where))
+        return tuple(f"{self.collection}.{name}" for name in compared if name in MOMENTUM)
 
     def __call__(self, events: ak.Array) -> NDArray[np.bool_]:
         """Whether each event passes."""
@@ -54,7 +58,70 @@ class Cut:
         return (count >= self.at_least) & (count <= (np.inf if self.at_most is None else self.at_most))
 
 
-def cut_flow(events: ak.Array, cuts: Sequence[Cut], *, finite: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
+@dataclass(frozen=True)
+class FunctionCut:
+    """Keep events for which a function of yours is true.
+
+    Parameters
+    ----------
+    name
+        Its name in the cut flow.
+    function
+        ``package.module:name`` of a function that takes the events, and the options by keyword, and returns one truth
+        value per event.
+    collections
+        Those whose momenta it reads: an event with a momentum there that is not finite is cut first, and counted.
+    options
+        Keyword arguments of the function.
+
+    Raises
+    ------
+    ConfigError
+        There is no such function.
+
+    Example
+    -------
+    >>> cut = FunctionCut("two jets", "awkward:all", options={"axis": 1})
+    >>> cut(ak.Array([[True, True], [True, False]])).tolist()
+    [True, False]
+    """
+
+    name: str
+    function: str
+    collections: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._resolved()
+
+    @property
+    def momentum_columns(self) -> tuple[str, ...]:
+        """All components of the momenta of its collections, such as ``Jet.pt``."""
+        return tuple(f"{collection}.{name}" for collection in self.collections for name in MOMENTUM)
+
+    def __call__(self, events: ak.Array) -> NDArray[np.bool_]:
+        """Whether each event passes."""
+        passes = ak.to_numpy(self._resolved()(events, **self.options))
+        if passes.shape != (len(events),) or passes.dtype != np.bool_:
+            raise ConfigError(
+                f"cut {self.name!r}: {self.function} gave {passes.dtype} of shape {passes.shape}",
+                f"return one truth value for each of the {len(events)} events",
+            )
+        return passes
+
+    def _resolved(self) -> Callable[..., ak.Array]:
+        try:
+            function: Callable[..., ak.Array] = resolve_name(self.function)
+        except (ValueError, ImportError, AttributeError) as error:
+            raise ConfigError(
+                f"cut {self.name!r}: no function {self.function!r}: {error}", "name it as package.module:name"
+            ) from None
+        return function
+
+
+def cut_flow(
+    events: ak.Array, cuts: Sequence[Cut | FunctionCut], *, finite: NDArray[np.bool_]
+) -> dict[str, NDArray[np.bool_]]:
     """For each cut in order, the events that pass it and all before it; the last mask is the selection."""
     masks = {"all": np.ones(len(events), dtype=bool), "finite momenta": finite}
     passed = finite

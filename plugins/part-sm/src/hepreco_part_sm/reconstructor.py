@@ -124,7 +124,8 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
         found = network(type(particles)(*(tensor[usable] for tensor in particles)))
         shape = (len(batch), len(self.classes))
         mean, spread = (batch.momenta.new_full(shape, torch.nan) for _ in range(2))
-        mean[usable], spread[usable] = found.mean(dim=1), found.std(dim=1, correction=0)
+        mean[usable] = found.mean(dim=1)
+        spread[usable] = (found - found.mean(dim=1, keepdim=True)).square().mean(dim=1).sqrt()
         yields = torch.tensor(self.yields or (1.0,) * len(self.classes), dtype=mean.dtype, device=batch.device)
         scores = {
             f"score_{name}": likelihood_ratio(mean, yields, signal=self.classes.index(name)) for name in self.signals

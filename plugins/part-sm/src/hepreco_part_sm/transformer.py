@@ -153,7 +153,8 @@ class Block(nn.Module):
         query, key, value = (
             self._by_head(layer(x)) for layer, x in ((self.query, asking), (self.key, normed), (self.value, normed))
         )
-        added = torch.where(mask, 0.0, torch.finfo(normed.dtype).min / 2).to(normed)[:, None, None, :]
+        nothing = torch.finfo(normed.dtype).min / 2
+        added = normed.new_zeros(mask.shape).masked_fill(~mask, nothing)[:, None, None, :]
         attended = nn.functional.scaled_dot_product_attention(
             query,
             key,

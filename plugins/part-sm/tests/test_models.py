@@ -1,0 +1,149 @@
+import pytest
+import torch
+from sklearn.metrics import log_loss
+
+from hepreco.errors import ConfigError
+from hepreco.training import initialised
+from hepreco_part_sm import MODELS, Classifier, Particles
+from hepreco_part_sm.classifier import likelihood_ratio
+from hepreco_part_sm.features import PairFeatures, pair_kinematics
+from hepreco_part_sm.lists import in_slots
+from hepreco_part_sm.models import build_member
+from hepreco_part_sm.training import Labelled, balanced, cross_entropy, focal, temperature
+from hepreco_part_sm.transformer import ParticleTransformer, TransformerSize
+
+from .conftest import toy_particles
+
+NETWORKS = [name for name, model in MODELS.items() if model.backbone != "trees"]
+#: Double precision, after some layers.
+CLOSE = 1e-9
+#: Of ParT with 12 features and 2 classes in weaver-core 0.4, with its four pair features.
+PART_PARAMETERS = 2_141_794
+
+
+def untrained(name: str, *, size: str = "small") -> torch.nn.Module:
+    return initialised(lambda: build_member(name, size=size, outputs=5), seed=1).double().eval()
+
+
+def with_padding(particles: Particles, slots: int) -> Particles:
+    pad = torch.nn.functional.pad
+    return Particles(
+        pad(particles.momenta, (0, 0, 0, slots)), pad(particles.kinds, (0, slots)), particles.missing_momentum
+    )
+
+
+def test_there_are_sixteen_models_and_two_controls():
+    assert len(MODELS) == 18
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_padding_and_neighbours_change_nothing(name, particles):
+    network = untrained(name)
+    found = network(particles)
+    assert found.shape == (12, 5)
+    torch.testing.assert_close(network(with_padding(particles, 4)), found, rtol=CLOSE, atol=CLOSE)
+    one = network(Particles(*(tensor[3:4] for tensor in particles)))
+    torch.testing.assert_close(one, found[3:4], rtol=CLOSE, atol=CLOSE)
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name not in ("fcn", "cnn")])
+def test_the_order_of_objects_changes_nothing(name, particles):
+    order = torch.randperm(9, generator=torch.Generator().manual_seed(2))
+    network = untrained(name)
+    other = network(Particles(particles.momenta[:, order], particles.kinds[:, order], particles.missing_momentum))
+    torch.testing.assert_close(other, network(particles), rtol=CLOSE, atol=CLOSE)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_parameter_learns(name, particles):
+    network = untrained(name).train()
+    network(particles).square().sum().backward()
+    without = [key for key, value in network.named_parameters() if value.grad is None or not value.grad.any()]
+    # A bias before batch normalisation has no effect, one of attention keys neither.
+    assert [key for key in without if not key.endswith("bias")] == []
+
+
+def test_the_full_transformer_has_the_parameters_of_part():
+    # Ours reads two pair features less than ParT's four, 2 × 64 weights and 2 × 2 of the normalisation; and an
+    # interaction matrix adds one: 64 and 2. The missing momentum enters by 3 × 128 weights and 128 biases.
+    found = ParticleTransformer(TransformerSize(), pairs=PairFeatures("running"), outputs=2)
+    number = sum(parameter.numel() for parameter in found.parameters())
+    assert number - 4 * 128 + (64 + 2) == PART_PARAMETERS
+
+
+def test_pair_features_are_masses_and_distances():
+    one, other = [50.0, 30.0, 40.0, 0.0], [50.0, -30.0, -40.0, 0.0]
+    found = pair_kinematics(torch.tensor([[one, other]], dtype=torch.float64))[0, 0, 1]
+    assert found.exp().tolist() == pytest.approx([100.0**2, torch.pi])
+
+
+def test_slots_hold_the_leading_objects_of_each_kind(particles):
+    slots = in_slots(particles)
+    assert slots.kinds.shape == (12, 12)
+    for event in range(12):
+        jets = particles.momenta[event][particles.kinds[event] == 1]
+        held = slots.momenta[event, :4][slots.kinds[event, :4] == 1]
+        torch.testing.assert_close(held, jets[:4])
+    assert not (slots.kinds == 7).any()
+
+
+def test_an_unknown_model_is_refused():
+    with pytest.raises(ConfigError, match="no model 'gnn'"):
+        build_member("gnn", size="small", outputs=2)
+
+
+def labelled(events: int) -> Labelled:
+    """Two kinds of events, of softer and of harder objects."""
+    parts = [toy_particles(events=events, seed=seed, scale=1.0 + seed) for seed in (0, 1)]
+    momenta, kinds, missing = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+    label = torch.arange(2).repeat_interleave(events)
+    return Labelled(momenta.float(), kinds, missing.float(), label, torch.ones(2 * events))
+
+
+def test_classes_have_the_same_weight():
+    label, weight = torch.tensor([0, 0, 0, 2]), torch.tensor([1.0, 2.0, 3.0, 0.5])
+    found = balanced(label, weight)
+    assert found[:3].sum() == pytest.approx(found[3].item())
+    assert found.mean() == pytest.approx(1.0)
+
+
+def test_the_focal_loss_is_cross_entropy_of_hard_events():
+    events = labelled(20)
+    network = initialised(lambda: build_member("fcn", size="small", outputs=2), seed=1).eval()
+    logarithm = torch.log_softmax(network(events.particles), dim=1).gather(1, events.label[:, None])[:, 0]
+    alpha = torch.tensor([0.75, 0.25])[events.label]
+    expected = -(alpha * (1 - logarithm.exp()) ** 3 * logarithm).mean()
+    torch.testing.assert_close(focal(network, *events), expected)
+    probabilities = torch.softmax(network(events.particles).detach().double(), dim=1).numpy()
+    assert cross_entropy(network, *events).item() == pytest.approx(log_loss(events.label, probabilities), rel=1e-5)
+
+
+def test_temperature_undoes_a_scale():
+    events = labelled(2000)
+
+    class Overconfident(torch.nn.Module):
+        """The logit of a calibrated classifier of these two exponentials, three times too large."""
+
+        def forward(self, particles: Particles) -> torch.Tensor:
+            pt = particles.momenta[..., 1:3].norm(dim=-1)
+            sums = torch.where(particles.mask, pt - 25, 0.0).sum(dim=1)
+            number = particles.mask.sum(dim=1)
+            logit = sums / 60 - sums / 120 - number * torch.log(torch.tensor(2.0))
+            return 3 * torch.stack((torch.zeros_like(logit), logit), dim=1)
+
+    assert temperature(Overconfident(), events) == pytest.approx(3.0, rel=0.15)
+
+
+def test_the_score_is_the_ratio_of_densities():
+    probabilities = torch.tensor([[0.5, 0.3, 0.2]], dtype=torch.float64)
+    yields = torch.tensor([7.0, 3.0, 1.0], dtype=torch.float64)
+    found = likelihood_ratio(probabilities, yields, signal=0)
+    assert found.item() == pytest.approx(0.5 / (0.5 + 0.75 * 0.3 + 0.25 * 0.2))
+
+
+def test_members_differ_and_probabilities_add_up(particles):
+    classifier = Classifier(model="part-int-sm", size="small", classes=("a", "b"), members=2).double().eval()
+    found = classifier(particles)
+    assert found.shape == (12, 2, 2)
+    torch.testing.assert_close(found.sum(dim=-1), torch.ones(12, 2, dtype=torch.float64))
+    assert not torch.allclose(found[:, 0], found[:, 1])
