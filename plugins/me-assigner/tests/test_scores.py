@@ -59,5 +59,7 @@ def test_options_that_cannot_be() -> None:
         LikelihoodRatio(process="u u~ > z z, z > d d~, z > d d~")
     with pytest.raises(ConfigError, match="equally many"):
         Anomaly(backgrounds=("ttbar", "ttw"), at_most=8)
+    with pytest.raises(ConfigError, match="equally many"):
+        Anomaly(backgrounds=("ttbar", "ttbar-lepton-jets"))
     with pytest.raises(ConfigError, match="fraction"):
         Anomaly(backgrounds=("ttbar",), fractions=(1.0, 2.0))

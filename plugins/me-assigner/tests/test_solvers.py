@@ -124,7 +124,12 @@ def test_weights_of_another_process_are_refused(tmp_path: Path) -> None:
     [
         ({"at_most": 5}, "at_most"),
         ({"process": "g g > t t~"}, "massless"),
-        ({"process": "g g > t t~, (t > b w+, w+ > e+ ve), (t~ > b~ w-, w- > u~ d)"}, "no jets"),
+        ({"process": "g g > t t~, (t > b w+, w+ > e+ ve), (t~ > b~ w-, w- > e- ve~)"}, "more than one neutrino"),
+        ({"process": "u u~ > z z, z > e+ e-, z > d d~"}, "no jets"),
+        ({"process": "u u~ > a a a a"}, "no jets"),
+        ({"process": "u d~ > e+ ve g g g g"}, "neutrino from a W"),
+        ({"process": "ttbar-lepton-jets", "solver": "beam"}, "lepton"),
+        ({"process": "ttbar-lepton-jets", "at_most": 3}, "give 4 to 16"),
         ({"solver": "policy", "top_width": 10.0}, "natural widths"),
         ({"calls": 0}, "out of range"),
     ],

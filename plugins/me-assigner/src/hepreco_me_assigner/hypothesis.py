@@ -1,16 +1,16 @@
 """A process as the assigner sees it: its matrix element, and which final legs come from which resonance."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import permutations
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from hepreco.amplitudes import MatrixElement, Particle, Process, StandardModel, parse_process
+from hepreco.amplitudes import Leg, MatrixElement, Particle, Process, StandardModel, parse_process
 from hepreco.amplitudes.model import as_float
 from hepreco.errors import ConfigError
 
@@ -18,10 +18,17 @@ _TOP, _ANTITOP = "(t > b w+, w+ > u d~)", "(t~ > b~ w-, w- > u~ d)"
 _PAIR: Final = f"{_TOP}, {_ANTITOP}"
 _PLUS, _MINUS = "w+ > u d~", "w- > u~ d"
 
-#: The processes of arXiv:2507.13447, by name.
+#: What stands on a final leg, and what can.
+Kind = Literal["jet", "lepton", "neutrino"]
+_JET: Final[tuple[Kind, ...]] = ("jet",)
+#: A lepton, and the neutrinos that it may have with missing momentum: both solutions of m(ℓν) = m_W.
+_LEPTONS: Final[tuple[Kind, ...]] = ("lepton", "neutrino", "neutrino")
+
+#: The processes of arXiv:2507.13447, by name, and tt̄ with a lepton.
 PROCESSES: Final = MappingProxyType(
     {
         "ttbar": f"g g > t t~, {_PAIR}",
+        "ttbar-lepton-jets": f"g g > t t~, (t > b w+, w+ > e+ ve), {_ANTITOP}",
         "ttw": f"u d~ > t t~ w+, {_PAIR}, {_PLUS}",
         "tttt": f"g g > t t~ t t~ QED=0, {_PAIR}, {_PAIR}",
         "wwuu": f"u u > w+ w- u u QCD=0, {_PLUS}, {_MINUS}",
@@ -47,6 +54,8 @@ class Branch:
     ----------
     legs
         Its final legs, counted among all final legs of the process.
+    kinds
+        What can stand on them.
     resonances
         Outermost first; their legs are positions within this branch.
     cascades
@@ -55,18 +64,22 @@ class Branch:
     """
 
     legs: tuple[int, ...]
+    kinds: tuple[Kind, ...]
     resonances: tuple[Resonance, ...]
     cascades: tuple[tuple[int, int, int], ...]
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """Branches of one shape have the same :meth:`Hypothesis.log_decay` of the same momenta."""
-        return len(self.legs), tuple((r.legs, r.mass, r.width) for r in self.resonances), self.cascades
+        """Branches of one shape take the same objects, and have the same :meth:`Hypothesis.log_decay` of them."""
+        return self.kinds, tuple((r.legs, r.mass, r.width) for r in self.resonances), self.cascades
 
 
 @dataclass(frozen=True)
 class Hypothesis:
     """A process of massless final particles, for which objects are searched.
+
+    They are quarks and gluons, and maybe one charged lepton with its neutrino from one W. Objects then are jets, behind
+    them the lepton, and last the two neutrinos that it may have, of which one is used.
 
     Parameters
     ----------
@@ -78,7 +91,8 @@ class Hypothesis:
     Raises
     ------
     ConfigError
-        A final particle has a mass in this model, or there are not two incoming ones.
+        A final particle has a mass in this model, is neither jet nor the lepton and neutrino of one W, or there are not
+        two incoming ones.
     """
 
     process: str
@@ -90,6 +104,17 @@ class Hypothesis:
             raise ConfigError(
                 f"cannot assign objects to {self.process!r}: {', '.join(heavy) or 'one incoming particle'}",
                 "give a process of two partons with decays down to massless particles, in a model with m_b=0",
+            )
+        if self.kinds.count("neutrino") > 1:
+            raise ConfigError(
+                f"{self.process!r} has more than one neutrino, and missing momentum does not say which has what",
+                "let all W bosons but one decay to quarks, such as 'w- > u~ d'",
+            )
+        others = [particle for particle in self.parsed.final if _kind(particle) != "jet"]
+        if others and not self.leptonic_w:
+            raise ConfigError(
+                f"{self.process!r}: {', '.join(map(str, others))} are no jets, nor a lepton and its neutrino from a W",
+                "let W, Z and Higgs bosons decay to quarks, or one W to leptons, such as 'w+ > e+ ve'",
             )
 
     @cached_property
@@ -107,6 +132,39 @@ class Hypothesis:
         """How many final legs there are."""
         return len(self.parsed.final)
 
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What can stand on each final leg."""
+        return tuple(_kind(particle) for particle in self.parsed.final)
+
+    @property
+    def jets(self) -> int:
+        """On how many final legs jets stand."""
+        return self.kinds.count("jet")
+
+    def object_kinds(self, size: int) -> tuple[Kind, ...]:
+        """What that many objects are."""
+        leptons = _LEPTONS if self.leptonic_w else ()
+        return (*_JET * (size - len(leptons)), *leptons)
+
+    @cached_property
+    def leptonic_w(self) -> Resonance | None:
+        """The W that decays to a lepton and a neutrino, if there is one; its legs are those of the process."""
+        for branch in self.branches:
+            for resonance in branch.resonances:
+                kinds = sorted(branch.kinds[leg] for leg in resonance.legs)
+                if kinds == ["lepton", "neutrino"] and abs(resonance.particle.pdg_id) == 24:
+                    return replace(resonance, legs=tuple(branch.legs[leg] for leg in resonance.legs))
+        return None
+
+    @cached_property
+    def conjugate(self) -> "Hypothesis":
+        """The same of antiparticles, leg by leg: for events whose lepton has the other charge.
+
+        Where the incoming partons are gluons, CP makes its |M|² that of this process at mirrored momenta.
+        """
+        return Hypothesis(str(_conjugate(self.parsed)), self.model)
+
     @cached_property
     def branches(self) -> tuple[Branch, ...]:
         """One for every particle of the production, in order."""
@@ -114,7 +172,8 @@ class Hypothesis:
         for leg in self.parsed.outgoing:
             size = len(leg.decay.final) if leg.decay else 1
             resonances, cascades = _walk(leg.decay, 0, self.model) if leg.decay else ((), ())
-            branches.append(Branch(tuple(range(first, first + size)), resonances, cascades))
+            kinds = self.kinds[first : first + size]
+            branches.append(Branch(tuple(range(first, first + size)), kinds, resonances, cascades))
             first += size
         return tuple(branches)
 
@@ -185,6 +244,22 @@ def beams(momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch 2 4"]
     return torch.stack(
         (torch.stack((energy, zero, zero, energy), dim=-1), torch.stack((energy, zero, zero, -energy), dim=-1)), dim=-2
     )
+
+
+def _kind(particle: Particle) -> Kind:
+    """Photons and bosons that do not decay count as leptons here, and are refused as such."""
+    if abs(particle.colour) in (3, 8):
+        return "jet"
+    return "neutrino" if particle.is_fermion and not particle.charge else "lepton"
+
+
+def _conjugate(process: Process) -> Process:
+    outgoing = [
+        Leg(leg.particle.anti, leg.polarisation, _conjugate(leg.decay) if leg.decay else None)
+        for leg in process.outgoing
+    ]
+    incoming = tuple(particle.anti for particle in process.incoming)
+    return replace(process, incoming=incoming, outgoing=tuple(outgoing))
 
 
 def _walk(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import product
 from math import log
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from typing import Final, Literal, cast, final
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from hepreco import Column, EventBatch, InputSpec, ObjectSpec, Reconstructor
 from hepreco.amplitudes import StandardModel
@@ -20,7 +22,8 @@ from hepreco.training import FitResult, split
 from hepreco.weights import load_network, read_manifest
 from hepreco_me_assigner.deep_q_learning import Schedule
 from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.hypothesis import PROCESSES, Hypothesis
+from hepreco_me_assigner.hypothesis import PROCESSES, Hypothesis, Resonance
+from hepreco_me_assigner.leptons import LEPTONS, apart, leading_lepton, neutrinos
 from hepreco_me_assigner.potential import Potential
 from hepreco_me_assigner.q_network import QNetwork
 from hepreco_me_assigner.resolution import Resolution
@@ -31,12 +34,20 @@ from hepreco_me_assigner.training import EVENTS_AT_A_TIME, train_potential, trai
 PACKAGED: Final = Path(__file__).parent / "weights"
 #: Assignments among which an optimum is searched before it is given back without a certificate.
 MOST_SEARCHED: Final = 8192
+#: Processes that differ from others by a constant factor below 1 in |M|², which keeps bounds: W → ℓν has no colours.
+SAME_BOUNDS: Final = MappingProxyType({"ttbar-lepton-jets": "ttbar"})
 #: γ where the paper's is not 0.5.
 PAPER_DISCOUNTS: Final = MappingProxyType({"ttw": 0.01, "tttt": 0.01})
 #: Names of columns for resonances.
 _NAMES: Final = {"t": "top", "w": "w", "z": "z", "h": "higgs"}
-_AXES: Final = {"top": Axis(50, 100.0, 300.0), "w": Axis(50, 30.0, 130.0), "z": Axis(50, 40.0, 140.0)}
-_LABELS: Final = {"top": "$m_{jjj}$", "w": "$m_{jj}$", "z": "$m_{jj}$"}
+_TOP_AXIS: Final = Axis(50, 100.0, 300.0)
+_AXES: Final = {
+    "top": _TOP_AXIS,
+    "leptonic_top": _TOP_AXIS,
+    "w": Axis(50, 30.0, 130.0),
+    "z": Axis(50, 40.0, 140.0),
+}
+_LABELS: Final = {"top": "$m_{jjj}$", "leptonic_top": r"$m_{j\ell\nu}$", "w": "$m_{jj}$", "z": "$m_{jj}$"}
 
 
 @final
@@ -47,8 +58,10 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     Parameters
     ----------
     process
-        ``ttbar``, ``ttw``, ``tttt``, ``wwuu``, or any process in MadGraph's syntax whose final particles are quarks
-        or gluons.
+        ``ttbar``, ``ttw``, ``tttt``, ``wwuu``, ``ttbar-lepton-jets``, or any process in MadGraph's syntax whose final
+        particles are quarks, gluons, and at most one charged lepton with its neutrino from one W. Whether that is
+        written as an electron or a muon does not matter; events with a lepton of the other charge are given to the
+        charge-conjugate process, leg by leg.
     solver
         ``exact``: the largest |M|², with a certificate. ``marginal``: the topology of largest posterior probability.
         ``policy``: a trained network alone, no |M|². ``beam``: the network proposes, |M|² decides. ``greedy``: exchange
@@ -56,10 +69,14 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     collection, where, at_most
         The objects: at parton level ``LHEPart`` with ``where = ["status == 1"]``. Of more than ``at_most`` those of
         largest pt.
+    leptons_where, missing_momentum
+        Where the process has a lepton: cuts on electrons and muons, of which that of largest pt is taken, and the
+        collection of missing transverse momentum. Jets within ΔR = 0.4 of the lepton are the lepton. The neutrino is
+        either solution of m(ℓν) = m_W: |M|² decides, ``marginal`` sums over both.
     resolution
         (a, b): energies of jets have σ(E)/E = a/√(E/GeV) ⊕ b; |M|², parton densities and these transfer functions
-        are integrated with resonances on their poles, and jets that stand on no leg count as radiation. ``None`` takes
-        energies as they are.
+        are integrated with resonances on their poles, and jets that stand on no leg count as radiation. Leptons are
+        exact, missing momentum is known to 20 GeV. ``None`` takes energies as they are.
     top_width, w_width
         Widths (GeV) in place of natural ones, for measured objects; about the resolution of the mass.
     b_tag, b_tag_threshold, b_efficiency, light_efficiency
@@ -88,6 +105,8 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     collection: str = "Jet"
     where: tuple[str, ...] = ("pt > 30", "|eta| < 2.4")
     at_most: int = 8
+    leptons_where: tuple[str, ...] = ("pt > 25", "|eta| < 2.5")
+    missing_momentum: str = "PuppiMET"
     resolution: tuple[float, float] | None = None
     top_width: float | None = None
     w_width: float | None = None
@@ -103,11 +122,14 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     weights_directory: str | None = None
 
     def __post_init__(self) -> None:
-        legs = self.hypothesis.legs
-        if not legs <= self.at_most <= 16:
-            raise ConfigError(f"me-assigner: at_most = {self.at_most}", f"give {legs} to 16 objects")
-        if any(abs(particle.colour) not in (3, 8) for particle in self.hypothesis.parsed.final):
-            raise ConfigError(f"me-assigner: {self.process!r} has final particles that are no jets", "decay to quarks")
+        jets = self.hypothesis.jets
+        if not jets <= self.at_most <= 16:
+            raise ConfigError(f"me-assigner: at_most = {self.at_most}", f"give {jets} to 16 objects")
+        if self._needs_weights and self._has_lepton:
+            raise ConfigError(
+                f"me-assigner: no policy is trained for a process with a lepton ({self.process!r})",
+                "choose solver exact, marginal or greedy",
+            )
         if self._needs_weights and (self.resolution or self.top_width or self.w_width):
             raise ConfigError(
                 f"me-assigner: {self.solver} is trained with natural widths and exact energies",
@@ -125,32 +147,28 @@ class MatrixElementAssigner(Reconstructor, Trainable):
 
     @property
     def inputs(self) -> InputSpec:
-        """Objects of one collection."""
+        """Objects of one collection, and where the process has a lepton electrons, muons and missing momentum."""
         features = (self.b_tag,) if self.b_tag else ()
-        return InputSpec(
-            (
-                ObjectSpec(
-                    self.collection,
-                    self.where,
-                    at_least=self.hypothesis.legs,
-                    at_most=self.at_most,
-                    features=features,
-                ),
-            )
-        )
+        at_least = self.hypothesis.jets
+        jets = ObjectSpec(self.collection, self.where, at_least=at_least, at_most=self.at_most, features=features)
+        if not self._has_lepton:
+            return InputSpec((jets,))
+        leptons = [ObjectSpec(name, self.leptons_where, at_most=1, features=("charge",)) for name in LEPTONS]
+        return InputSpec((jets, *leptons), missing_momentum=self.missing_momentum)
 
     @property
     def outputs(self) -> tuple[Column, ...]:
         """ln|M|², the object of every leg in the order of the process, resonances, and what the solver knows."""
-        kinds = self._resonances
         peaks = (
             Column(name, "four-vector", per=len(legs), unit="GeV", label=_LABELS.get(name, ""), axis=_AXES.get(name))
-            for name, legs in kinds.items()
+            for name, legs in self._sums.items()
         )
+        leptons = LEPTONS if self._has_lepton else ()
         return (
             Column("log_me2", label=r"$\ln|M|^2$", axis=Axis(1000, -150.0, 50.0)),
             *peaks,
             Column("leg_index", "index", per=self.hypothesis.legs),
+            *(Column(f"{name.lower()}_index", "index") for name in leptons),
             Column("certified"),
             Column("calls"),
             Column("probability", label="posterior probability", axis=Axis(50, 0.0, 1.0)),
@@ -167,24 +185,20 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     def setup(self, device: str) -> None:
         """Build the matrix element; load the weights."""
         _ = self.hypothesis.matrix_element
+        if self._has_lepton:
+            _ = self.hypothesis.conjugate.matrix_element
         if self._needs_weights:
             self._network(torch.empty(0, device=device).device)
 
     def reconstruct(self, batch: EventBatch) -> Mapping[str, Tensor]:
         """The assignment of every event."""
-        size, legs = len(batch), self.hypothesis.legs
         found = {
-            "log_me2": batch.momenta.new_full((size,), torch.nan),
-            "leg_index": batch.index.new_full((size, legs), -1),
-            "certified": batch.momenta.new_full((size,), torch.nan),
-            "calls": batch.momenta.new_full((size,), torch.nan),
-            "probability": batch.momenta.new_full((size,), torch.nan),
-            "b_probability": batch.momenta.new_full(batch.mask.shape, torch.nan),
-            **{
-                name: batch.momenta.new_full((size, len(members), 4), torch.nan)
-                for name, members in self._resonances.items()
-            },
+            column.name: (batch.index if column.kind == "index" else batch.momenta).new_full(
+                column.shape(batch), -1 if column.kind == "index" else torch.nan
+            )
+            for column in self.outputs
         }
+        slots = batch.collection(self.collection).index
         for events, index, problem in self.problems(batch):
             solution = self.solve(problem)
             assigned = problem.momenta.gather(1, solution.objects[..., None].expand(-1, -1, 4))
@@ -193,25 +207,43 @@ class MatrixElementAssigner(Reconstructor, Trainable):
             found["certified"][events] = solution.certified
             found["calls"][events] = solution.calls.to(assigned.dtype)
             found["probability"][events] = solution.probability
-            found["b_probability"][events] = self._per_slot(solution, index, batch.index[events])
-            for name, members in self._resonances.items():
+            found["b_probability"][events] = self._per_slot(solution, index, slots[events])
+            for name, members in self._sums.items():
                 found[name][events] = torch.stack([assigned[:, list(m)].sum(dim=1) for m in members], dim=1)
+            if self._has_lepton:
+                lepton = leading_lepton(batch[events])
+                for name in LEPTONS:
+                    is_it = lepton.species == lepton.collections.index(name)
+                    found[f"{name.lower()}_index"][events] = torch.where(is_it, lepton.index, -1)[:, 0]
         return found
 
     def problems(self, batch: EventBatch) -> Iterator[tuple[Tensor, Tensor, Problem]]:
-        """Events of one number of objects at a time: which, where their objects are in NanoAOD, and the objects.
+        """Events of one number of objects and charge at a time: which, where jets are in NanoAOD, and the objects.
 
-        Events without a centre of mass, or with a momentum that is zero or not finite, are left out.
+        Events without a centre of mass, or with a momentum that is zero or not finite, are left out, and so are those
+        without the lepton that the process has.
         """
-        jets = batch.objects_ordered_by(pt(batch.momenta), at_most=self.at_most)
+        jets = batch.collection(self.collection)
+        behind, is_conjugate = jets.momenta[:, :0], torch.zeros_like(jets.mask[:, 0])
+        if self._has_lepton:
+            lepton = leading_lepton(batch)
+            behind, is_conjugate = self._leptonic(lepton), self._is_conjugate(lepton)
+            jets = replace(jets, mask=jets.mask & apart(jets.momenta, lepton.momenta))
+        jets = jets.objects_ordered_by(pt(jets.momenta), at_most=self.at_most)
         count = jets.mask.sum(dim=1)
-        energy = partonic(jets.momenta)[..., 0]
-        usable = (energy.isfinite() & ((energy > 0) | ~jets.mask)).all(dim=1)
-        for number in count[usable].unique().tolist():
-            for events in torch.nonzero(usable & (count == number))[:, 0].split(EVENTS_AT_A_TIME):
+        energy = partonic(torch.cat((jets.momenta, behind), dim=1))[..., 0]
+        needless = torch.cat((~jets.mask, torch.zeros_like(behind[..., 0], dtype=torch.bool)), dim=1)
+        usable = (energy.isfinite() & ((energy > 0) | needless)).all(dim=1) & (count >= self.hypothesis.jets)
+        for number, conjugate in product(count[usable].unique().tolist(), (False, True)):
+            chosen = torch.nonzero(usable & (count == number) & (is_conjugate == conjugate))[:, 0]
+            for events in chosen.split(EVENTS_AT_A_TIME) if len(chosen) else ():
+                hypothesis = self.hypothesis.conjugate if conjugate else self.hypothesis
                 some = jets[events]
-                momenta, index = some.momenta[:, :number], some.index[:, :number]
-                yield events, index, Problem(self.hypothesis, momenta, self._prior(some, number), self._resolution)
+                momenta = torch.cat((some.momenta[:, :number], behind[events]), dim=1)
+                index = pad(some.index[:, :number], (0, behind.shape[1]), value=-1)
+                prior = self._prior(some, number)
+                prior = None if prior is None else pad(prior, (0, 0, 0, behind.shape[1]))
+                yield events, index, Problem(hypothesis, momenta, prior, self._resolution)
 
     def solve(self, problem: Problem) -> Solution:
         """By the solver of the options."""
@@ -234,6 +266,11 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         self, samples: EventBatch, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]
     ) -> Checkpoint:
         """Train a policy by the recipe of the options, and measure the bounds of ``exact``; no labels are used."""
+        if self._has_lepton:
+            raise ConfigError(
+                f"me-assigner: {self.process!r} has a lepton, and policies are trained for jets alone",
+                "choose solver exact, marginal or greedy, which need no training",
+            )
         parts = split(samples, fraction=options.validation_fraction, seed=options.seed)
         training, validation = (_momenta(part, self.hypothesis.legs) for part in parts)
         network, result = self._train(training, validation, options, report)
@@ -282,14 +319,32 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         return self.solver in ("policy", "beam")
 
     @property
-    def _resonances(self) -> dict[str, list[tuple[int, ...]]]:
-        """Columns of four-vectors, and the legs of each entry."""
+    def _has_lepton(self) -> bool:
+        return self.hypothesis.leptonic_w is not None
+
+    def _leptonic(self, lepton: EventBatch) -> Tensor:
+        """The lepton and its neutrinos; not finite where there is none."""
+        boson = cast("Resonance", self.hypothesis.leptonic_w)
+        momenta = torch.where(lepton.mask[..., None], lepton.momenta, torch.nan)
+        return torch.cat((momenta, neutrinos(momenta[:, 0], lepton.missing_momentum, w_mass=boson.mass)), dim=1)
+
+    def _is_conjugate(self, lepton: EventBatch) -> Tensor:
+        """Whether the lepton has the charge that the process's has not."""
+        particle = self.hypothesis.parsed.final[self.hypothesis.kinds.index("lepton")]
+        return lepton.features["charge"][:, 0] * float(particle.charge) < 0
+
+    @property
+    def _sums(self) -> dict[str, list[tuple[int, ...]]]:
+        """Columns of four-vectors, and the legs of each entry; resonances that became leptons by names of their own."""
         found: dict[str, list[tuple[int, ...]]] = {}
         for branch in self.hypothesis.branches:
             for resonance in branch.resonances:
                 name = resonance.particle.name.rstrip("+-~")
+                kind = "leptonic_" if any(branch.kinds[leg] != "jet" for leg in resonance.legs) else ""
                 legs = tuple(branch.legs[position] for position in resonance.legs)
-                found.setdefault(_NAMES.get(name, name), []).append(legs)
+                found.setdefault(kind + _NAMES.get(name, name), []).append(legs)
+        if self._has_lepton:
+            found["neutrino"] = [(self.hypothesis.kinds.index("neutrino"),)]
         return found
 
     def _network(self, device: torch.device) -> Potential | QNetwork:
@@ -318,16 +373,17 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         """Measured in training; infinite, so that nothing is ever certified, where there is none."""
         if self.resolution or self.top_width or self.w_width:
             return Bounds(float("inf"), float("inf"))
-        directory = PACKAGED / self.process if self.weights_directory is None else Path(self.weights_directory)
         if self.process not in PROCESSES and self.weights_directory is None:
             return Bounds(float("inf"), float("inf"))
+        measured = PACKAGED / SAME_BOUNDS.get(self.process, self.process)
+        directory = measured if self.weights_directory is None else Path(self.weights_directory)
         metrics = read_manifest(directory).metrics
         return Bounds(metrics["bound_overall"], metrics["bound_within"])
 
     def _prior(self, batch: EventBatch, number: int) -> Tensor | None:
         """Ln P(tagged or not | leg)."""
         prior = None
-        if self._resolution is not None and number > self.hypothesis.legs:
+        if self._resolution is not None and number > self.hypothesis.jets:
             radiated = self._resolution.log_radiation(batch.momenta[:, :number])
             prior = -radiated[..., None].expand(-1, -1, self.hypothesis.legs)
         if self.b_tag is None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from hepreco.errors import ConfigError
 from hepreco.generation import SimpleDensities
 from hepreco_me_assigner.hypothesis import Branch, Hypothesis
+from hepreco_me_assigner.leptons import neutrinos
 
 #: Steps of the fit, each of which gains digits quadratically.
 _STEPS = 4
@@ -21,6 +22,8 @@ class Resolution:
     """ln(E'/E) of a jet is normal with width stochastic/√(E/GeV) ⊕ constant.
 
     Directions are taken as they are; what their resolution does to a mass is added to the widths of the energies.
+    Leptons are exact. Missing momentum is not: what its resolution does to the mass of a top is added to the width of
+    its b jet, with the neutrino's W on its pole.
 
     Parameters
     ----------
@@ -28,6 +31,8 @@ class Resolution:
         Of the jets' energies.
     angle
         Of both angles of the jets.
+    missing
+        Of both components of the missing momentum, mismeasured jets included, in GeV.
     radiation_slope
         Jets that stand on no leg have pt falling exponentially with this mean (GeV), and η normal with a width of 2.
     collision_energy
@@ -37,6 +42,7 @@ class Resolution:
     stochastic: float = 0.8
     constant: float = 0.05
     angle: float = 0.02
+    missing: float = 20.0
     radiation_slope: float = 35.0
     collision_energy: float = 13_000.0
 
@@ -54,14 +60,18 @@ class Resolution:
         """The likeliest massless momenta with all resonances on their poles, and ln of the integral around them.
 
         The integral is over all energies, E dE each, of the transfer functions with δ(m² − M²) for every resonance, by
-        Laplace's method in what constraints leave free. Only W → qq′ (or another pair), t → b W → b qq′, and single
-        particles have such a fit.
+        Laplace's method in what constraints leave free. Only W → qq′ (or another pair), t → b W → b qq′, single
+        particles, and W → ℓν, t → b W → b ℓν with a neutrino of :func:`~.leptons.neutrinos` have such a fit. Of the
+        last, integrals over missing momentum that are the same for all assignments are left out.
         """
         energy = momenta[..., 1:].norm(dim=-1).clamp(min=_SMALLEST)
         massless = torch.cat((energy[..., None], momenta[..., 1:]), dim=-1)
         width = self.width(energy)
         width = torch.sqrt(width.square() + self._from_angles(branch, momenta))
-        if not branch.resonances:
+        jets = [leg for leg, kind in enumerate(branch.kinds) if kind == "jet"]
+        if "neutrino" in branch.kinds:
+            shift, weight = self._fit_leptonic(massless, width, branch)
+        elif not branch.resonances:
             shift, weight = torch.zeros_like(energy), torch.zeros_like(energy[..., 0])
         elif len(branch.resonances) == 1 and len(branch.legs) == 2:
             shift, weight = _fit_pair(massless, width, branch.resonances[0].mass)
@@ -71,8 +81,32 @@ class Resolution:
             raise ConfigError(
                 "transfer functions know pairs and t → b W cascades only", "use wide resonances (top_width, w_width)"
             )
-        measure = 2 * (energy.log() + shift).sum(dim=-1)
+        measure = 2 * (energy.log() + shift)[..., jets].sum(dim=-1)
         return massless * shift.exp()[..., None], weight + measure
+
+    def _fit_leptonic(self, momenta: Tensor, width: Tensor, branch: Branch) -> tuple[Tensor, Tensor]:
+        """The W is on its pole, as the neutrino was made for it; the b jet puts the top on its own."""
+        shift = torch.zeros_like(width)
+        if len(branch.legs) == 2:
+            return shift, torch.zeros_like(width[..., 0])
+        if len(branch.resonances) != 2 or not branch.cascades:
+            raise ConfigError(
+                "transfer functions know leptons of W and t → b W only", "use wide resonances (top_width, w_width)"
+            )
+        b, lepton, neutrino = (branch.kinds.index(kind) for kind in ("jet", "lepton", "neutrino"))
+        top, boson = branch.resonances
+        one, other = momenta[..., lepton, :], momenta[..., neutrino, :]
+        steps = self.missing * momenta.new_tensor([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]])
+        around = neutrinos(
+            one[..., None, :].expand(*one.shape[:-1], 5, 4), other[..., None, 1:3] + steps, w_mass=boson.mass
+        )
+        second = one[..., 0] * other[..., 3] < one[..., 3] * other[..., 0]  # the solution of the lesser rapidity
+        around = torch.where(second[..., None, None], around[..., 1, :], around[..., 0, :])
+        gap = math.log(top.mass**2 - boson.mass**2)
+        needed = gap - _pair(momenta[..., b, None, :], one[..., None, :] + around).log()
+        variance = width[..., b] ** 2 + (needed[..., 1::2] - needed[..., 2::2]).square().sum(dim=-1) / 4
+        shift[..., b] = needed[..., 0]
+        return shift, -needed[..., 0].square() / (2 * variance) - variance.log() / 2
 
     def _from_angles(self, branch: Branch, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch leg"]:
         """Variances of ln m² from angles, of a jet and what it is combined with: cot²(θ/2) σ²."""

@@ -68,7 +68,7 @@ class LikelihoodRatio(Reconstructor):
 
     @property
     def inputs(self) -> InputSpec:
-        """Objects of one collection."""
+        """As of ``me-assigner``."""
         return self.assigner.inputs
 
     @property
@@ -89,7 +89,6 @@ class LikelihoodRatio(Reconstructor):
         """The score of every event."""
         score = batch.momenta.new_full((len(batch),), torch.nan)
         assigner = self.assigner
-        matrix_element = assigner.hypothesis.matrix_element
         for events, _, problem in assigner.problems(batch):
             if self.assignments == "marginal":
                 objects = problem.ranked(self.calls).objects
@@ -97,7 +96,7 @@ class LikelihoodRatio(Reconstructor):
                 objects = assigner.solve(problem).objects[:, None]
             rows = torch.arange(len(events))[:, None, None]
             final = partonic(problem.momenta[rows, objects])
-            found = matrix_element.polarised(torch.cat((beams(final), final), dim=-2))
+            found = problem.hypothesis.matrix_element.polarised(torch.cat((beams(final), final), dim=-2))
             rest = found["LT"] + found["TL"] + found["TT"]
             score[events] = found["LL"].sum(dim=1).log() - rest.sum(dim=1).log()
         return {"log_ratio": score}
@@ -111,7 +110,7 @@ class Anomaly(Reconstructor):
     Parameters
     ----------
     backgrounds
-        Processes of ``me-assigner`` with equally many final particles; |M|² is summed over them.
+        Processes of ``me-assigner`` with equally many jets and leptons; |M|² is summed over them.
     fractions
         Weights of that sum; all 1 by default.
     solver, collection, where, at_most, calls
@@ -131,7 +130,7 @@ class Anomaly(Reconstructor):
     calls: int = 64
 
     def __post_init__(self) -> None:
-        legs = {assigner.hypothesis.legs for assigner in self.assigners}
+        legs = {tuple(sorted(assigner.hypothesis.kinds)) for assigner in self.assigners}
         if (
             len(legs) != 1
             or len(self.fractions) not in (0, len(self.backgrounds))
@@ -139,7 +138,7 @@ class Anomaly(Reconstructor):
         ):
             raise ConfigError(
                 f"me-anomaly: backgrounds {self.backgrounds} with fractions {self.fractions}",
-                "give processes with equally many final particles, and a positive fraction for each or none",
+                "give processes with equally many jets and leptons, and a positive fraction for each or none",
             )
 
     @property
@@ -159,7 +158,7 @@ class Anomaly(Reconstructor):
 
     @property
     def inputs(self) -> InputSpec:
-        """Objects of one collection."""
+        """As of ``me-assigner``."""
         return self.assigners[0].inputs
 
     @property

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.hypothesis import Branch, Hypothesis
+from hepreco_me_assigner.hypothesis import Branch, Hypothesis, Kind
 from hepreco_me_assigner.resolution import Resolution
 
 #: Splits of the objects over the branches that are opened at first; four times as many where that does not suffice.
@@ -93,24 +93,26 @@ def candidates(
 ) -> Candidates:
     """The assignments of best score, all labellings of each (such as t and t̄) one after another.
 
-    The objects are split over the branches of the process in every way, the best of which are opened into every order
-    within the branches. ``prior`` adds to the score what is known of an object on a leg; with it, splits count with
-    the best labelling.
+    Only objects of the kind of a leg stand on it. The objects are split over the branches of the process in every way,
+    the best of which are opened into every order within the branches. ``prior`` adds to the score what is known of an
+    object on a leg; with it, splits count with the best labelling.
     """
     branches = hypothesis.branches
     labellings = hypothesis.labellings if prior is None else _all_labellings(hypothesis)
-    events, size = momenta.shape[:2]
+    events, kinds = len(momenta), hypothesis.object_kinds(momenta.shape[1])
     tables = {}
     for number, branch in enumerate(branches):
         key = branch.shape if prior is None else number
         if key not in tables:
-            orders = _orders(size, len(branch.legs))
+            orders = _orders(kinds, branch.kinds)
             score = _score(hypothesis, branch, momenta[:, orders], resolution)  # (event, set, order)
             if prior is not None:
                 score = score + sum(prior[:, orders[..., position], leg] for position, leg in enumerate(branch.legs))
             tables[key] = orders, score
     per_branch = [tables[branch.shape if prior is None else number] for number, branch in enumerate(branches)]
-    sets = _splits(size, tuple(_kind(branches, number, labelled=prior is not None) for number in range(len(branches))))
+    sets = _splits(
+        kinds, tuple(_alike(branches, number, labelled=prior is not None) for number in range(len(branches)))
+    )
     per_split = [score.amax(dim=2)[:, sets[:, number]] for number, (_, score) in enumerate(per_branch)]
     ranked, order = torch.stack(per_split).sum(dim=0).topk(min(splits + 1, len(sets)), dim=1)
     following = ranked[:, splits] if ranked.shape[1] > splits else torch.full_like(ranked[:, 0], -torch.inf)
@@ -283,38 +285,46 @@ def _all_labellings(hypothesis: Hypothesis) -> Int[Tensor, "1 branch"]:
     return torch.arange(len(hypothesis.branches))[None]
 
 
-def _kind(branches: tuple[Branch, ...], number: int, *, labelled: bool) -> tuple[int, int]:
-    """Size of a branch, and the first branch that is alike."""
+def _alike(branches: tuple[Branch, ...], number: int, *, labelled: bool) -> tuple[tuple[Kind, ...], int]:
+    """What a branch takes, and the first branch that is alike."""
     if labelled:
-        return len(branches[number].legs), number
+        return branches[number].kinds, number
     shapes = [branch.shape for branch in branches]
-    return len(branches[number].legs), shapes.index(shapes[number])
+    return branches[number].kinds, shapes.index(shapes[number])
 
 
 @cache
-def _orders(objects: int, legs: int) -> Int[Tensor, "set order leg"]:
-    """Every set of that many objects, in every order."""
-    orders = [list(permutations(chosen)) for chosen in combinations(range(objects), legs)]
-    return torch.tensor(orders, dtype=torch.int64)
+def _orders(objects: tuple[Kind, ...], legs: tuple[Kind, ...]) -> Int[Tensor, "set order leg"]:
+    """Every set of objects of the kinds of the legs, in every order that gives each leg its kind."""
+    every = [
+        [order for order in permutations(chosen) if all(objects[x] == leg for x, leg in zip(order, legs, strict=True))]
+        for chosen in combinations(range(len(objects)), len(legs))
+    ]
+    return torch.tensor([orders for orders in every if orders], dtype=torch.int64)
 
 
 @cache
-def _splits(objects: int, kinds: tuple[tuple[int, int], ...]) -> Int[Tensor, "split branch"]:
+def _splits(
+    objects: tuple[Kind, ...], branches: tuple[tuple[tuple[Kind, ...], int], ...]
+) -> Int[Tensor, "split branch"]:
     """Disjoint sets of objects (positions in :func:`_orders`), one per branch; alike branches in one order only."""
-    position = {legs: {chosen: i for i, chosen in enumerate(combinations(range(objects), legs))} for legs, _ in kinds}
+    position = {
+        legs: {tuple(sorted(orders[0])): i for i, orders in enumerate(_orders(objects, legs).tolist())}
+        for legs, _ in branches
+    }
 
     def extend(number: int, free: tuple[int, ...], sofar: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-        if number == len(kinds):
+        if number == len(branches):
             yield sofar
             return
-        legs, kind = kinds[number]
-        earlier = [sofar[i] for i in range(number) if kinds[i][1] == kind]
-        for chosen in combinations(free, legs):
-            where = position[legs][chosen]
-            if not earlier or where > earlier[-1]:
+        legs, alike = branches[number]
+        earlier = [sofar[i] for i in range(number) if branches[i][1] == alike]
+        for chosen in combinations(free, len(legs)):
+            where = position[legs].get(chosen, -1)
+            if where > (earlier[-1] if earlier else -1):
                 yield from extend(number + 1, tuple(x for x in free if x not in chosen), (*sofar, where))
 
-    return torch.tensor(list(extend(0, tuple(range(objects)), ())), dtype=torch.int64)
+    return torch.tensor(list(extend(0, tuple(range(len(objects))), ())), dtype=torch.int64)
 
 
 def _best_products(

@@ -11,7 +11,7 @@ from hepreco.kinematics import pt
 from hepreco_me_assigner.deep_q_learning import rollout
 from hepreco_me_assigner.environment import SwapEnvironment
 from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.hypothesis import Hypothesis
+from hepreco_me_assigner.hypothesis import Hypothesis, Kind
 from hepreco_me_assigner.potential import Potential
 from hepreco_me_assigner.q_network import QNetwork
 from hepreco_me_assigner.resolution import Resolution
@@ -54,7 +54,7 @@ class Problem:
     Parameters
     ----------
     momenta
-        In GeV, in any frame.
+        In GeV, in any frame; in the order that :class:`Hypothesis` states.
     prior
         ln of the probability of what is seen of an object, if it stands on a leg; None where nothing is.
     resolution
@@ -137,10 +137,10 @@ def greedy(problem: Problem) -> Solution:
     """Exchange two objects as long as |M|² grows, in at most N − 3 steps, from decreasing energy (arXiv:2507.13447)."""
     legs, size = problem.hypothesis.legs, problem.momenta.shape[1]
     rows = torch.arange(len(problem.momenta), device=problem.momenta.device)
-    order = problem.momenta[..., 0].argsort(dim=1, descending=True, stable=True)
+    order, places = _by_energy(problem)
     best = problem.value(order[:, None, :legs])[:, 0]
     calls = torch.ones_like(rows)
-    swaps = [pair for pair in combinations(range(size), 2) if pair[0] < legs]
+    swaps = [(one, other) for one, other in combinations(range(size), 2) if one < legs and places[one] == places[other]]
     exchanged = torch.arange(size).repeat(len(swaps), 1)
     for row, (one, other) in enumerate(swaps):
         exchanged[row, one], exchanged[row, other] = other, one
@@ -163,11 +163,27 @@ def greedy(problem: Problem) -> Solution:
     return replace(problem.solution(order[:, :legs], best, 0), calls=calls)
 
 
+def _by_energy(problem: Problem) -> tuple[Int[Tensor, "event object"], list[Kind]]:
+    """Objects in decreasing energy on the legs of their kind, those to spare behind; and the kind of every place."""
+    kinds = problem.hypothesis.object_kinds(problem.momenta.shape[1])
+    spare = list(kinds)
+    for kind in problem.hypothesis.kinds:
+        spare.remove(kind)
+    places = [*problem.hypothesis.kinds, *spare]
+    order = torch.zeros_like(problem.momenta[..., 0], dtype=torch.int64)
+    for kind in dict.fromkeys(kinds):
+        objects, where = ([i for i, other in enumerate(x) if other == kind] for x in (kinds, places))
+        energy = problem.momenta[:, objects, 0]
+        order[:, where] = energy.argsort(dim=1, descending=True, stable=True) + objects[0]
+    return order, places
+
+
 def marginal(problem: Problem, *, at_most: int) -> Solution:
     """The topology of largest posterior probability, and the best assignment of it.
 
-    A topology says which objects are the products of each resonance; exchanges of t and t̄, or of the quarks of a W
-    boson, do not change it. Assignments with small decay factors, beyond ``at_most``, count as impossible.
+    A topology says which objects are the products of each resonance; exchanges of t and t̄, of the quarks of a W boson,
+    or of the solutions for a neutrino do not change it. Assignments with small decay factors, beyond ``at_most``, count
+    as impossible.
     """
     found = problem.ranked(at_most)
     value = problem.value(found.objects)
@@ -188,7 +204,7 @@ def marginal(problem: Problem, *, at_most: int) -> Solution:
 
 
 def topologies(hypothesis: Hypothesis, objects: Int[Tensor, "*event leg"]) -> Int[Tensor, "*event"]:
-    """A number for each way to give every resonance its products, whatever the names of alike branches."""
+    """A number for each way to give every resonance its visible products, whatever the names of alike branches."""
     generator = torch.Generator().manual_seed(1)
     numbers = torch.randint(1, 2**40, (64, 64), generator=generator).to(objects.device)
     total = torch.zeros_like(objects[..., 0])
@@ -196,7 +212,8 @@ def topologies(hypothesis: Hypothesis, objects: Int[Tensor, "*event leg"]) -> In
         members = objects[..., list(branch.legs)]
         own = torch.zeros_like(total)
         for depth, resonance in enumerate(branch.resonances):
-            own = own + numbers[depth, members[..., list(resonance.legs)]].sum(dim=-1)
+            visible = [leg for leg in resonance.legs if branch.kinds[leg] != "neutrino"]
+            own = own + numbers[depth, members[..., visible]].sum(dim=-1)
         total = total + own * own  # a sum over branches that still knows which objects are together
     return total
 
