@@ -52,6 +52,8 @@ class Particles(NamedTuple):
 
     def trimmed(self) -> "Particles":
         """Without the slots that are empty in all events."""
+        if torch.compiler.is_compiling():  # an exported graph has no shapes that depend on values
+            return self
         used = max(int(self.mask.sum(dim=1).max()) if len(self.kinds) else 1, 1)
         return Particles(self.momenta[:, :used], self.kinds[:, :used], self.missing_momentum)
 

@@ -1,0 +1,136 @@
+"""A classifier as an ONNX graph, which runs without torch."""
+
+import json
+import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, Final, cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
+
+from hepreco.errors import ConfigError
+from hepreco_part_sm.classifier import Classifier
+from hepreco_part_sm.models import find_model
+from hepreco_part_sm.particles import MOST, Kind, Particles
+
+#: What the graph is given and what it gives, in this order.
+INPUTS: Final = ("momenta", "kinds", "missing_momentum")
+OUTPUT: Final = "probabilities"
+_OPSET: Final = 18
+
+
+def export_onnx(classifier: Classifier, path: Path) -> None:
+    """Write a classifier as an ONNX graph.
+
+    The graph is given ``momenta`` (event, object, 4), (E, px, py, pz) in GeV, and ``missing_momentum`` (event, 2), both
+    of single precision, and ``kinds`` (event, object) of 64-bit integers, for any number of events of
+    :data:`~hepreco_part_sm.particles.MOST` objects each, in falling order of pt, padding last and zero. It gives
+    ``probabilities`` (event, member, class). The names of the model and of the classes are metadata of the graph, as
+    JSON.
+
+    Parameters
+    ----------
+    classifier
+        Trained; it stays as it is.
+    path
+        The file, with the weights in it.
+
+    Raises
+    ------
+    ConfigError
+        If the classifier is one of trees, or ONNX is not installed.
+    """
+    backbone = find_model(str(classifier.options["model"])).backbone
+    if backbone == "trees":
+        raise ConfigError(
+            f"part-sm: {classifier.options['model']!r} is made of trees of LightGBM, which are no graph of torch",
+            "convert the booster's own text with onnxmltools, or export another model",
+        )
+    graph = _Graph(deepcopy(classifier).cpu().float()).eval()
+    with sdpa_kernel(SDPBackend.MATH):  # the strides of fused attention would not be those of the graph
+        program = _translated(_traced(graph, strict=backbone != "dense"))
+    program.model.metadata_props.update({name: json.dumps(value) for name, value in classifier.options.items()})
+    program.save(path, external_data=False)
+
+
+class _Graph(nn.Module):
+    """A classifier of plain tensors."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(
+        self,
+        momenta: Float[Tensor, "event object 4"],
+        kinds: Int[Tensor, "event object"],
+        missing_momentum: Float[Tensor, "event 2"],
+    ) -> Float[Tensor, "event member class"]:
+        return self.classifier(Particles(momenta, kinds, missing_momentum))
+
+
+class _Gathering(TorchFunctionMode):
+    """Without ``take_along_dim``, which would fix the number of events."""
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if function is torch.take_along_dim:
+            values, place = args
+            return values.gather(1, place.expand(*place.shape[:2], values.shape[2]))
+        return function(*args, **(kwargs or {}))
+
+
+def _traced(graph: _Graph, *, strict: bool) -> torch.export.ExportedProgram:
+    """Strict where Python's own ``len`` is asked for the number of events; the slots of lists are not for that."""
+    with nullcontext() if strict else _Gathering():
+        events = torch.export.Dim("event")
+        return torch.export.export(
+            graph, _example(), dynamic_shapes={name: {0: events} for name in INPUTS}, strict=strict
+        )
+
+
+def _translated(traced: torch.export.ExportedProgram) -> torch.onnx.ONNXProgram:
+    translations = _translations()
+    with warnings.catch_warnings():
+        # torch and onnxscript warn of each other's changes, which are not the reader's to make
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", category=FutureWarning)
+        program = torch.onnx.export(
+            traced,
+            input_names=INPUTS,
+            output_names=(OUTPUT,),
+            opset_version=_OPSET,
+            dynamo=True,
+            custom_translation_table=translations,
+            verbose=False,
+        )
+    return cast("torch.onnx.ONNXProgram", program)
+
+
+def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
+    """Operators of torch that ONNX does not have."""
+    try:
+        from onnxscript import opset18  # noqa: PLC0415  an extra
+    except ImportError:
+        raise ConfigError("part-sm: ONNX is not installed", "pip install 'hepreco-part-sm[onnx]'") from None
+
+    def hypot(one: Any, other: Any) -> Any:
+        return opset18.Sqrt(opset18.Add(opset18.Mul(one, one), opset18.Mul(other, other)))
+
+    return {torch.ops.aten.hypot.default: hypot}
+
+
+def _example() -> tuple[Tensor, Tensor, Tensor]:
+    """Two events with one jet each; only their shapes count."""
+    kinds = torch.zeros(2, MOST, dtype=torch.int64)
+    kinds[:, 0] = Kind.JET
+    momenta = torch.zeros(2, MOST, 4)
+    momenta[:, 0] = torch.tensor([50.0, 30.0, 40.0, 0.0])
+    return momenta, kinds, torch.ones(2, 2)
