@@ -17,9 +17,20 @@ from hepreco.events import EventBatch, Variation
 from hepreco.generation import Sample
 from hepreco.histograms import HistogramSpec
 from hepreco.plugin import Axis, discover, spec
-from hepreco.processing import Cut, RunReport
+from hepreco.processing import Cut, FunctionCut, RunReport
 
-TABLES = (AnalysisConfig, DatasetConfig, Sample, Cut, HistogramSpec, Axis, Variation, MassPeakConfig, RocConfig)
+TABLES = (
+    AnalysisConfig,
+    DatasetConfig,
+    Sample,
+    Cut,
+    FunctionCut,
+    HistogramSpec,
+    Axis,
+    Variation,
+    MassPeakConfig,
+    RocConfig,
+)
 
 
 def rows(text):

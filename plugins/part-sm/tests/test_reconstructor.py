@@ -29,7 +29,7 @@ def test_conformance(check) -> None:
 
 def test_kinds_follow_from_tags_and_charges():
     batch = toy_batch(events=40, seed=1)
-    particles = EventClassifier(cone=0.0)._selection.particles(batch)
+    particles = EventClassifier(cone=0.0).particles(batch)
     assert set(particles.kinds.flatten().tolist()) == {0, 1, 2, 3, 6, 7}
     pt = particles.momenta[..., 1:3].norm(dim=-1)
     assert (pt.diff(dim=1) <= 0).all()
@@ -42,7 +42,7 @@ def test_jets_that_are_leptons_are_dropped():
     lepton = batch.mask[:, 9]  # the leading electron is also the leading jet
     momenta[:, 0] = torch.where(lepton[:, None] & batch.mask[:, :1], momenta[:, 9], momenta[:, 0])
     with_twins = replace(batch, momenta=momenta)
-    kept = EventClassifier(cone=0.01)._selection.particles(with_twins).mask.sum(dim=1)
+    kept = EventClassifier(cone=0.01).particles(with_twins).mask.sum(dim=1)
     both = lepton & batch.mask[:, 0]
     assert both.any()
     assert torch.equal(kept, batch.mask.sum(dim=1) - both.long())

@@ -16,7 +16,7 @@ from hepreco.weights import load_network
 from hepreco.weights.manifest import Option
 from hepreco_part_sm.classifier import Classifier, likelihood_ratio
 from hepreco_part_sm.models import Size, find_model
-from hepreco_part_sm.particles import MOST, ParticleSelection
+from hepreco_part_sm.particles import MOST, Particles, ParticleSelection
 from hepreco_part_sm.training import Labelled, balanced, temperature, train_members
 
 PACKAGED: Final = Path(__file__).parent / "weights"
@@ -55,7 +55,7 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
     Attention to the strengths of physical interactions, arXiv:2211.05143.
     """
 
-    model: str = "part-int-sm"
+    model: str = "pn-int-sm"
     size: Size = "small"
     classes: tuple[str, ...] = ("tttt", "tth", "ttw", "ttww", "ttz")
     signals: tuple[str, ...] = ("tttt", "tth")
@@ -111,6 +111,10 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
         """The keyword arguments that build the network of these options."""
         return {"model": self.model, "size": self.size, "classes": list(self.classes), "members": self.members}
 
+    def particles(self, batch: EventBatch) -> Particles:
+        """What the network is given: the objects of largest pt and their kinds."""
+        return self._selection.particles(batch)
+
     def setup(self, device: str) -> None:
         """Load the weights and check that they are of these options."""
         self._loaded(torch.empty(0, device=device).device)
@@ -118,10 +122,10 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
     def reconstruct(self, batch: EventBatch) -> Mapping[str, Tensor]:
         """Probabilities and scores of every event; NaN where there is no object, or something is not finite."""
         network = self._loaded(batch.device)
-        particles = self._selection.particles(batch)
+        particles = self.particles(batch)
         usable = particles.mask.any(dim=1) & torch.isfinite(particles.momenta).flatten(1).all(dim=1)
         usable &= torch.isfinite(particles.missing_momentum).all(dim=1)
-        found = network(type(particles)(*(tensor[usable] for tensor in particles)))
+        found = network(Particles(*(tensor[usable] for tensor in particles)))
         shape = (len(batch), len(self.classes))
         mean, spread = (batch.momenta.new_full(shape, torch.nan) for _ in range(2))
         mean[usable] = found.mean(dim=1)
@@ -174,7 +178,7 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
 
     def _labelled(self, batches: list[EventBatch]) -> Labelled:
         """Events of the classes, in order, in single precision and with balanced weights."""
-        particles = [self._selection.particles(batch.padded(MOST)) for batch in batches]
+        particles = [self.particles(batch.padded(MOST)) for batch in batches]
         label = torch.cat([torch.full((len(batch),), number) for number, batch in enumerate(batches)])
         momenta, kinds, missing = (torch.cat(tensors) for tensors in zip(*particles, strict=True))
         weight = balanced(label, torch.cat([batch.weight for batch in batches]))

@@ -1,0 +1,193 @@
+"""How well the models of part-sm tell the processes apart: the tables of the README.
+
+    python analyses/four_tops/benchmark.py models samples/test --output results
+
+``models`` holds one directory of weights per model, as ``hepreco train part-sm --model NAME`` writes it, ``samples/test``
+what ``samples.py`` made. All comes from the histograms of one coffea run, but for the paired differences, which need
+the events.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import hist
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from samples import visible_cross_section
+
+from hepreco.events import Dataset, EventBatch, read_batch
+from hepreco.histograms import write_histograms
+from hepreco.processing import ReconstructionProcessor, make_executor, run
+from hepreco.studies import roc
+from hepreco.weights import load_network, read_manifest
+from hepreco_part_sm import MODELS, Classifier, EventClassifier
+from hepreco_part_sm.classifier import likelihood_ratio
+
+CLASSES: Final = ("tttt", "tth", "ttw", "ttww", "ttz")
+SIGNALS: Final = ("tttt", "tth")
+#: fb⁻¹.
+LUMINOSITY: Final = 100.0
+#: Signal efficiencies at which background is stated, and the relative systematic uncertainty of the background.
+EFFICIENCIES, SYSTEMATIC = (0.7, 0.3), 0.2
+#: Pairs of models whose areas are compared on the same events.
+PAIRS: Final = (
+    ("pn-int", "pn"),
+    ("part-int", "part"),
+    ("bdt-int", "bdt"),
+    ("pn-int-sm", "pn-int"),
+    ("part-int-sm", "part-int"),
+    ("part-int-sm", "part-int-shuffled"),
+    ("part-int-sm", "part-int-table"),
+)
+_REPLICAS: Final = 100
+
+
+def classifier(directory: Path, yields: Sequence[float]) -> EventClassifier:
+    """The reconstructor of a directory of weights."""
+    network = read_manifest(directory).network
+    return EventClassifier(
+        model=str(network["model"]),
+        size=network["size"],  # type: ignore[arg-type]
+        members=int(network["members"]),  # type: ignore[arg-type]
+        yields=tuple(yields),
+        weights_directory=str(directory),
+    )
+
+
+def separation(histograms: Mapping[str, hist.Hist], name: str, signal: str) -> dict[str, dict[str, float]]:
+    """Area and background efficiencies, of every background alone and of all as they are mixed."""
+    scores = histograms[f"{name.replace('-', '_')}.score_{signal}"][{"variation": "nominal"}]
+    by_class = {label: scores[{"dataset": label}] for label in CLASSES}
+    backgrounds = {label: by_class[label] for label in CLASSES if label != signal}
+    backgrounds["all"] = sum(list(backgrounds.values())[1:], next(iter(backgrounds.values())))
+    found = {}
+    for label, background in backgrounds.items():
+        curve = roc(by_class[signal], background)
+        values = {"auc": curve.auc, "auc_uncertainty": curve.auc_uncertainty}
+        for efficiency in EFFICIENCIES:
+            value = curve.background_efficiency_at(efficiency)
+            values |= {f"eps_b({efficiency})": value.value, f"uncertainty({efficiency})": value.uncertainty}
+            if label == "all":
+                s = efficiency * by_class[signal].sum(flow=True).value
+                b = value.value * background.sum(flow=True).value
+                values[f"significance({efficiency})"] = s / np.sqrt(b)
+                values[f"with_systematic({efficiency})"] = s / np.sqrt(b + (SYSTEMATIC * b) ** 2)
+        found[label] = values
+    return found
+
+
+def scores_of_members(
+    directory: Path, batches: Mapping[str, EventBatch], yields: Sequence[float], signal: str
+) -> dict[str, NDArray[np.float64]]:
+    """Scores (event, member) of the events of every class."""
+    network = load_network(Classifier, directory=directory, device="cpu")
+    reconstructor = classifier(directory, yields)
+    weights = torch.tensor(yields, dtype=torch.float64)
+    found = {}
+    for label, batch in batches.items():
+        parts = [
+            likelihood_ratio(
+                network(reconstructor.particles(batch[start : start + 2000])), weights, signal=CLASSES.index(signal)
+            )
+            for start in range(0, len(batch), 2000)
+        ]
+        found[label] = torch.cat(parts).numpy()
+    return found
+
+
+def resampled(
+    sizes: Mapping[str, int], yields: Sequence[float], signal: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights (replica, event) of signal and of background, each of sum one; replica 0 is the sample itself."""
+    generator = np.random.default_rng(1)
+    parts = {}
+    for label, size in sizes.items():
+        drawn = generator.multinomial(size, np.full(size, 1 / size), size=_REPLICAS)
+        parts[label] = np.concatenate((np.ones((1, size)), drawn)) / size
+    expected = {label: yields[CLASSES.index(label)] for label in CLASSES if label != signal}
+    nothing = {label: np.zeros_like(part) for label, part in parts.items()}
+    signals = np.concatenate([(parts if label == signal else nothing)[label] for label in CLASSES], axis=1)
+    background = np.concatenate(
+        [part * expected.get(label, 0.0) / sum(expected.values()) for label, part in parts.items()], axis=1
+    )
+    return signals, background
+
+
+def areas(scores: NDArray[np.float64], weights: tuple[NDArray[np.float64], NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The area under the curve of every member and replica, from scores (event, member)."""
+    found = []
+    for score in scores.T:
+        order = np.argsort(score, kind="stable")
+        signals, background = (part[:, order] for part in weights)
+        found.append((signals * (background.cumsum(axis=1) - background / 2)).sum(axis=1))
+    return np.stack(found)
+
+
+def difference(one: NDArray[np.float64], other: NDArray[np.float64]) -> dict[str, float]:
+    """Of the mean areas of two models' members, with the error of the events (paired bootstrap) and of the seeds."""
+    replicas = one.mean(axis=0) - other.mean(axis=0)
+    seeds = [member[:, 0].std(ddof=1) / np.sqrt(len(member)) if len(member) > 1 else np.nan for member in (one, other)]
+    return {"value": replicas[0], "events": replicas[1:].std(ddof=1), "seeds": float(np.hypot(*seeds))}
+
+
+def main() -> None:
+    """Run the processor, write histograms and figures of merit, print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", type=Path)
+    parser.add_argument("samples", type=Path)
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    paths = {label: sorted(arguments.samples.glob(f"{label}-*.root")) for label in CLASSES}
+    sigma = {label: visible_cross_section(found) for label, found in paths.items()}
+    datasets = [Dataset(label, tuple(map(str, found)), cross_section=sigma[label]) for label, found in paths.items()]
+    yields = [1e3 * LUMINOSITY * sigma[label] for label in CLASSES]
+    names = [name for name in MODELS if (arguments.models / name / "weights.toml").exists()]
+    reconstructors = {name.replace("-", "_"): classifier(arguments.models / name, yields) for name in names}
+    processor = ReconstructionProcessor(reconstructors, luminosity=LUMINOSITY)
+    with make_executor("futures", workers=2) as executor:
+        output = run(processor, datasets, executor=executor, chunksize=4000)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    write_histograms(arguments.output / "histograms.zip", output["histograms"], provenance=processor.provenance)
+    found = {signal: {name: separation(output["histograms"], name, signal) for name in names} for signal in SIGNALS}
+    result = {"yields": dict(zip(CLASSES, yields, strict=True)), "separation": found, "differences": {}}
+    batches = {dataset.name: read_batch(dataset, EventClassifier().inputs) for dataset in datasets}
+    compared = [pair for pair in PAIRS if set(pair) <= set(names)]
+    for signal in SIGNALS:
+        weights = resampled({label: len(batches[label]) for label in CLASSES}, yields, signal)
+        found_areas = {}
+        for name in sorted({name for pair in compared for name in pair}):
+            scores = scores_of_members(arguments.models / name, batches, yields, signal)
+            found_areas[name] = areas(np.concatenate([scores[label] for label in CLASSES]), weights)
+        result["differences"][signal] = {
+            f"{one} - {other}": difference(found_areas[one], found_areas[other]) for one, other in compared
+        }
+    (arguments.output / "benchmark.json").write_text(json.dumps(result, indent=1))
+    print_tables(result)
+
+
+def print_tables(result: Mapping[str, dict]) -> None:  # type: ignore[type-arg]
+    """As the README has them."""
+    for signal, models in result["separation"].items():
+        labels = [label for label in (*CLASSES, "all") if label != signal]
+        print(f"\n{signal}\n| model | {' | '.join(labels)} | s/√b | with 20 % |")
+        print(f"|---|{'---|' * (len(labels) + 2)}")
+        for name, values in models.items():
+            cells = [f"{v['auc']:.4f} {v['eps_b(0.7)']:.4f} {v['eps_b(0.3)']:.4f}" for v in (values[x] for x in labels)]
+            every = values["all"]
+            cells += [
+                ", ".join(f"{every[f'{kind}({e})']:.2f}" for e in EFFICIENCIES)
+                for kind in ("significance", "with_systematic")
+            ]
+            print(f"| `{name}` | {' | '.join(cells)} |")
+        print("\n| difference of areas | value | events | seeds |\n|---|---|---|---|")
+        for pair, found in result["differences"][signal].items():
+            print(f"| {pair} | {found['value']:+.4f} | {found['events']:.4f} | {found['seeds']:.4f} |")
+
+
+if __name__ == "__main__":
+    main()
