@@ -2,9 +2,9 @@
 
     python analyses/four_tops/benchmark.py models samples/test --output results
 
-``models`` holds one directory of weights per model, as ``hepreco train part-sm --model NAME`` writes it, ``samples/test``
-what ``samples.py`` made. All comes from the histograms of one coffea run, but for the paired differences, which need
-the events.
+``models`` holds one directory of weights per model, as ``hepreco train part-sm --model NAME`` writes it,
+``samples/test`` what ``samples.py`` made. All comes from the histograms of one coffea run, but for the paired
+differences, which need the events.
 """
 
 import argparse

@@ -3,8 +3,8 @@
     python analyses/four_tops/samples.py samples/train --seeds 1 2 3
     python analyses/four_tops/samples.py samples/test --seeds 14
 
-Each seed gives about two thousand selected events of a process in ``PROCESS-SEED.root``. All events are generated, those
-of the region kept, with the number and the cross-section of all. One core takes about five minutes for a seed.
+Each seed gives about two thousand selected events of a process in ``PROCESS-SEED.root``. All events are generated,
+those of the region kept, with the number and the cross-section of all. One core takes about five minutes for a seed.
 """
 
 import argparse
