@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from hepreco.plugin import Reconstructor, hookimpl
+from hepreco_part_sm.anomaly import AnomalyDetector
 from hepreco_part_sm.classifier import Classifier
 from hepreco_part_sm.models import MODELS, Model
 from hepreco_part_sm.particles import Kind, Particles
@@ -14,6 +15,7 @@ HEPRECO_API_VERSION: Final = 1
 __all__ = [
     "HEPRECO_API_VERSION",
     "MODELS",
+    "AnomalyDetector",
     "Classifier",
     "EventClassifier",
     "Kind",
@@ -25,5 +27,6 @@ __all__ = [
 
 @hookimpl
 def hepreco_register_reconstructors(register: Callable[[str, type[Reconstructor]], None]) -> None:
-    """Offer the reconstructor ``part-sm``."""
+    """Offer the reconstructors ``part-sm`` and ``part-sm-anomaly``."""
     register("part-sm", EventClassifier)
+    register("part-sm-anomaly", AnomalyDetector)

@@ -1,0 +1,229 @@
+"""Classifiers turned into anomaly detectors, as a reconstructor: options, score, and how they learn."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast, final, get_args
+
+import torch
+from torch import Tensor
+
+from hepreco import Column, EventBatch, InputSpec, Reconstructor
+from hepreco.errors import ConfigError, WeightsError
+from hepreco.plugin import Axis, Checkpoint, Trainable, TrainingOptions
+from hepreco.training import FitResult, fit, initialised, split
+from hepreco.weights import load_network
+from hepreco.weights.manifest import Option
+from hepreco_part_sm.distortion import Distortion
+from hepreco_part_sm.models import Size, find_model
+from hepreco_part_sm.one_class import OUTPUTS, Method, OneClassNetwork
+from hepreco_part_sm.particles import MOST, Particles, ParticleSelection
+from hepreco_part_sm.training import Labelled, Report, train_member
+
+
+@final
+@dataclass(frozen=True)
+class AnomalyDetector(Reconstructor, Trainable):
+    """How unlike the events of its training an event is.
+
+    It learns from events of the background alone, each of which counts once, whatever its weight.
+
+    Parameters
+    ----------
+    method
+        ``deep-svdd``: the squared distance of ten numbers to a fixed centre, which training draws near; or ``ddd``,
+        discriminatory detection of distortions: the logarithm of the odds that the event is a distorted copy of
+        another.
+    model, size
+        The backbone: a name of :data:`~hepreco_part_sm.models.MODELS`, and ``full`` or ``small``. Trees only with
+        ``ddd``.
+    pt_spread, angle_spread, swap
+        How much copies are distorted: see :class:`~hepreco_part_sm.distortion.Distortion`.
+    jet_where, electron_where, muon_where, photon_where
+        Cuts on the objects; an empty ``photon_where`` leaves photons out.
+    b_tag, b_threshold
+        Jets with at least this much of that discriminator are b jets.
+    cone
+        Jets closer than this in ΔR to another object are that object once more, and dropped.
+    missing_momentum
+        The collection of the missing momentum.
+    weights_directory
+        Where the trained weights are. None come with the plugin: what is an anomaly depends on the background.
+
+    References
+    ----------
+    Caron et al., arXiv:2406.18469, whose distortions are others; Ruff et al., arXiv:1801.06365, here without weight
+    decay.
+
+    Example
+    -------
+    >>> AnomalyDetector(method="ddd").outputs[0].label
+    'log-odds of a distorted copy'
+    """
+
+    method: Method = "deep-svdd"
+    model: str = "part-int-sm"
+    size: Size = "small"
+    pt_spread: float = 0.3
+    angle_spread: float = 0.3
+    swap: float = 0.1
+    jet_where: tuple[str, ...] = ("pt > 25", "|eta| < 2.5")
+    electron_where: tuple[str, ...] = ("pt > 15", "|eta| < 2.5")
+    muon_where: tuple[str, ...] = ("pt > 15", "|eta| < 2.5")
+    photon_where: tuple[str, ...] = ("pt > 20", "|eta| < 2.5")
+    b_tag: str = "btagDeepFlavB"
+    b_threshold: float = 0.2783
+    cone: float = 0.4
+    missing_momentum: str = "PuppiMET"
+    weights_directory: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.method not in get_args(Method):
+            raise ConfigError(
+                f"part-sm-anomaly: no method {self.method!r}", f"choose one of {', '.join(get_args(Method))}"
+            )
+        if find_model(self.model).backbone == "trees" and self.method == "deep-svdd":
+            raise ConfigError(
+                f"part-sm-anomaly: {self.model} has no gradient, which deep-svdd needs",
+                "choose another model, or method = 'ddd'",
+            )
+        _ = self._distortion  # is checked now
+
+    @property
+    def inputs(self) -> InputSpec:
+        """Jets, leptons, photons and missing momentum."""
+        return self._selection.inputs
+
+    @property
+    def outputs(self) -> tuple[Column, ...]:
+        """The score, on an axis fine enough for ROC curves; higher is more anomalous."""
+        if self.method == "ddd":
+            return (Column("score", label="log-odds of a distorted copy", axis=Axis(1000, -15.0, 15.0)),)
+        return (Column("score", label="squared distance to the centre", axis=Axis(1000, 1e-10, 1e2, "log")),)
+
+    @property
+    def weights(self) -> Path | None:
+        """The directory of the trained weights."""
+        return None if self.weights_directory is None else Path(self.weights_directory)
+
+    @property
+    def network(self) -> dict[str, Option]:
+        """The keyword arguments that build the network of these options."""
+        return {"method": self.method, "model": self.model, "size": self.size}
+
+    def setup(self, device: str) -> None:
+        """Load the weights and check that they are of these options."""
+        self._loaded(torch.empty(0, device=device).device)
+
+    def reconstruct(self, batch: EventBatch) -> Mapping[str, Tensor]:
+        """The score of every event; NaN where there is no object, or something is not finite."""
+        network = self._loaded(batch.device)
+        particles = self._selection.particles(batch)
+        usable = particles.mask.any(dim=1) & torch.isfinite(particles.momenta).flatten(1).all(dim=1)
+        usable &= torch.isfinite(particles.missing_momentum).all(dim=1)
+        score = batch.momenta.new_full((len(batch),), torch.nan)
+        score[usable] = network(Particles(*(tensor[usable] for tensor in particles)))
+        return {"score": score}
+
+    def train(
+        self, samples: EventBatch, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]
+    ) -> Checkpoint:
+        """Draw events to a centre, or tell them from one distorted copy each, the same in all epochs.
+
+        All that is random comes from ``options.seed``, in single precision.
+        """
+        parts = split(samples, fraction=options.validation_fraction, seed=options.seed)
+        training, validation = (self._selection.particles(part.padded(MOST)) for part in parts)
+        train = self._train_on_copies if self.method == "ddd" else self._train_to_center
+        network, result = train(training, validation, options, report)
+        metrics = {
+            "training_loss": result.training_loss[result.best_epoch - 1],
+            "validation_loss": result.best_loss,
+            "best_epoch": float(result.best_epoch),
+            "epochs": float(result.epochs),
+            "training_events": float(len(training.kinds)),
+            "validation_events": float(len(validation.kinds)),
+        }
+        return Checkpoint(network.state_dict(), network=self.network, metrics=metrics, history=result.history)
+
+    def build_network(self) -> OneClassNetwork:
+        """Build an untrained network of these options."""
+        return OneClassNetwork(method=self.method, model=self.model, size=self.size)
+
+    def _train_to_center(
+        self, training: Particles, validation: Particles, options: TrainingOptions, report: Report
+    ) -> tuple[OneClassNetwork, FitResult]:
+        network = initialised(self.build_network, seed=options.seed)
+        training, validation = _single(training), _single(validation)
+        network.settle(training, seed=options.seed)
+        result = fit(
+            network,
+            lambda network, *tensors: network(Particles(*tensors)).mean(),
+            training=training,
+            validation=validation,
+            options=options,
+            report=report,
+            fixed_shapes=False,
+        )
+        return network.cpu(), result
+
+    def _train_on_copies(
+        self, training: Particles, validation: Particles, options: TrainingOptions, report: Report
+    ) -> tuple[OneClassNetwork, FitResult]:
+        both = Particles(*(torch.cat(tensors) for tensors in zip(training, validation, strict=True)))
+        copies = self._distortion.distorted(both, torch.Generator().manual_seed(options.seed))
+        sizes = [len(training.kinds), len(validation.kinds)]
+        own, other = (Particles(*(tensor.split(sizes)[side] for tensor in copies)) for side in (0, 1))
+        network = self.build_network()
+        network.backbone, result = train_member(
+            self.model,
+            size=self.size,
+            classes=OUTPUTS["ddd"],
+            training=_labelled(training, own),
+            validation=_labelled(validation, other),
+            options=options,
+            report=report,
+        )
+        return network, result
+
+    @property
+    def _distortion(self) -> Distortion:
+        return Distortion(pt_spread=self.pt_spread, angle_spread=self.angle_spread, swap=self.swap)
+
+    @property
+    def _selection(self) -> ParticleSelection:
+        return ParticleSelection(
+            jet_where=self.jet_where,
+            electron_where=self.electron_where,
+            muon_where=self.muon_where,
+            photon_where=self.photon_where,
+            b_tag=self.b_tag,
+            b_threshold=self.b_threshold,
+            cone=self.cone,
+            missing_momentum=self.missing_momentum,
+        )
+
+    def _loaded(self, device: torch.device) -> OneClassNetwork:
+        if self.weights is None:
+            raise WeightsError(
+                "part-sm-anomaly: no weights come with the plugin",
+                "train some with 'hepreco train part-sm-anomaly', and set weights_directory",
+            )
+        network = cast("OneClassNetwork", load_network(OneClassNetwork, directory=self.weights, device=str(device)))
+        if network.options != self.network:
+            raise WeightsError(
+                f"part-sm-anomaly: weights in {self.weights} are of {network.options}, the options say {self.network}",
+                "set the options that the weights were trained with, or train weights for these options",
+            )
+        return network
+
+
+def _single(particles: Particles) -> Particles:
+    return Particles(particles.momenta.float(), particles.kinds, particles.missing_momentum.float())
+
+
+def _labelled(originals: Particles, copies: Particles) -> Labelled:
+    """Originals are of class 0 and copies of class 1."""
+    momenta, kinds, missing = (torch.cat(tensors) for tensors in zip(originals, copies, strict=True))
+    label = torch.arange(2).repeat_interleave(len(originals.kinds))
+    return Labelled(momenta.float(), kinds, missing.float(), label, torch.ones(len(label)))
