@@ -62,7 +62,12 @@ def test_both_kinds_are_read_from_a_table():
         "selection": [
             {"name": "jets", "collection": "Jet", "at_least": 2},
             {"name": "num", "function": "awkward:num", "options": {"axis": 1}},
+            {"name": "any", "function": "awkward:any"},
         ]
     }
     found = structure(table, AnalysisConfig, where="a table", remedy="none").selection
-    assert found == (Cut("jets", "Jet", at_least=2), FunctionCut("num", "awkward:num", options={"axis": 1}))
+    assert found == (
+        Cut("jets", "Jet", at_least=2),
+        FunctionCut("num", "awkward:num", options={"axis": 1}),
+        FunctionCut("any", "awkward:any"),
+    )

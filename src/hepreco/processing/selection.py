@@ -1,7 +1,7 @@
 """Event selection: named cuts on how many objects pass, and functions for what cannot be said so."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import Any
 
@@ -89,7 +89,7 @@ class FunctionCut:
     name: str
     function: str
     collections: tuple[str, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         self._resolved()
@@ -101,7 +101,7 @@ class FunctionCut:
 
     def __call__(self, events: ak.Array) -> NDArray[np.bool_]:
         """Whether each event passes."""
-        passes = ak.to_numpy(self._resolved()(events, **self.options))
+        passes = ak.to_numpy(self._resolved()(events, **(self.options or {})))
         if passes.shape != (len(events),) or passes.dtype != np.bool_:
             raise ConfigError(
                 f"cut {self.name!r}: {self.function} gave {passes.dtype} of shape {passes.shape}",
