@@ -17,7 +17,7 @@ FILES = {"nano_tt_v12": 200, "nano_tt_v15": 200, "nano_dimuon": 40}
 
 
 def run(analysis, output, *files, **options):
-    arguments = ["run", f"analyses/ttbar/{analysis}.toml", "--output", str(output), "--no-figures"]
+    arguments = ["run", f"analyses/{analysis}.toml", "--output", str(output), "--no-figures"]
     arguments += [word for file in files for word in ("--files", str(file))]
     arguments += [word for name, value in options.items() for word in (f"--{name}", str(value))]
     result = CliRunner().invoke(main, arguments)
@@ -30,7 +30,7 @@ def at_the_root(request, monkeypatch):
     monkeypatch.chdir(request.config.rootpath)
 
 
-@pytest.mark.parametrize("analysis", ["analysis", "lepton_jets"])
+@pytest.mark.parametrize("analysis", ["ttbar/analysis", "ttbar/lepton_jets", "theory_informed/lepton_jets"])
 def test_runs_unchanged_and_accounts_for_every_event(samples, tmp_path, analysis):
     histograms = run(analysis, tmp_path, *(samples / f"{name}.root" for name in FILES))
     report = json.loads((tmp_path / "report.json").read_text())
@@ -47,14 +47,16 @@ def test_runs_unchanged_and_accounts_for_every_event(samples, tmp_path, analysis
 
 @pytest.mark.parametrize(("name", "chunksizes"), [("nano_tt_v12", (7, 50, 1000)), ("nano_tt_v15", (50, 1000))])
 def test_the_same_bins_for_any_chunk_size(samples, tmp_path, name, chunksizes):
-    results = [run("analysis", tmp_path / str(size), samples / f"{name}.root", chunksize=size) for size in chunksizes]
+    results = [
+        run("ttbar/analysis", tmp_path / str(size), samples / f"{name}.root", chunksize=size) for size in chunksizes
+    ]
     for other in results[1:]:
         assert other == results[0]
 
 
 def test_top_mass_peaks_where_it_should_in_full_simulation(samples, tmp_path):
     """χ² assignment of all-hadronic tt̄ in full simulation: more than half within 30 GeV of the top mass."""
-    histograms = run("analysis", tmp_path, samples / "nano_tt_v15.root")
+    histograms = run("ttbar/analysis", tmp_path, samples / "nano_tt_v15.root")
     top = histograms["chi2_assigner.top.mass"][{"dataset": "nano_tt_v15", "variation": "nominal"}]
     near = top[142j:202j].sum().value
     assert near > 0.5 * top.sum(flow=True).value
@@ -69,3 +71,42 @@ def test_partons_of_another_generator_are_assigned(samples, collection, status, 
     assert len(batch) == 200
     assert ((mass(found["top"]) - 172.5).abs() < 5).double().mean() > least
     assert found["certified"].all()
+
+
+def test_leptons_and_missing_momentum_of_full_simulation_are_assigned(samples, tmp_path):
+    """Answers are where a lepton and four other jets are, and the hadronic top is near its mass in most of them."""
+    path = samples / "nano_tt_v12.root"
+    histograms = run("theory_informed/lepton_jets", tmp_path, path)
+    top = histograms["me_assigner.top.mass"][{"dataset": "nano_tt_v12", "variation": "nominal"}]
+    assert top[142j:202j].sum().value > 0.5 * top.sum(flow=True).value
+    plugin = MatrixElementAssigner(process="ttbar-lepton-jets", solver="marginal", resolution=(0.8, 0.05))
+    batch = read_batch(Dataset("tt", (str(path),)), plugin.inputs)
+    found = plugin.reconstruct(batch)
+    answered = found["log_me2"].isfinite()
+    with uproot.open(path)["Events"] as tree:
+        columns = {
+            f"{collection}_{name}": tree[f"{collection}_{name}"].array()
+            for collection in ("Jet", "Electron", "Muon")
+            for name in ("pt", "eta", "phi")
+        }
+    expected = 0
+    for event in range(200):
+        (jets, _), *leptons = (
+            _passing({name: values[event] for name, values in columns.items()}, collection, *cuts)
+            for collection, *cuts in (("Jet", 30.0, 2.4), ("Electron", 25.0, 2.5), ("Muon", 25.0, 2.5))
+        )
+        every = [(pt, direction) for directions, pts in leptons for direction, pt in zip(directions, pts, strict=True)]
+        if every:
+            away = jets - max(every, key=lambda lepton: lepton[0])[1]
+            away[:, 1] = (away[:, 1] + np.pi) % (2 * np.pi) - np.pi
+            expected += (np.hypot(*away.T) > 0.4).sum() >= 4
+    assert answered.sum() == expected > 50
+    assert ((found["electron_index"] >= 0) ^ (found["muon_index"] >= 0))[answered].all()
+    assert (mass(found["leptonic_w"][answered]) - 80.419).abs().max() < 0.01
+
+
+def _passing(event, collection, pt_min, eta_max):
+    """Directions and pts of the objects after cuts."""
+    pt, eta, phi = (np.asarray(event[f"{collection}_{name}"], dtype=np.float64) for name in ("pt", "eta", "phi"))
+    passing = (pt > pt_min) & (abs(eta) < eta_max)
+    return np.stack((eta, phi), axis=1)[passing], pt[passing]
