@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast, final, get_args
+from typing import Final, cast, final
 
 import torch
 from torch import Tensor
@@ -19,6 +19,8 @@ from hepreco_part_sm.models import Size, find_model
 from hepreco_part_sm.one_class import OUTPUTS, Method, OneClassNetwork
 from hepreco_part_sm.particles import MOST, Particles, ParticleSelection
 from hepreco_part_sm.training import Labelled, Report, train_member
+
+PACKAGED: Final = Path(__file__).parent / "weights" / "anomaly"
 
 
 @final
@@ -48,7 +50,8 @@ class AnomalyDetector(Reconstructor, Trainable):
     missing_momentum
         The collection of the missing momentum.
     weights_directory
-        Where the trained weights are. None come with the plugin: what is an anomaly depends on the background.
+        Where the trained weights are; ``None`` takes those that come with the plugin, of ``ddd`` and of what looks
+        like tt̄tt̄. What is an anomaly depends on the background.
 
     References
     ----------
@@ -61,7 +64,7 @@ class AnomalyDetector(Reconstructor, Trainable):
     'log-odds of a distorted copy'
     """
 
-    method: Method = "deep-svdd"
+    method: Method = "ddd"
     model: str = "part-int-sm"
     size: Size = "small"
     pt_spread: float = 0.3
@@ -78,10 +81,6 @@ class AnomalyDetector(Reconstructor, Trainable):
     weights_directory: str | None = None
 
     def __post_init__(self) -> None:
-        if self.method not in get_args(Method):
-            raise ConfigError(
-                f"part-sm-anomaly: no method {self.method!r}", f"choose one of {', '.join(get_args(Method))}"
-            )
         if find_model(self.model).backbone == "trees" and self.method == "deep-svdd":
             raise ConfigError(
                 f"part-sm-anomaly: {self.model} has no gradient, which deep-svdd needs",
@@ -102,9 +101,9 @@ class AnomalyDetector(Reconstructor, Trainable):
         return (Column("score", label="squared distance to the centre", axis=Axis(1000, 1e-10, 1e2, "log")),)
 
     @property
-    def weights(self) -> Path | None:
+    def weights(self) -> Path:
         """The directory of the trained weights."""
-        return None if self.weights_directory is None else Path(self.weights_directory)
+        return PACKAGED if self.weights_directory is None else Path(self.weights_directory)
 
     @property
     def network(self) -> dict[str, Option]:
@@ -204,11 +203,6 @@ class AnomalyDetector(Reconstructor, Trainable):
         )
 
     def _loaded(self, device: torch.device) -> OneClassNetwork:
-        if self.weights is None:
-            raise WeightsError(
-                "part-sm-anomaly: no weights come with the plugin",
-                "train some with 'hepreco train part-sm-anomaly', and set weights_directory",
-            )
         network = cast("OneClassNetwork", load_network(OneClassNetwork, directory=self.weights, device=str(device)))
         if network.options != self.network:
             raise WeightsError(

@@ -1,7 +1,8 @@
 """The models: a backbone, pair features, an interaction matrix and a loss each."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -9,13 +10,16 @@ from torch import nn
 
 from hepreco.errors import ConfigError
 from hepreco_part_sm.couplings import Couplings
+from hepreco_part_sm.equivariant import EquivariantSize, LocalFramesTransformer, VectorTransformer
 from hepreco_part_sm.features import PairFeatures
 from hepreco_part_sm.lists import ConvolutionalNetwork, ConvolutionSize, DenseNetwork, DenseSize
 from hepreco_part_sm.particle_net import GraphSize, ParticleNet
 from hepreco_part_sm.transformer import ParticleTransformer, TransformerSize
 from hepreco_part_sm.trees import Trees
 
-Backbone = Literal["trees", "dense", "convolutional", "particle-net", "transformer", "set-transformer"]
+Backbone = Literal[
+    "trees", "dense", "convolutional", "particle-net", "transformer", "set-transformer", "lgatr", "lloca"
+]
 Size = Literal["full", "small"]
 
 
@@ -41,8 +45,8 @@ class Model:
     focal: bool = False
 
 
-#: The sixteen models of "Attention to the strengths of physical interactions", and two controls: the matrix with the
-#: kinds of objects interchanged, and one that is learned.
+#: The sixteen models of "Attention to the strengths of physical interactions"; two controls: the matrix with the kinds
+#: of objects interchanged, and one that is learned; and two Lorentz-equivariant networks.
 MODELS: Final[Mapping[str, Model]] = MappingProxyType(
     {
         "bdt": Model("trees"),
@@ -63,6 +67,8 @@ MODELS: Final[Mapping[str, Model]] = MappingProxyType(
         "sett-int-sm": Model("set-transformer", pairs=True, couplings="running"),
         "part-int-shuffled": Model("transformer", pairs=True, couplings="shuffled"),
         "part-int-table": Model("transformer", pairs=True, couplings="table"),
+        "lgatr": Model("lgatr"),
+        "lloca": Model("lloca"),
     }
 )
 
@@ -75,6 +81,14 @@ _TRANSFORMER: Final = {
 _GRAPH: Final = {
     "full": GraphSize(),
     "small": GraphSize(blocks=((16, 16), (32, 32)), pair_embedding=(16, 16), fusion=64, hidden=64),
+}
+_LGATR: Final = {
+    "full": EquivariantSize(scalars=96, vectors=32, heads=8, blocks=12),
+    "small": EquivariantSize(scalars=32, vectors=16, heads=4, blocks=2),
+}
+_LLOCA: Final = {
+    "full": EquivariantSize(scalars=8, vectors=2, heads=8, blocks=12),
+    "small": EquivariantSize(scalars=4, vectors=1, heads=4, blocks=2),
 }
 
 
@@ -89,16 +103,15 @@ def build_member(name: str, *, size: Size, outputs: int) -> nn.Module:
     """An untrained network from :class:`~hepreco_part_sm.particles.Particles` to ``outputs`` numbers per event."""
     model = find_model(name)
     pairs = PairFeatures(model.couplings) if model.pairs else None
-    match model.backbone:
-        case "dense":
-            return DenseNetwork(DenseSize(), outputs=outputs)
-        case "convolutional":
-            return ConvolutionalNetwork(ConvolutionSize(), outputs=outputs)
-        case "particle-net":
-            return ParticleNet(_GRAPH[size], pairs=pairs, outputs=outputs)
-        case "transformer":
-            return ParticleTransformer(_TRANSFORMER[size], pairs=pairs, outputs=outputs)
-        case "set-transformer":
-            return ParticleTransformer(_TRANSFORMER[size], pairs=pairs, outputs=outputs, pooling="multihead-attention")
-        case "trees":
-            return Trees(pairs=model.pairs, outputs=outputs)
+    transformer = partial(ParticleTransformer, _TRANSFORMER[size], pairs=pairs, outputs=outputs)
+    build: dict[Backbone, Callable[[], nn.Module]] = {
+        "trees": partial(Trees, pairs=model.pairs, outputs=outputs),
+        "dense": partial(DenseNetwork, DenseSize(), outputs=outputs),
+        "convolutional": partial(ConvolutionalNetwork, ConvolutionSize(), outputs=outputs),
+        "particle-net": partial(ParticleNet, _GRAPH[size], pairs=pairs, outputs=outputs),
+        "transformer": transformer,
+        "set-transformer": partial(transformer, pooling="multihead-attention"),
+        "lgatr": partial(VectorTransformer, _LGATR[size], outputs=outputs),
+        "lloca": partial(LocalFramesTransformer, _LLOCA[size], outputs=outputs),
+    }
+    return build[model.backbone]()

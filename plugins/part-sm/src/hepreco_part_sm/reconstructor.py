@@ -19,7 +19,7 @@ from hepreco_part_sm.models import Size, find_model
 from hepreco_part_sm.particles import MOST, Particles, ParticleSelection
 from hepreco_part_sm.training import Labelled, balanced, temperature, train_members
 
-PACKAGED: Final = Path(__file__).parent / "weights"
+PACKAGED: Final = Path(__file__).parent / "weights" / "classifier"
 
 
 @final
