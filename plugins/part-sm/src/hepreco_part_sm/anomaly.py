@@ -118,8 +118,7 @@ class AnomalyDetector(Reconstructor, Trainable):
         """The score of every event; NaN where there is no object, or something is not finite."""
         network = self._loaded(batch.device)
         particles = self._selection.particles(batch)
-        usable = particles.mask.any(dim=1) & torch.isfinite(particles.momenta).flatten(1).all(dim=1)
-        usable &= torch.isfinite(particles.missing_momentum).all(dim=1)
+        usable = particles.usable
         score = batch.momenta.new_full((len(batch),), torch.nan)
         score[usable] = network(Particles(*(tensor[usable] for tensor in particles)))
         return {"score": score}
@@ -191,16 +190,7 @@ class AnomalyDetector(Reconstructor, Trainable):
 
     @property
     def _selection(self) -> ParticleSelection:
-        return ParticleSelection(
-            jet_where=self.jet_where,
-            electron_where=self.electron_where,
-            muon_where=self.muon_where,
-            photon_where=self.photon_where,
-            b_tag=self.b_tag,
-            b_threshold=self.b_threshold,
-            cone=self.cone,
-            missing_momentum=self.missing_momentum,
-        )
+        return ParticleSelection.of(self)
 
     def _loaded(self, device: torch.device) -> OneClassNetwork:
         network = cast("OneClassNetwork", load_network(OneClassNetwork, directory=self.weights, device=str(device)))

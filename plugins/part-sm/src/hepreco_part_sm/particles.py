@@ -1,6 +1,6 @@
 """From NanoAOD objects to what every model is given: kinds of particles, their momenta, missing momentum."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -50,6 +50,12 @@ class Particles(NamedTuple):
         """Where there is an object."""
         return self.kinds > 0
 
+    @property
+    def usable(self) -> Bool[Tensor, " event"]:
+        """Whether an event has an object, and nothing in it that is not finite."""
+        finite = torch.isfinite(self.momenta).flatten(1).all(dim=1) & torch.isfinite(self.missing_momentum).all(dim=1)
+        return self.mask.any(dim=1) & finite
+
     def trimmed(self) -> "Particles":
         """Without the slots that are empty in all events."""
         if torch.compiler.is_compiling():  # an exported graph has no shapes that depend on values
@@ -82,6 +88,11 @@ class ParticleSelection:
     b_threshold: float
     cone: float
     missing_momentum: str
+
+    @classmethod
+    def of(cls, options: object) -> "ParticleSelection":
+        """The selection of a reconstructor that has all of these among its options."""
+        return cls(**{field.name: getattr(options, field.name) for field in fields(cls)})
 
     @property
     def inputs(self) -> InputSpec:

@@ -123,8 +123,7 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
         """Probabilities and scores of every event; NaN where there is no object, or something is not finite."""
         network = self._loaded(batch.device)
         particles = self.particles(batch)
-        usable = particles.mask.any(dim=1) & torch.isfinite(particles.momenta).flatten(1).all(dim=1)
-        usable &= torch.isfinite(particles.missing_momentum).all(dim=1)
+        usable = particles.usable
         found = network(Particles(*(tensor[usable] for tensor in particles)))
         shape = (len(batch), len(self.classes))
         mean, spread = (batch.momenta.new_full(shape, torch.nan) for _ in range(2))
@@ -186,16 +185,7 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
 
     @property
     def _selection(self) -> ParticleSelection:
-        return ParticleSelection(
-            jet_where=self.jet_where,
-            electron_where=self.electron_where,
-            muon_where=self.muon_where,
-            photon_where=self.photon_where,
-            b_tag=self.b_tag,
-            b_threshold=self.b_threshold,
-            cone=self.cone,
-            missing_momentum=self.missing_momentum,
-        )
+        return ParticleSelection.of(self)
 
     def _loaded(self, device: torch.device) -> Classifier:
         network = cast("Classifier", load_network(Classifier, directory=self.weights, device=str(device)))
