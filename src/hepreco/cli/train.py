@@ -89,7 +89,7 @@ def train(
                 )
 
         result = _train(reconstructor, files, training, report)
-    arguments = [argument if "/" not in argument else Path(argument).name for argument in sys.argv[1:]]
+    arguments = [_without_folders(argument) for argument in sys.argv[1:]]
     manifest = Manifest(
         sha256="",
         network=dict(result.network),
@@ -122,6 +122,12 @@ def _train(
     numbers = ", ".join(f"{len(batch)} of {name}" for name, batch in samples.items())
     console.print(f"training on {numbers}", highlight=False)
     return reconstructor.train(samples, options, report=report)
+
+
+def _without_folders(argument: str) -> str:
+    """An argument as the card tells it: of a path the last part, behind what stands before ``=``."""
+    key, separator, path = argument.rpartition("=")
+    return argument if "/" not in path else key + separator + Path(path).name
 
 
 def _by_class(files: Sequence[str]) -> dict[str, tuple[str, ...]]:

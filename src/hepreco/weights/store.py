@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import TypeVar, cast
 
 import torch
 from safetensors import SafetensorError
@@ -12,7 +13,9 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from hepreco.errors import WeightsError
-from hepreco.weights.manifest import TENSORS, Manifest, read_manifest, write_manifest
+from hepreco.weights.manifest import TENSORS, Manifest, Option, read_manifest, write_manifest
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def save_weights(directory: Path, tensors: Mapping[str, Tensor], manifest: Manifest) -> Manifest:
@@ -53,20 +56,39 @@ def read_weights(directory: Path) -> tuple[dict[str, Tensor], Manifest]:
         raise WeightsError(f"{path} is not a safetensors file: {error}", "install the weights again") from None
 
 
-@cache
 def load_network(
-    build: Callable[..., nn.Module], *, directory: Path, device: str, dtype: torch.dtype = torch.float64
-) -> nn.Module:
+    build: Callable[..., Network],
+    *,
+    directory: Path,
+    device: str,
+    dtype: torch.dtype = torch.float64,
+    options: Mapping[str, Option] | None = None,
+) -> Network:
     """The trained network, ready for inference: built once in each process, shared by every chunk.
 
-    ``build(**manifest.network)`` must give a module with exactly the stored parameters. The default of double
-    precision makes the result of an event independent of the batch it came in, once rounded to NanoAOD's float32.
+    ``build(**manifest.network)`` must give a module with exactly the stored parameters, and where ``options`` are given
+    the manifest must say the same. The default of double precision makes the result of an event independent of the
+    batch it came in, once rounded to NanoAOD's float32.
 
     Raises
     ------
     WeightsError
         The weights are missing or tampered with, or were made for another network.
     """
+    network, trained = cast("tuple[Network, Mapping[str, Option]]", _load(build, directory, device, dtype))
+    if options is not None and trained != options:
+        raise WeightsError(
+            f"the weights in {directory} are of {trained}, the options say {dict(options)}",
+            "set the options that the weights were trained with, or train weights for these options",
+        )
+    return network
+
+
+@cache
+def _load(
+    build: Callable[..., nn.Module], directory: Path, device: str, dtype: torch.dtype
+) -> tuple[nn.Module, Mapping[str, Option]]:
+    """The network, and the arguments that built it."""
     tensors, manifest = read_weights(directory)
     try:
         network = build(**manifest.network)
@@ -75,4 +97,4 @@ def load_network(
         raise WeightsError(
             f"the weights in {directory} were made for another network: {error}", "train them for this one"
         ) from None
-    return network.to(device=device, dtype=dtype).eval().requires_grad_(requires_grad=False)
+    return network.to(device=device, dtype=dtype).eval().requires_grad_(requires_grad=False), manifest.network

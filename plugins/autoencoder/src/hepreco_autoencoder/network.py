@@ -6,8 +6,6 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hepreco.weights.manifest import Option
-
 
 class Autoencoder(nn.Module):
     """Dense layers with ReLU between them, through a narrow middle.
@@ -41,11 +39,6 @@ class Autoencoder(nn.Module):
         sizes = (4 * objects, *hidden, latent)
         self.encoder = _dense(sizes)
         self.decoder = _dense(sizes[::-1])
-
-    @property
-    def options(self) -> dict[str, Option]:
-        """The keyword arguments that build this network."""
-        return {"objects": self.objects, "hidden": list(self.hidden), "latent": self.latent, "scale": self.scale}
 
     def forward(self, momenta: Float[Tensor, "event object 4"]) -> Float[Tensor, "event object 4"]:
         """The momenta (GeV) as they come out of the narrow middle (GeV)."""

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast, final
+from typing import Final, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hepreco.errors import ConfigError, WeightsError
+from hepreco.errors import ConfigError
 from hepreco.events import EventBatch, InputSpec, ObjectSpec
 from hepreco.plugin import Axis, Checkpoint, Column, Reconstructor, Trainable, TrainingOptions
 from hepreco.training import fit, initialised, split
@@ -125,13 +125,7 @@ class AutoencoderReconstructor(Reconstructor, Trainable):
         return Autoencoder(objects=self.objects, hidden=self.hidden, latent=self.latent, scale=self.scale)
 
     def _loaded(self, device: torch.device) -> Autoencoder:
-        network = cast("Autoencoder", load_network(Autoencoder, directory=self.weights, device=str(device)))
-        if network.options != self.network:
-            raise WeightsError(
-                f"autoencoder: the weights in {self.weights} are of {network.options}, the options say {self.network}",
-                "set the options that the weights were trained with, or train weights for these options",
-            )
-        return network
+        return load_network(Autoencoder, directory=self.weights, device=str(device), options=self.network)
 
 
 def network_inputs(batch: EventBatch, *, objects: int) -> Float[Tensor, "event object 4"]:

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
 from hepreco.generation import find_topology
-from hepreco.weights.manifest import Option
 from hepreco_event_variables.features import momentum_components, symmetric_features
 
 Recipe = Literal["paper", "improved"]
@@ -97,11 +96,6 @@ class EventVariable(nn.Module):
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("deviation", torch.ones(inputs))
         self.register_buffer("knots", torch.full((2, KNOTS), torch.nan))
-
-    @property
-    def options(self) -> dict[str, Option]:
-        """The keyword arguments that build this network."""
-        return {"topology": self.topology, "recipe": self.recipe, "dimensions": self.dimensions}
 
     def features(
         self, visible: Float[Tensor, "event visible 4"], missing_momentum: Float[Tensor, "event 2"]

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 from math import log
 from pathlib import Path
-from typing import Final, cast, final
+from typing import Final, final
 
 import torch
 from torch import Tensor
 
 from hepreco import Column, EventBatch, InputSpec, Reconstructor
-from hepreco.errors import ConfigError, WeightsError
+from hepreco.errors import ConfigError
 from hepreco.generation import Topology, find_topology
 from hepreco.plugin import Axis, Checkpoint, SelfTrainable, TrainingOptions
 from hepreco.training import fit, initialised
@@ -169,10 +169,4 @@ class LearnedVariable(Reconstructor, SelfTrainable):
         return VisibleObjects(self.collections or named, self.where, missing)
 
     def _loaded(self, device: torch.device) -> EventVariable:
-        network = cast("EventVariable", load_network(EventVariable, directory=self.weights, device=str(device)))
-        if network.options != self.network:
-            raise WeightsError(
-                f"event-variables: {self.weights} holds weights of {network.options}, the options say {self.network}",
-                "set the options that the weights were trained with, or train weights for these options",
-            )
-        return network
+        return load_network(EventVariable, directory=self.weights, device=str(device), options=self.network)

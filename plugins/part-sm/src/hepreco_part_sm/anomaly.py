@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast, final
+from typing import Final, final
 
 import torch
 from torch import Tensor
 
 from hepreco import Column, EventBatch, InputSpec, Reconstructor
-from hepreco.errors import ConfigError, WeightsError
+from hepreco.errors import ConfigError
 from hepreco.plugin import Axis, Checkpoint, Trainable, TrainingOptions
 from hepreco.training import FitResult, fit, initialised, split
 from hepreco.weights import load_network
@@ -193,13 +193,7 @@ class AnomalyDetector(Reconstructor, Trainable):
         return ParticleSelection.of(self)
 
     def _loaded(self, device: torch.device) -> OneClassNetwork:
-        network = cast("OneClassNetwork", load_network(OneClassNetwork, directory=self.weights, device=str(device)))
-        if network.options != self.network:
-            raise WeightsError(
-                f"part-sm-anomaly: weights in {self.weights} are of {network.options}, the options say {self.network}",
-                "set the options that the weights were trained with, or train weights for these options",
-            )
-        return network
+        return load_network(OneClassNetwork, directory=self.weights, device=str(device), options=self.network)
 
 
 def _single(particles: Particles) -> Particles:

@@ -7,7 +7,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hepreco.training import seeded
-from hepreco.weights.manifest import Option
 from hepreco_part_sm.models import Size, build_member
 from hepreco_part_sm.particles import Particles
 from hepreco_part_sm.transformer import ParticleTransformer
@@ -39,7 +38,6 @@ class OneClassNetwork(nn.Module):
 
     def __init__(self, *, method: Method, model: str, size: Size) -> None:
         super().__init__()
-        self.options: dict[str, Option] = {"method": method, "model": model, "size": size}
         self.method: Method = method
         self.backbone = build_member(model, size=size, outputs=OUTPUTS[method])
         if method == "deep-svdd":

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast, final
+from typing import Final, final
 
 import torch
 from torch import Tensor
 
 from hepreco import Column, EventBatch, InputSpec, Reconstructor
-from hepreco.errors import ConfigError, DatasetError, WeightsError
+from hepreco.errors import ConfigError, DatasetError
 from hepreco.plugin import Axis, Checkpoint, SupervisedTrainable, TrainingOptions
 from hepreco.training import split
 from hepreco.weights import load_network
@@ -188,10 +188,4 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
         return ParticleSelection.of(self)
 
     def _loaded(self, device: torch.device) -> Classifier:
-        network = cast("Classifier", load_network(Classifier, directory=self.weights, device=str(device)))
-        if network.options != self.network:
-            raise WeightsError(
-                f"part-sm: the weights in {self.weights} are of {network.options}, the options say {self.network}",
-                "set the options that the weights were trained with, or train weights for these options",
-            )
-        return network
+        return load_network(Classifier, directory=self.weights, device=str(device), options=self.network)
