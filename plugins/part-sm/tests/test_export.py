@@ -52,7 +52,7 @@ def elsewhere():
         yield executor
 
 
-@pytest.mark.parametrize("model", ["part-int-sm", "pn-int", "fcn", "cnn"])
+@pytest.mark.parametrize("model", ["part-int-sm", "pn-int", "fcn", "cnn", "lgatr"])
 def test_graph_gives_the_probabilities_of_the_classifier(model, tmp_path, elsewhere):
     classifier = classifier_of(model)
     elsewhere.submit(export_onnx, classifier, tmp_path / "model.onnx").result()
@@ -67,7 +67,8 @@ def test_graph_gives_the_probabilities_of_the_classifier(model, tmp_path, elsewh
     assert json.loads(session.get_modelmeta().custom_metadata_map["classes"]) == list(CLASSES)
 
 
-def test_trees_are_refused(tmp_path):
-    classifier = Classifier(model="bdt", size="small", classes=CLASSES)
-    with pytest.raises(ConfigError, match=r"trees[\s\S]*what to do: convert"):
+@pytest.mark.parametrize(("model", "message"), [("bdt", r"trees[\s\S]*do: convert"), ("lloca", r"frames[\s\S]*lgatr")])
+def test_what_is_no_graph_is_refused(model, message, tmp_path):
+    classifier = Classifier(model=model, size="small", classes=CLASSES)
+    with pytest.raises(ConfigError, match=message):
         export_onnx(classifier, tmp_path / "model.onnx")

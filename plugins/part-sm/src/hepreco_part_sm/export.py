@@ -2,10 +2,11 @@
 
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from copy import deepcopy
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 import torch
@@ -16,13 +17,23 @@ from torch.overrides import TorchFunctionMode
 
 from hepreco.errors import ConfigError
 from hepreco_part_sm.classifier import Classifier
-from hepreco_part_sm.models import find_model
+from hepreco_part_sm.models import Backbone, find_model
 from hepreco_part_sm.particles import MOST, Kind, Particles
 
 #: What the graph is given and what it gives, in this order.
 INPUTS: Final = ("momenta", "kinds", "missing_momentum")
 OUTPUT: Final = "probabilities"
 _OPSET: Final = 18
+#: Why a backbone cannot be exported, and what to do.
+_NO_GRAPH: Final[Mapping[Backbone, tuple[str, str]]] = MappingProxyType(
+    {
+        "trees": (
+            "is made of trees of LightGBM, which are no graph of torch",
+            "convert the booster's own text with onnxmltools, or export another model",
+        ),
+        "lloca": ("finds local frames in ways that ONNX does not know", "export another model, such as lgatr"),
+    }
+)
 
 
 def export_onnx(classifier: Classifier, path: Path) -> None:
@@ -44,14 +55,13 @@ def export_onnx(classifier: Classifier, path: Path) -> None:
     Raises
     ------
     ConfigError
-        If the classifier is one of trees, or ONNX is not installed.
+        If the classifier is one of trees or of local frames, or ONNX is not installed.
     """
-    backbone = find_model(str(classifier.options["model"])).backbone
-    if backbone == "trees":
-        raise ConfigError(
-            f"part-sm: {classifier.options['model']!r} is made of trees of LightGBM, which are no graph of torch",
-            "convert the booster's own text with onnxmltools, or export another model",
-        )
+    model = str(classifier.options["model"])
+    backbone = find_model(model).backbone
+    if backbone in _NO_GRAPH:
+        reason, remedy = _NO_GRAPH[backbone]
+        raise ConfigError(f"part-sm: {model!r} {reason}", remedy)
     graph = _Graph(deepcopy(classifier).cpu().float()).eval()
     with sdpa_kernel(SDPBackend.MATH):  # the strides of fused attention would not be those of the graph
         program = _translated(_traced(graph, strict=backbone != "dense"))
