@@ -10,8 +10,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
 from hepreco.errors import StudyError
-from hepreco.plotting import cutflow_figure, histogram_figure, mass_peak_figure, roc_figure, save_figure
-from hepreco.studies import mass_peak, roc
+from hepreco.plotting import (
+    cutflow_figure,
+    histogram_figure,
+    mass_peak_figure,
+    reliability_figure,
+    roc_figure,
+    save_figure,
+)
+from hepreco.studies import mass_peak, reliability, roc
 
 LABELS = {"ttbar": "tt̄", "multijet": "QCD"}
 LINEAR = hist.axis.Regular(25, 100, 350, name="mass", label="mass [GeV]")
@@ -162,6 +169,23 @@ def test_roc_without_background_left_or_without_curves() -> None:
     assert roc_figure({"perfect": roc(signal, background)}).axes
     with pytest.raises(StudyError, match="no ROC curves"):
         roc_figure({})
+
+
+def test_reliability_shows_fractions_and_differences() -> None:
+    rng = np.random.default_rng(1)
+    axis = hist.axis.Regular(100, 0, 1, name="score")
+    signal, background = (
+        hist.Hist(axis, storage=hist.storage.Weight()).fill(rng.beta(*shape, 5000)) for shape in ((2, 1), (1, 2))
+    )
+    found = reliability(signal, background)
+    above, below = reliability_figure({"score": found}).axes
+    assert np.array_equal(above.containers[0].lines[0].get_data(), (found.predicted, found.observed))
+    assert np.array_equal(below.containers[0].lines[0].get_ydata(), found.observed - found.predicted)
+    assert legend(above) == [f"score, ECE {found.expected_calibration_error:.3f}"]
+    low, high = below.get_ylim()
+    assert low < (found.observed - found.predicted).min() < (found.observed - found.predicted).max() < high
+    with pytest.raises(StudyError, match="no scores"):
+        reliability_figure({})
 
 
 def test_cutflow_shows_nominal_events_after_each_cut() -> None:
