@@ -1,9 +1,11 @@
 """The main job on real CMS NanoAOD: simulation of two versions, and data."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import uproot
 from click.testing import CliRunner
 
@@ -12,12 +14,14 @@ from hepreco.events import Dataset, read_batch
 from hepreco.histograms import read_histograms
 from hepreco.kinematics import mass
 from hepreco_me_assigner import MatrixElementAssigner
+from hepreco_part_sm import EventClassifier
+from hepreco_part_sm.particles import MOST
 
 FILES = {"nano_tt_v12": 200, "nano_tt_v15": 200, "nano_dimuon": 40}
 
 
 def run(analysis, output, *files, **options):
-    arguments = ["run", f"analyses/{analysis}.toml", "--output", str(output), "--no-figures"]
+    arguments = ["run", str(Path("analyses", f"{analysis}.toml")), "--output", str(output), "--no-figures"]
     arguments += [word for file in files for word in ("--files", str(file))]
     arguments += [word for name, value in options.items() for word in (f"--{name}", str(value))]
     result = CliRunner().invoke(main, arguments)
@@ -103,6 +107,61 @@ def test_leptons_and_missing_momentum_of_full_simulation_are_assigned(samples, t
     assert answered.sum() == expected > 50
     assert ((found["electron_index"] >= 0) ^ (found["muon_index"] >= 0))[answered].all()
     assert (mass(found["leptonic_w"][answered]) - 80.419).abs().max() < 0.01
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_objects_of_real_files_are_classified(samples, name):
+    """Kinds are those that cuts, tags and charges give; jets that are leptons are not counted twice."""
+    path = samples / f"{name}.root"
+    plugin = EventClassifier(photon_where=())  # these files have no photons
+    batch = read_batch(Dataset(name, (str(path),)), plugin.inputs)
+    kinds = plugin.particles(batch).kinds
+    with uproot.open(path)["Events"] as tree:
+        columns = {
+            f"{collection}_{column}": tree[f"{collection}_{column}"].array()
+            for collection, own in (("Jet", "btagDeepFlavB"), ("Electron", "charge"), ("Muon", "charge"))
+            for column in ("pt", "eta", "phi", own)
+        }
+    for event in range(FILES[name]):
+        values = {column: np.asarray(entries[event], dtype=np.float64) for column, entries in columns.items()}
+        jets, electrons, muons = (
+            _passing(values, collection, cut, 2.5)[0]
+            for collection, cut in (("Jet", 25), ("Electron", 15), ("Muon", 15))
+        )
+        away = jets[:, None] - np.concatenate((electrons, muons))
+        away[..., 1] = (away[..., 1] + np.pi) % (2 * np.pi) - np.pi
+        apart = (np.hypot(away[..., 0], away[..., 1]) >= 0.4).all(axis=1)
+        passing = (values["Jet_pt"] > 25) & (abs(values["Jet_eta"]) < 2.5)
+        tagged = (values["Jet_btagDeepFlavB"][passing] >= 0.2783)[apart]
+        expected = [(~tagged).sum(), tagged.sum()]
+        for collection in ("Electron", "Muon"):
+            passing = (values[f"{collection}_pt"] > 15) & (abs(values[f"{collection}_eta"]) < 2.5)
+            charges = values[f"{collection}_charge"][passing]
+            expected += [(charges < 0).sum(), (charges > 0).sum()]
+        assert sum(expected) <= MOST
+        assert [(kinds[event] == kind).sum().item() for kind in range(1, 7)] == expected
+    found = plugin.reconstruct(batch)
+    answered = found["probability"].isfinite().all(dim=1)
+    assert torch.equal(answered, (kinds > 0).any(dim=1))
+    torch.testing.assert_close(found["probability"][answered].sum(dim=1), torch.ones(int(answered.sum())).double())
+
+
+def test_the_four_top_region_of_real_files(samples, tmp_path):
+    """Every event is counted, and simulated tt̄ is rare where four tops are looked for."""
+    text = Path("analyses/four_tops/analysis.toml").read_text()
+    config = tmp_path / "analysis.toml"
+    config.write_text(text.replace("[plugins.part-sm]", "[plugins.part-sm]\nphoton_where = []"))
+    histograms = run(config.with_suffix(""), tmp_path, *(samples / f"{name}.root" for name in FILES))
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["complete"]
+    assert report["events"] == FILES
+    flow = histograms["cutflow"][{"variation": "nominal"}]
+    for name in ("nano_tt_v12", "nano_tt_v15"):
+        first, *_, last = (flow[{"dataset": name, "cut": cut}].value for cut in flow.axes["cut"])
+        assert first > 0
+        assert last < 0.02 * first
+        scored = histograms["part_sm.score_tttt"][{"dataset": name, "variation": "nominal"}].sum(flow=True).value
+        assert scored == pytest.approx(last)
 
 
 def _passing(event, collection, pt_min, eta_max):
