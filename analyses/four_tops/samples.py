@@ -12,9 +12,11 @@ import json
 from pathlib import Path
 
 import awkward as ak
+import numpy as np
 import uproot
 
 from hepreco.generation import Detector, Sample, write_sample
+from hepreco_part_sm.region import enough_b_jets, enough_jets, enough_scalar_sum, same_sign_or_three_leptons
 
 #: How many are generated of each process for one seed.
 GENERATED = {"tttt": 7_000, "tth": 60_000, "ttw": 109_000, "ttww": 25_000, "ttz": 76_000}
@@ -24,20 +26,14 @@ _CHUNK = 20_000
 
 
 def in_region(events: ak.Array) -> ak.Array:
-    """The cuts of the region with the defaults of ``hepreco_part_sm.region``, on flat branches."""
-    jets = (events.Jet_pt > 25) & (abs(events.Jet_eta) < 2.5)
-    tagged = jets & (events.Jet_btagDeepFlavB >= 0.2783)
-    charges = ak.concatenate(
-        [
-            events[f"{name}_charge"][(events[f"{name}_pt"] > 15) & (abs(events[f"{name}_eta"]) < 2.5)]
-            for name in ("Electron", "Muon")
-        ],
-        axis=1,
-    )
-    leptons = ak.num(charges)
-    same_sign = (leptons == 2) & (abs(ak.sum(charges, axis=1)) == 2)
-    enough = (ak.sum(jets, axis=1) >= 6) & (ak.sum(tagged, axis=1) >= 2)
-    return (same_sign | (leptons >= 3)) & enough & (ak.sum(events.Jet_pt[jets], axis=1) >= 500)
+    """Which events are in the region, from flat branches."""
+    collections = {
+        collection: ak.zip({column: events[f"{collection}_{column}"] for column in ("pt", "eta", "phi", "mass", own)})
+        for collection, own in (("Jet", "btagDeepFlavB"), ("Electron", "charge"), ("Muon", "charge"))
+    }
+    records = ak.zip(collections, depth_limit=1)
+    cuts = (same_sign_or_three_leptons, enough_jets, enough_b_jets, enough_scalar_sum)
+    return np.logical_and.reduce([cut(records) for cut in cuts])
 
 
 def skim(source: Path, path: Path) -> int:

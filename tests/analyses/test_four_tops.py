@@ -1,0 +1,93 @@
+"""The analysis of four tops: its region, its areas and their errors."""
+
+from pathlib import Path
+from types import ModuleType
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+from sklearn.metrics import roc_auc_score
+
+from hepreco.generation import Sample, write_sample
+
+HERE = Path(__file__).parents[2] / "analyses" / "four_tops"
+SIZES = {"tttt": 400, "tth": 300, "ttw": 200, "ttww": 100, "ttz": 250}
+YIELDS = (50.0, 20.0, 40.0, 10.0, 60.0)
+
+
+@pytest.fixture(scope="module")
+def analysis():
+    """The modules of the analysis, which is no package."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(HERE))
+        patch.delitem(__import__("sys").modules, "benchmark", raising=False)
+        import anomalies  # noqa: PLC0415
+        import benchmark  # noqa: PLC0415
+        import samples  # noqa: PLC0415
+
+        yield {"anomalies": anomalies, "benchmark": benchmark, "samples": samples}
+
+
+@pytest.fixture
+def scores() -> np.ndarray:
+    """Of the events of all classes, signal higher, (event, member)."""
+    rng = np.random.default_rng(1)
+    shifts = np.repeat([1.0, 0.4, 0.0, 0.3, -0.2], list(SIZES.values()))
+    return shifts[:, None] + rng.normal(size=(len(shifts), 2))
+
+
+def expected_area(score: np.ndarray) -> float:
+    label = np.repeat(list(SIZES), list(SIZES.values()))
+    weight = np.select([label == name for name in SIZES], [y / n for y, n in zip(YIELDS, SIZES.values(), strict=True)])
+    return float(roc_auc_score(label == "tttt", score, sample_weight=weight))
+
+
+def test_areas_are_those_of_scikit_learn(analysis: dict[str, ModuleType], scores: np.ndarray) -> None:
+    benchmark = analysis["benchmark"]
+    found = benchmark.areas(scores, benchmark.resampled(SIZES, YIELDS, "tttt"))
+    assert found.shape == (2, 101)
+    for member in range(2):
+        assert found[member, 0] == pytest.approx(expected_area(scores[:, member]), abs=1e-12)
+        assert found[member, 1:].mean() == pytest.approx(found[member, 0], abs=0.01)
+
+
+def test_differences_have_errors_of_events_and_seeds(analysis: dict[str, ModuleType], scores: np.ndarray) -> None:
+    """A model against itself with noise: paired events cancel, so that the error is less than that of one area."""
+    benchmark = analysis["benchmark"]
+    weights = benchmark.resampled(SIZES, YIELDS, "tttt")
+    noisy = scores + 0.05 * np.random.default_rng(2).normal(size=scores.shape)
+    one, other = benchmark.areas(scores, weights), benchmark.areas(noisy, weights)
+    found = benchmark.difference(one, other)
+    assert found["value"] == pytest.approx(one[:, 0].mean() - other[:, 0].mean())
+    assert 0 < found["events"] < 0.5 * one[:, 1:].mean(axis=0).std()
+    spread = [abs(np.diff(areas[:, 0])[0]) / 2 for areas in (one, other)]
+    assert found["seeds"] == pytest.approx(np.hypot(*spread))
+    assert np.isnan(benchmark.difference(one[:1], other)["seeds"])
+
+
+def test_the_fraction_of_background_below_gives_the_same_area(
+    analysis: dict[str, ModuleType], scores: np.ndarray
+) -> None:
+    weights = analysis["benchmark"].resampled(SIZES, YIELDS, "tttt")
+    rounded = scores[:, 0].round(1)  # with ties
+    fraction = analysis["anomalies"].fraction_below(rounded, weights[1][0])
+    assert fraction[: SIZES["tttt"]].mean() == pytest.approx(expected_area(rounded), abs=1e-12)
+
+
+def test_a_skim_is_the_region_and_knows_what_was_generated(analysis: dict[str, ModuleType], tmp_path: Path) -> None:
+    samples = analysis["samples"]
+    whole, skim = tmp_path / "all.root", tmp_path / "skim.root"
+    write_sample(Sample("tttt-multilepton", 400, seed=3, detector=samples.Detector(radiation=2.0)), whole)
+    kept = samples.skim(whole, skim)
+    with uproot.open(whole) as before, uproot.open(skim) as after:
+        events = before["Events"].arrays()
+        chosen = events[samples.in_region(events)]
+        assert kept == after["Events"].num_entries == len(chosen)
+        assert set(after["Events"].keys()) == set(before["Events"].keys())
+        for name in ("Jet_pt", "Electron_charge", "PuppiMET_pt"):
+            assert ak.array_equal(after["Events"][name].array(), chosen[name])
+    assert 0.1 < kept / 400 < 0.6
+    assert ak.all(ak.sum(chosen.Jet_pt[chosen.Jet_pt > 25], axis=1) >= 500)
+    cross_section = samples.visible_cross_section([skim])
+    assert cross_section == pytest.approx(samples.visible_cross_section([whole]) * kept / 400)
