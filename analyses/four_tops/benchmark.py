@@ -2,16 +2,16 @@
 
     python analyses/four_tops/benchmark.py models samples/test --output results
 
-``models`` holds one directory of weights per model, as ``hepreco train part-sm --model NAME`` writes it,
-``samples/test`` what ``samples.py`` made. All comes from the histograms of one coffea run, but for the paired
-differences, which need the events.
+``models`` holds directories of weights, as ``hepreco train part-sm --model NAME`` writes them; those called after their
+model are compared with each other. ``samples/test`` is what ``samples.py`` made. All comes from the histograms of one
+coffea run, but for the paired differences, which need the events.
 """
 
 import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import hist
 import numpy as np
@@ -22,7 +22,7 @@ from samples import visible_cross_section
 from hepreco.events import Dataset, EventBatch, read_batch
 from hepreco.histograms import write_histograms
 from hepreco.processing import ReconstructionProcessor, make_executor, run
-from hepreco.studies import roc
+from hepreco.studies import reliability, roc
 from hepreco.weights import load_network, read_manifest
 from hepreco_part_sm import MODELS, Classifier, EventClassifier
 from hepreco_part_sm.classifier import likelihood_ratio
@@ -42,6 +42,8 @@ PAIRS: Final = (
     ("part-int-sm", "part-int"),
     ("part-int-sm", "part-int-shuffled"),
     ("part-int-sm", "part-int-table"),
+    ("lgatr", "part"),
+    ("lloca", "part"),
 )
 _REPLICAS: Final = 100
 
@@ -63,20 +65,26 @@ def separation(histograms: Mapping[str, hist.Hist], name: str, signal: str) -> d
     scores = histograms[f"{name.replace('-', '_')}.score_{signal}"][{"variation": "nominal"}]
     by_class = {label: scores[{"dataset": label}] for label in CLASSES}
     backgrounds = {label: by_class[label] for label in CLASSES if label != signal}
-    backgrounds["all"] = sum(list(backgrounds.values())[1:], next(iter(backgrounds.values())))
+    mixed = sum(list(backgrounds.values())[1:], next(iter(backgrounds.values())))
     found = {}
-    for label, background in backgrounds.items():
+    for label, background in {**backgrounds, "all": mixed}.items():
         curve = roc(by_class[signal], background)
-        values = {"auc": curve.auc, "auc_uncertainty": curve.auc_uncertainty}
+        found[label] = {"auc": curve.auc, "auc_uncertainty": curve.auc_uncertainty}
         for efficiency in EFFICIENCIES:
             value = curve.background_efficiency_at(efficiency)
-            values |= {f"eps_b({efficiency})": value.value, f"uncertainty({efficiency})": value.uncertainty}
-            if label == "all":
-                s = efficiency * by_class[signal].sum(flow=True).value
-                b = value.value * background.sum(flow=True).value
-                values[f"significance({efficiency})"] = s / np.sqrt(b)
-                values[f"with_systematic({efficiency})"] = s / np.sqrt(b + (SYSTEMATIC * b) ** 2)
-        found[label] = values
+            found[label] |= {f"eps_b({efficiency})": value.value, f"uncertainty({efficiency})": value.uncertainty}
+    for efficiency in EFFICIENCIES:
+        s = efficiency * by_class[signal].sum(flow=True).value
+        b = found["all"][f"eps_b({efficiency})"] * mixed.sum(flow=True).value
+        found["all"][f"significance({efficiency})"] = s / np.sqrt(b)
+        found["all"][f"with_systematic({efficiency})"] = s / np.sqrt(b + (SYSTEMATIC * b) ** 2)
+    calibration = reliability(by_class[signal], mixed)
+    found["all"] |= {
+        "calibration_error": calibration.expected_calibration_error,
+        "calibration_bias": calibration.bias,
+        "calibration_chi2": calibration.chi2,
+        "calibration_bins": float(len(calibration.observed)),
+    }
     return found
 
 
@@ -146,7 +154,9 @@ def main() -> None:
     sigma = {label: visible_cross_section(found) for label, found in paths.items()}
     datasets = [Dataset(label, tuple(map(str, found)), cross_section=sigma[label]) for label, found in paths.items()]
     yields = [1e3 * LUMINOSITY * sigma[label] for label in CLASSES]
-    names = [name for name in MODELS if (arguments.models / name / "weights.toml").exists()]
+    known = list(MODELS)
+    models = {path.parent.name: read_manifest(path.parent) for path in arguments.models.glob("*/weights.toml")}
+    names = sorted(models, key=lambda name: (known.index(str(models[name].network["model"])), name))
     reconstructors = {name.replace("-", "_"): classifier(arguments.models / name, yields) for name in names}
     processor = ReconstructionProcessor(reconstructors, luminosity=LUMINOSITY)
     with make_executor("futures", workers=2) as executor:
@@ -154,7 +164,14 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     write_histograms(arguments.output / "histograms.zip", output["histograms"], provenance=processor.provenance)
     found = {signal: {name: separation(output["histograms"], name, signal) for name in names} for signal in SIGNALS}
-    result = {"yields": dict(zip(CLASSES, yields, strict=True)), "separation": found, "differences": {}}
+    trained = {name: {"network": models[name].network, "metrics": models[name].metrics} for name in names}
+    result: dict[str, dict[str, Any]] = {
+        "yields": dict(zip(CLASSES, yields, strict=True)),
+        "models": trained,
+        "separation": found,
+        "areas": {},
+        "differences": {},
+    }
     batches = {dataset.name: read_batch(dataset, EventClassifier().inputs) for dataset in datasets}
     compared = [pair for pair in PAIRS if set(pair) <= set(names)]
     for signal in SIGNALS:
@@ -163,6 +180,7 @@ def main() -> None:
         for name in sorted({name for pair in compared for name in pair}):
             scores = scores_of_members(arguments.models / name, batches, yields, signal)
             found_areas[name] = areas(np.concatenate([scores[label] for label in CLASSES]), weights)
+        result["areas"][signal] = {name: list(found[:, 0]) for name, found in found_areas.items()}
         result["differences"][signal] = {
             f"{one} - {other}": difference(found_areas[one], found_areas[other]) for one, other in compared
         }
@@ -174,8 +192,8 @@ def print_tables(result: Mapping[str, dict]) -> None:  # type: ignore[type-arg]
     """As the README has them."""
     for signal, models in result["separation"].items():
         labels = [label for label in (*CLASSES, "all") if label != signal]
-        print(f"\n{signal}\n| model | {' | '.join(labels)} | s/√b | with 20 % |")
-        print(f"|---|{'---|' * (len(labels) + 2)}")
+        print(f"\n{signal}\n| model | {' | '.join(labels)} | s/√b | with 20 % | calibration error |")
+        print(f"|---|{'---|' * (len(labels) + 3)}")
         for name, values in models.items():
             cells = [f"{v['auc']:.4f} {v['eps_b(0.7)']:.4f} {v['eps_b(0.3)']:.4f}" for v in (values[x] for x in labels)]
             every = values["all"]
@@ -183,6 +201,7 @@ def print_tables(result: Mapping[str, dict]) -> None:  # type: ignore[type-arg]
                 ", ".join(f"{every[f'{kind}({e})']:.2f}" for e in EFFICIENCIES)
                 for kind in ("significance", "with_systematic")
             ]
+            cells.append(f"{every['calibration_error']:.3f}")
             print(f"| `{name}` | {' | '.join(cells)} |")
         print("\n| difference of areas | value | events | seeds |\n|---|---|---|---|")
         for pair, found in result["differences"][signal].items():

@@ -63,6 +63,7 @@ def test_a_plugin_trains_on_classes_of_events(tmp_path: Path, monkeypatch: pytes
     arguments = [
         *("train", "part-sm", "--model", "fcn", "--members", "1", "--option", 'classes=["one", "two"]'),
         *("--option", 'signals=["one"]', "--epochs", "1", "--output", str(tmp_path / "w")),
+        *("--sample", "1/2 of each"),
         *("--files", f"one={tmp_path / names[0]}.root", "--files", f"two={tmp_path / names[1]}.root"),
     ]
     monkeypatch.setattr("sys.argv", ["hepreco", *arguments])
@@ -70,7 +71,10 @@ def test_a_plugin_trains_on_classes_of_events(tmp_path: Path, monkeypatch: pytes
     assert trained.exit_code == 0, trained.output
     manifest = read_manifest(tmp_path / "w")
     assert manifest.network["classes"] == ["one", "two"]
-    assert "--output w --files one=ttbar-lepton-jets.root --files two=ttbar-dilepton.root" in manifest.command
+    assert (
+        "--output w --sample '1/2 of each' --files one=ttbar-lepton-jets.root --files two=ttbar-dilepton.root"
+        in manifest.command
+    )
 
 
 def test_generate_then_train_then_use(tmp_path: Path):

@@ -37,11 +37,12 @@ def some_particles(events: int, *, seed: int) -> Particles:
 
 
 def classifier_of(model: str) -> Classifier:
-    """Two members, whose normalisations have seen events and whose temperatures differ."""
+    """Two members, whose normalisations have seen events and which are calibrated."""
     classifier = initialised(lambda: Classifier(model=model, size="small", classes=CLASSES, members=2), seed=1)
     with torch.no_grad():
         classifier.train()(some_particles(200, seed=2))
-    classifier.temperatures.copy_(torch.tensor([0.8, 1.5]))
+    classifier.temperature.fill_(0.8)
+    classifier.offset.copy_(torch.linspace(-1, 1, len(CLASSES)))
     return classifier.eval()
 
 

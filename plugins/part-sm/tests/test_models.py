@@ -9,7 +9,7 @@ from hepreco_part_sm.classifier import likelihood_ratio
 from hepreco_part_sm.features import PairFeatures, pair_kinematics
 from hepreco_part_sm.lists import in_slots
 from hepreco_part_sm.models import build_member
-from hepreco_part_sm.training import Labelled, balanced, cross_entropy, focal, temperature
+from hepreco_part_sm.training import Labelled, balanced, calibrate, cross_entropy, focal
 from hepreco_part_sm.transformer import ParticleTransformer, TransformerSize
 
 from .conftest import toy_particles
@@ -119,20 +119,53 @@ def test_the_focal_loss_is_cross_entropy_of_hard_events():
     assert cross_entropy(network, *events).item() == pytest.approx(log_loss(events.label, probabilities), rel=1e-5)
 
 
-def test_temperature_undoes_a_scale():
+class Scaled(torch.nn.Module):
+    """The logarithm of the ratio of the two exponentials of ``labelled``, times a factor, plus a number."""
+
+    def __init__(self, factor: float, offset: float = 0.0) -> None:
+        super().__init__()
+        self.factor, self.offset = factor, offset
+
+    def forward(self, particles: Particles) -> torch.Tensor:
+        pt = particles.momenta[..., 1:3].norm(dim=-1)
+        sums = torch.where(particles.mask, pt - 25, 0.0).sum(dim=1)
+        number = particles.mask.sum(dim=1)
+        logit = self.factor * (sums / 60 - sums / 120 - number * torch.log(torch.tensor(2.0))) + self.offset
+        return torch.stack((torch.zeros_like(logit), logit), dim=1)
+
+
+def test_calibration_undoes_a_scale_and_an_offset():
     events = labelled(2000)
+    nearly_one, offset = calibrate([Scaled(1.0)], events)
+    assert nearly_one.item() == pytest.approx(1.0, rel=0.05)
+    temperature, other = calibrate([Scaled(3.0, 1.2)], events)
+    assert temperature.item() == pytest.approx(3 * nearly_one.item(), rel=0.01)
+    assert (other - offset).diff().item() == pytest.approx(-0.4 / nearly_one.item(), abs=0.01)
 
-    class Overconfident(torch.nn.Module):
-        """The logit of a calibrated classifier of these two exponentials, three times too large."""
 
-        def forward(self, particles: Particles) -> torch.Tensor:
-            pt = particles.momenta[..., 1:3].norm(dim=-1)
-            sums = torch.where(particles.mask, pt - 25, 0.0).sum(dim=1)
-            number = particles.mask.sum(dim=1)
-            logit = sums / 60 - sums / 120 - number * torch.log(torch.tensor(2.0))
-            return 3 * torch.stack((torch.zeros_like(logit), logit), dim=1)
+def test_calibration_is_that_of_the_mean():
+    """One member too sure, one too unsure: their mean in the ratio of likelihoods is what counts."""
+    events, members = labelled(2000), [Scaled(4.0), Scaled(0.3)]
+    temperature, offset = calibrate(members, events)
 
-    assert temperature(Overconfident(), events) == pytest.approx(3.0, rel=0.15)
+    def loss(t: torch.Tensor, shift: torch.Tensor) -> float:
+        logits = torch.stack([member(events.particles).double() for member in members])
+        return log_loss(events.label, torch.softmax(logits / t + shift, dim=-1).mean(dim=0).numpy())
+
+    best = loss(temperature, offset)
+    for factor in (0.8, 1.25):
+        assert best < loss(temperature * factor, offset)
+    for shift in (-0.2, 0.2):
+        assert best < loss(temperature, offset + torch.tensor([0.0, shift]))
+
+
+def test_calibration_of_few_events_stays_near():
+    """Of one class alone, all told apart: the likelihood alone would have no maximum."""
+    few = Labelled(*(tensor[:3] for tensor in labelled(2000)))
+    few = few._replace(label=torch.zeros_like(few.label))
+    temperature, offset = calibrate([Scaled(1.0)], few)
+    assert 0.1 < temperature.item() < 10
+    assert offset.abs().max().item() < 3
 
 
 def test_the_score_is_the_ratio_of_densities():

@@ -125,9 +125,9 @@ def _train(
 
 
 def _without_folders(argument: str) -> str:
-    """An argument as the card tells it: of a path the last part, behind what stands before ``=``."""
+    """An argument as the card tells it: of a path the last part, behind what stands before ``=``; text stays."""
     key, separator, path = argument.rpartition("=")
-    return argument if "/" not in path else key + separator + Path(path).name
+    return argument if "/" not in path or " " in path else key + separator + Path(path).name
 
 
 def _by_class(files: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""A model with what turns its numbers into probabilities: several members, each with a temperature."""
+"""A model with what turns its numbers into probabilities: several members, and their calibration."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,8 @@ class Classifier(nn.Module):
         How many.
     """
 
-    temperatures: Tensor
+    temperature: Tensor
+    offset: Tensor
 
     def __init__(self, *, model: str, size: Size, classes: Sequence[str], members: int = 1) -> None:
         super().__init__()
@@ -37,13 +38,14 @@ class Classifier(nn.Module):
             "members": members,
         }
         self.members = nn.ModuleList([build_member(model, size=size, outputs=len(classes)) for _ in range(members)])
-        self.register_buffer("temperatures", torch.ones(members))
+        self.register_buffer("temperature", torch.tensor(1.0, dtype=torch.float64))
+        self.register_buffer("offset", torch.zeros(len(classes), dtype=torch.float64))
 
     def forward(self, particles: Particles) -> Float[Tensor, "event member class"]:
         """Probabilities that each member gives, if all classes are as frequent."""
         particles = particles.trimmed()
         logits = torch.stack([member(particles) for member in self.members], dim=1)
-        return torch.softmax(logits / self.temperatures[:, None], dim=-1)
+        return torch.softmax(logits / self.temperature + self.offset, dim=-1)
 
 
 def likelihood_ratio(

@@ -17,7 +17,7 @@ from hepreco.weights.manifest import Option
 from hepreco_part_sm.classifier import Classifier, likelihood_ratio
 from hepreco_part_sm.models import Size, find_model
 from hepreco_part_sm.particles import MOST, Particles, ParticleSelection
-from hepreco_part_sm.training import Labelled, balanced, temperature, train_members
+from hepreco_part_sm.training import Labelled, balanced, calibrate, train_members
 
 PACKAGED: Final = Path(__file__).parent / "weights" / "classifier"
 
@@ -142,9 +142,9 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
         *,
         report: Callable[[int, Mapping[str, float]], None],
     ) -> Checkpoint:
-        """Train every member on the same events, all classes with the same weight, then calibrate it.
+        """Train every member on the same events, all classes with the same weight, then calibrate their mean.
 
-        The validation events choose the best epoch and the temperature.
+        The validation events choose the best epoch and the calibration.
         """
         if sorted(samples) != sorted(self.classes):
             raise DatasetError(
@@ -168,11 +168,11 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
         history: dict[str, list[float]] = {}
         for number, (member, result) in enumerate(trained):
             network.members[number] = member
-            network.temperatures[number] = temperature(member, validation)
             metrics[f"validation_loss_{number}"] = result.best_loss
             metrics[f"best_epoch_{number}"] = float(result.best_epoch)
-            metrics[f"temperature_{number}"] = float(network.temperatures[number])
             history |= {f"{name}_{number}": values for name, values in result.history.items()}
+        network.temperature, network.offset = calibrate([member for member, _ in trained], validation)
+        metrics["temperature"] = float(network.temperature)
         return Checkpoint(network.state_dict(), network=self.network, metrics=metrics, history=history)
 
     def _labelled(self, batches: list[EventBatch]) -> Labelled:

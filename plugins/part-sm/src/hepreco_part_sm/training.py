@@ -1,8 +1,9 @@
 """How a model learns: losses, class weights, the fit, and the temperature that calibrates it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, NamedTuple
+from math import log
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -17,7 +18,6 @@ from hepreco_part_sm.trees import grow
 #: Of the focal loss: the weight of the signal, and the exponent.
 FOCAL_ALPHA, FOCAL_GAMMA = 0.75, 3.0
 Report = Callable[[int, Mapping[str, float]], None]
-_TEMPERATURES: Final = (0.05, 20.0)
 
 
 class Labelled(NamedTuple):
@@ -122,34 +122,53 @@ def train_members(
     return trained
 
 
-@torch.no_grad()
-def temperature(network: nn.Module, events: Labelled, *, batch_size: int = 1000) -> float:
-    """The T for which softmax(logits/T) has the largest likelihood.
+class Calibration(NamedTuple):
+    """What makes probabilities of logits: softmax(logits/T + offset).
+
+    Parameters
+    ----------
+    temperature
+        T.
+    offset
+        One for each class.
+    """
+
+    temperature: Float[Tensor, ""]
+    offset: Float[Tensor, " class"]
+
+
+def calibrate(members: Sequence[nn.Module], events: Labelled, *, batch_size: int = 1000) -> Calibration:
+    """The calibration for which the mean probability of the members has the largest likelihood.
+
+    The mean of members that are calibrated one by one would be too unsure. ln T and the offsets have a normal prior of
+    width 1, so that few events, or classes without any, do not drive them away.
 
     References
     ----------
-    Guo et al., On calibration of modern neural networks, arXiv:1706.04599.
+    Guo et al., On calibration of modern neural networks, arXiv:1706.04599; Alexandari et al., arXiv:1901.06852, for the
+    offsets; Rahaman, Thiery, Uncertainty quantification and deep ensembles, arXiv:2007.08792, for the mean.
     """
-    logits = torch.cat(
-        [
-            network(Labelled(*(tensor[start : start + batch_size] for tensor in events)).particles.trimmed())
-            for start in range(0, len(events.label), batch_size)
-        ]
-    ).double()
+    parts = [
+        Labelled(*(tensor[start : start + batch_size] for tensor in events)).particles.trimmed()
+        for start in range(0, len(events.label), batch_size)
+    ]
+    with torch.no_grad():
+        logits = torch.stack([torch.cat([member(part) for part in parts]) for member in members], dim=1).double()
+    parameters = torch.zeros(1 + logits.shape[-1], dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([parameters], max_iter=200, tolerance_grad=1e-8, line_search_fn="strong_wolfe")
 
-    def loss(logarithm: Float[Tensor, " trial"]) -> Float[Tensor, " trial"]:
-        scaled = logits[:, None] / logarithm.exp()[:, None]
-        losses = nn.functional.cross_entropy(
-            scaled.flatten(end_dim=1), events.label.repeat_interleave(len(logarithm)), reduction="none"
-        )
-        return (events.weight[:, None] * losses.view(-1, len(logarithm))).mean(dim=0)
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        scaled = logits * (-parameters[0]).exp() + parameters[1:]
+        mean = torch.log_softmax(scaled, dim=-1).logsumexp(dim=1) - log(len(members))
+        losses = events.weight * nn.functional.nll_loss(mean, events.label, reduction="none")
+        value = (losses.sum() + parameters.square().sum() / 2) / len(losses)
+        value.backward()
+        return value
 
-    low, high = (torch.tensor(value, dtype=torch.float64).log() for value in _TEMPERATURES)
-    for _ in range(6):  # the loss is convex in 1/T: a grid around the best is refined
-        grid = torch.linspace(float(low), float(high), 21, dtype=torch.float64)
-        best = int(loss(grid).argmin())
-        low, high = grid[max(best - 1, 0)], grid[min(best + 1, 20)]
-    return float(((low + high) / 2).exp())
+    optimizer.step(loss)
+    found = parameters.detach()
+    return Calibration(found[0].exp(), found[1:] - found[1:].mean())
 
 
 def _counted_from(done: int, report: Report) -> Report:
