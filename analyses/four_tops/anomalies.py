@@ -44,6 +44,8 @@ def scores(plugin: AnomalyDetector, batches: Mapping[str, EventBatch]) -> NDArra
 
 def fraction_below(score: NDArray[np.float64], background: NDArray[np.float64]) -> NDArray[np.float64]:
     """The weighted fraction of background events with a lower score, ties counting one half."""
+    if np.isnan(score).any():
+        raise ValueError("some events have no score")
     values, place = np.unique(score, return_inverse=True)
     own = np.bincount(place, background, minlength=len(values))
     return (own.cumsum() - own / 2)[place]
@@ -64,19 +66,19 @@ def main() -> None:
         for label, found in paths.items()
     }
     weights = resampled({label: len(batch) for label, batch in batches.items()}, yields, SIGNAL)
-    plugins = [detector(path.parent) for path in sorted(arguments.anomalies.glob("*/weights.toml"))]
-    found: dict[str, list[NDArray[np.float64]]] = {}
-    for plugin in plugins:
-        score = scores(plugin, batches)
-        found.setdefault(f"{plugin.method}, {plugin.model}", []).append(fraction_below(score, weights[1][0]))
-    for name in sorted({plugin.model for plugin in plugins}):
-        if {f"ddd, {name}", f"deep-svdd, {name}"} <= set(found):
-            pairs = zip(found[f"ddd, {name}"], found[f"deep-svdd, {name}"], strict=False)
-            found[f"both, {name}"] = [(one + other) / 2 for one, other in pairs]
+    found: dict[str, dict[int, NDArray[np.float64]]] = {}
+    for directory in sorted(path.parent for path in arguments.anomalies.glob("*/weights.toml")):
+        manifest, plugin = read_manifest(directory), detector(directory)
+        score = fraction_below(scores(plugin, batches), weights[1][0])
+        found.setdefault(f"{plugin.method}, {plugin.model}, {plugin.size}", {})[manifest.seed] = score
+    for name in [name.removeprefix("ddd, ") for name in found if name.startswith("ddd, ")]:
+        one, other = found[f"ddd, {name}"], found.get(f"deep-svdd, {name}", {})
+        if both := sorted(set(one) & set(other)):
+            found[f"both, {name}"] = {seed: (one[seed] + other[seed]) / 2 for seed in both}
     result = {}
-    print("| method, model | trainings | AUC | events | spread of trainings |\n|---|---|---|---|---|")
+    print("| method, model, size | trainings | AUC | events | spread of trainings |\n|---|---|---|---|---|")
     for name, members in sorted(found.items()):
-        area = areas(np.stack(members, axis=1), weights)
+        area = areas(np.stack(list(members.values()), axis=1), weights)
         spread = float(area[:, 0].std(ddof=1)) if len(members) > 1 else None
         result[name] = {
             "auc": list(area[:, 0]),

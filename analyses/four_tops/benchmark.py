@@ -83,7 +83,7 @@ def separation(histograms: Mapping[str, hist.Hist], name: str, signal: str) -> d
         "calibration_error": calibration.expected_calibration_error,
         "calibration_bias": calibration.bias,
         "calibration_chi2": calibration.chi2,
-        "calibration_bins": float(len(calibration.observed)),
+        "calibration_bins": float(calibration.degrees_of_freedom),
     }
     return found
 
@@ -126,20 +126,24 @@ def resampled(
 
 
 def areas(scores: NDArray[np.float64], weights: tuple[NDArray[np.float64], NDArray[np.float64]]) -> NDArray[np.float64]:
-    """The area under the curve of every member and replica, from scores (event, member)."""
+    """The area under the curve of every member and replica, from scores (event, member); ties count one half."""
+    if np.isnan(scores).any():
+        raise ValueError("some events have no score")
     found = []
     for score in scores.T:
-        order = np.argsort(score, kind="stable")
-        signals, background = (part[:, order] for part in weights)
+        order = np.argsort(score)
+        starts = np.flatnonzero(np.diff(score[order], prepend=-np.inf))  # of equal scores
+        signals, background = (np.add.reduceat(part[:, order], starts, axis=1) for part in weights)
         found.append((signals * (background.cumsum(axis=1) - background / 2)).sum(axis=1))
     return np.stack(found)
 
 
-def difference(one: NDArray[np.float64], other: NDArray[np.float64]) -> dict[str, float]:
+def difference(one: NDArray[np.float64], other: NDArray[np.float64]) -> dict[str, float | None]:
     """Of the mean areas of two models' members, with the error of the events (paired bootstrap) and of the seeds."""
     replicas = one.mean(axis=0) - other.mean(axis=0)
-    seeds = [member[:, 0].std(ddof=1) / np.sqrt(len(member)) if len(member) > 1 else np.nan for member in (one, other)]
-    return {"value": replicas[0], "events": replicas[1:].std(ddof=1), "seeds": float(np.hypot(*seeds))}
+    variance = sum(member[:, 0].var(ddof=1) / len(member) for member in (one, other) if len(member) > 1)
+    seeds = float(np.sqrt(variance)) if min(len(one), len(other)) > 1 else None
+    return {"value": float(replicas[0]), "events": float(replicas[1:].std(ddof=1)), "seeds": seeds}
 
 
 def main() -> None:
@@ -205,7 +209,8 @@ def print_tables(result: Mapping[str, dict]) -> None:  # type: ignore[type-arg]
             print(f"| `{name}` | {' | '.join(cells)} |")
         print("\n| difference of areas | value | events | seeds |\n|---|---|---|---|")
         for pair, found in result["differences"][signal].items():
-            print(f"| {pair} | {found['value']:+.4f} | {found['events']:.4f} | {found['seeds']:.4f} |")
+            seeds = "–" if found["seeds"] is None else f"{found['seeds']:.4f}"
+            print(f"| {pair} | {found['value']:+.4f} | {found['events']:.4f} | {seeds} |")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
     python analyses/four_tops/matrix_elements.py samples/train samples/test --output results
 
-Two hypotheses are tried on every event: two tops that decay to jets, and one that decays to jets with one that decays
-to the leading lepton and a neutrino. What ``me-assigner`` says of them is given to boosted trees beside all that
-``bdt-int`` has, and to a network behind all that ``pn-int-sm`` has. Both are trained once with the numbers of the
-events, and once, as a control, with those of other events.
+Two hypotheses are tried on every event, with its eight hardest jets: two tops that decay to jets, and one that decays
+to jets with one that decays to the leading lepton and a neutrino. What ``me-assigner`` says of them is given to boosted
+trees beside all that ``bdt-int`` has, and to a network behind all that ``pn-int-sm`` has. Both are trained once with
+the numbers of the events, and once, as a control, with those of other events.
 """
 
 import argparse
@@ -87,7 +87,7 @@ class WithAssigner(nn.Module):
 
 
 def assigner(process: str) -> MatrixElementAssigner:
-    """With the objects of the classifier."""
+    """With the cuts of the classifier; of the jets the eight hardest count."""
     jets, leptons = ("pt > 25", "|eta| < 2.5"), ("pt > 15", "|eta| < 2.5")
     return MatrixElementAssigner(
         process=process,
@@ -115,21 +115,24 @@ def numbers_of_assigner(dataset: Dataset) -> Tensor:
                 mass = mass_squared(momenta).clamp(min=0).sqrt()
                 order = (mass - TOP_MASS).abs().argsort(dim=1)
                 columns += [*mass.gather(1, order).T, *pt(momenta).log().gather(1, order).T]
-    return torch.stack(columns, dim=1)
+    found = torch.stack(columns, dim=1)
+    return torch.where(found.isfinite(), found, torch.nan)
 
 
-def read(directory: Path, store: Path) -> tuple[Events, dict[str, float]]:
-    """Events of a directory and cross-sections (pb); what the assigner says is stored."""
+def read(name: str, directory: Path, store: Path) -> tuple[Events, dict[str, float]]:
+    """Events of a directory and cross-sections (pb); what the assigner says is stored under a name."""
     parts, sigma = [], {}
     for number, label in enumerate(CLASSES):
         paths = sorted(directory.glob(f"{label}-*.root"))
         dataset = Dataset(label, tuple(map(str, paths)))
         sigma[label] = visible_cross_section(paths)
-        path = store / f"{directory.name}-{label}.npy"
+        path = store / f"{name}-{label}.npy"
         if not path.exists():
             np.save(path, numbers_of_assigner(dataset).numpy())
         found = torch.from_numpy(np.load(path))
         batch = read_batch(dataset, EventClassifier().inputs).padded(MOST)
+        if len(found) != len(batch):
+            raise SystemExit(f"{path} is of {len(found)} events, the samples have {len(batch)}: remove it")
         particles = EventClassifier().particles(batch)
         parts.append(
             Events(
@@ -140,7 +143,7 @@ def read(directory: Path, store: Path) -> tuple[Events, dict[str, float]]:
                 torch.full((len(batch),), number),
             )
         )
-        print(f"{directory.name} {label}: {len(batch)} events, of {int(found.isnan().any(1).sum())} no full answer")
+        print(f"{name} {label}: {len(batch)} events, of {int(found.isnan().any(1).sum())} no full answer")
     return Events(*map(torch.cat, zip(*parts, strict=True))), sigma
 
 
@@ -169,11 +172,12 @@ def trees(training: Events, validation: Events, test: Events, *, seed: int) -> T
 
 def network(training: Events, validation: Events, test: Events, *, seed: int) -> Tensor:
     """Probabilities that a network gives the test events, all classes as frequent."""
-    mean, deviation = training.found.nanmean(dim=0), (training.found - training.found.nanmean(dim=0)).square()
-    deviation = deviation.nanmean(dim=0).sqrt()
+    low, middle, high = training.found.nanquantile(torch.tensor([0.16, 0.5, 0.84]), dim=0)
 
     def standard(some: Events) -> Events:
-        return some._replace(found=((some.found - mean) / deviation).clamp(-5, 5).nan_to_num(0.0))
+        """Of median 0 and width 1, whatever the tails; numbers that are missing count as the median."""
+        scaled = (some.found - middle) / ((high - low) / 2)
+        return some._replace(found=scaled.clamp(-5, 5).nan_to_num(0.0))
 
     def loss(module: nn.Module, *tensors: Tensor) -> Tensor:
         some, weight = Events(*tensors[:-1]), tensors[-1]
@@ -213,11 +217,11 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     arguments.output.mkdir(parents=True, exist_ok=True)
-    whole, _ = read(arguments.training, arguments.output)
-    test, sigma = read(arguments.test, arguments.output)
+    whole, _ = read("training", arguments.training, arguments.output)
+    test, sigma = read("test", arguments.test, arguments.output)
     yields = [1e3 * LUMINOSITY * sigma[label] for label in CLASSES]
     chosen = torch.rand(len(whole.label), generator=torch.Generator().manual_seed(1)) < _VALIDATION
-    result: dict[str, dict[str, Mapping[str, float]]] = {signal: {} for signal in SIGNALS}
+    result: dict[str, dict[str, Mapping[str, float | None]]] = {signal: {} for signal in SIGNALS}
     for kind, probabilities in (("trees", trees), ("network", network)):
         seeds = SEEDS if kind == "network" else SEEDS[:1]
         scores: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
@@ -237,7 +241,7 @@ def main() -> None:
                 "control": float(other[:, 0].mean()),
                 **difference(one, other),
             }
-            print(signal, kind, {name: round(value, 5) for name, value in result[signal][kind].items()}, flush=True)
+            print(signal, kind, result[signal][kind], flush=True)
     (arguments.output / "matrix_elements.json").write_text(json.dumps(result, indent=1))
 
 

@@ -1,5 +1,6 @@
 """The analysis of four tops: its region, its areas and their errors."""
 
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -21,7 +22,8 @@ def analysis():
     """The modules of the analysis, which is no package."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(HERE))
-        patch.delitem(__import__("sys").modules, "benchmark", raising=False)
+        for name in ("anomalies", "benchmark", "samples"):  # other analyses have modules of the same names
+            patch.delitem(sys.modules, name, raising=False)
         import anomalies  # noqa: PLC0415
         import benchmark  # noqa: PLC0415
         import samples  # noqa: PLC0415
@@ -45,6 +47,7 @@ def expected_area(score: np.ndarray) -> float:
 
 def test_areas_are_those_of_scikit_learn(analysis: dict[str, ModuleType], scores: np.ndarray) -> None:
     benchmark = analysis["benchmark"]
+    scores[:, 1] = scores[:, 1].round()  # with ties
     found = benchmark.areas(scores, benchmark.resampled(SIZES, YIELDS, "tttt"))
     assert found.shape == (2, 101)
     for member in range(2):
@@ -63,7 +66,7 @@ def test_differences_have_errors_of_events_and_seeds(analysis: dict[str, ModuleT
     assert 0 < found["events"] < 0.5 * one[:, 1:].mean(axis=0).std()
     spread = [abs(np.diff(areas[:, 0])[0]) / 2 for areas in (one, other)]
     assert found["seeds"] == pytest.approx(np.hypot(*spread))
-    assert np.isnan(benchmark.difference(one[:1], other)["seeds"])
+    assert benchmark.difference(one[:1], other)["seeds"] is None
 
 
 def test_the_fraction_of_background_below_gives_the_same_area(

@@ -76,6 +76,8 @@ def test_transformer_against_the_reference(sample, best_of):
     theirs = ParticleTransformer(features.shape[-1], len(CLASSES), trim=False)
     sizes = [sum(p.numel() for p in network.parameters()) for network in (ours, theirs)]
 
+    assert abs(sizes[0] / sizes[1] - 1) < 0.001
+
     def of_theirs():
         columns = particles.momenta[..., [1, 2, 3, 0]].transpose(1, 2)
         return theirs(token_features(particles).transpose(1, 2), v=columns, mask=particles.mask[:, None].float())

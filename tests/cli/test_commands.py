@@ -60,7 +60,7 @@ def test_a_plugin_trains_on_classes_of_events(tmp_path: Path, monkeypatch: pytes
     for seed, name in enumerate(names):
         made = hepreco("generate", name, "--events", 200, "--seed", seed, "--output", tmp_path / f"{name}.root")
         assert made.exit_code == 0, made.output
-    arguments = [
+    arguments = [  # of which the card keeps no folders
         *("train", "part-sm", "--model", "fcn", "--members", "1", "--option", 'classes=["one", "two"]'),
         *("--option", 'signals=["one"]', "--epochs", "1", "--output", str(tmp_path / "w")),
         *("--sample", "1/2 of each"),

@@ -25,8 +25,8 @@ def ratios(size: int, *, sharper: float = 1.0) -> tuple[Array, Array]:
 def test_a_likelihood_ratio_is_reliable() -> None:
     signal, background = (filled(scores) for scores in ratios(100_000))
     found = reliability(signal, background)
-    bins = len(found.observed)
-    assert abs(found.chi2 - bins) < 4 * np.sqrt(2 * bins)
+    assert found.degrees_of_freedom == 20
+    assert abs(found.chi2 - 20) < 4 * np.sqrt(2 * 20)
     assert found.expected_calibration_error < 0.01
     assert abs(found.bias) < 0.005
     assert found.fraction.sum() == pytest.approx(1)
@@ -84,6 +84,7 @@ def test_scores_of_one_are_in_the_last_bin() -> None:
         (filled(np.array([0.5])), filled(np.array([0.5]), bins=100), 20, "the same bins"),
         (filled(np.array([0.5])), filled(np.array([0.5])), 30, "do not make up 30"),
         (filled(np.array([])), filled(np.array([0.5])), 20, "not positive"),
+        (filled(np.array([0.1, 0.9]), np.array([-1.0, 3.0])), filled(np.array([0.5])), 20, "negative"),
     ],
 )
 def test_bad_input_is_refused(signal: hist.Hist, background: hist.Hist, bins: int, message: str) -> None:

@@ -1,6 +1,7 @@
 """``hepreco train``: make the weights of a plugin."""
 
 import json
+import re
 import shlex
 import shutil
 import sys
@@ -125,9 +126,8 @@ def _train(
 
 
 def _without_folders(argument: str) -> str:
-    """An argument as the card tells it: of a path the last part, behind what stands before ``=``; text stays."""
-    key, separator, path = argument.rpartition("=")
-    return argument if "/" not in path or " " in path else key + separator + Path(path).name
+    """An argument as the card tells it: no folders of paths, also behind ``=``; text with spaces stays."""
+    return argument if " " in argument else re.sub(r"[^=]*/", "", argument.rstrip("/"))
 
 
 def _by_class(files: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -33,7 +33,7 @@ class Reliability:
 
     @property
     def expected_calibration_error(self) -> float:
-        """Mean of ``|observed - predicted|`` over the events. Never zero for finite samples."""
+        """Mean of ``|observed - predicted|`` over the events. Rarely near zero for few events."""
         return float(np.sum(self.fraction * np.abs(self.observed - self.predicted)))
 
     @property
@@ -46,6 +46,11 @@ class Reliability:
         """Σ (observed − predicted)²/σ² over the bins in which there is signal and background."""
         known = self.uncertainty > 0
         return float(np.sum(((self.observed - self.predicted)[known] / self.uncertainty[known]) ** 2))
+
+    @property
+    def degrees_of_freedom(self) -> int:
+        """How many bins those are."""
+        return int(np.count_nonzero(self.uncertainty))
 
 
 def reliability(signal: hist.Hist, background: hist.Hist, *, bins: int = 20) -> Reliability:
@@ -73,7 +78,7 @@ def reliability(signal: hist.Hist, background: hist.Hist, *, bins: int = 20) -> 
     ------
     StudyError
         If the axes differ or do not go from 0 to 1, a histogram is not one-dimensional or lacks Σw², a sum of weights
-        is not positive, or the bins of the axis do not make up that many.
+        is not positive or that of a bin negative, or the bins of the axis do not make up that many.
 
     Notes
     -----
@@ -111,6 +116,8 @@ def reliability(signal: hist.Hist, background: hist.Hist, *, bins: int = 20) -> 
         )
         for each in (one, other)
     )
+    if min(s.min(), b.min()) < 0:
+        raise StudyError(f"one of {bins} bins has a negative sum of weights", "ask for fewer bins")
     total = s + b
     mean = np.bincount(group, centres * one.values / one.values.sum() + centres * other.values / other.values.sum())
     filled = total > 0

@@ -42,10 +42,10 @@ class Classifier(nn.Module):
         self.register_buffer("offset", torch.zeros(len(classes), dtype=torch.float64))
 
     def forward(self, particles: Particles) -> Float[Tensor, "event member class"]:
-        """Probabilities that each member gives, if all classes are as frequent."""
+        """Probabilities that each member gives, if all classes are as frequent; what is calibrated is their mean."""
         particles = particles.trimmed()
         logits = torch.stack([member(particles) for member in self.members], dim=1)
-        return torch.softmax(logits / self.temperature + self.offset, dim=-1)
+        return torch.softmax(logits / self.temperature + self.offset.to(logits), dim=-1)
 
 
 def likelihood_ratio(

@@ -1,4 +1,4 @@
-"""How a model learns: losses, class weights, the fit, and the temperature that calibrates it."""
+"""How a model learns: losses, class weights, the fit, and the calibration of what was learned."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -168,7 +168,7 @@ def calibrate(members: Sequence[nn.Module], events: Labelled, *, batch_size: int
 
     optimizer.step(loss)
     found = parameters.detach()
-    return Calibration(found[0].exp(), found[1:] - found[1:].mean())
+    return Calibration(found[0].exp(), found[1:])
 
 
 def _counted_from(done: int, report: Report) -> Report:
