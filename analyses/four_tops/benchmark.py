@@ -46,6 +46,7 @@ PAIRS: Final = (
     ("lloca", "part"),
 )
 _REPLICAS: Final = 100
+_CHUNK: Final = 2000
 
 
 def classifier(directory: Path, yields: Sequence[float]) -> EventClassifier:
@@ -88,23 +89,15 @@ def separation(histograms: Mapping[str, hist.Hist], name: str, signal: str) -> d
     return found
 
 
-def scores_of_members(
-    directory: Path, batches: Mapping[str, EventBatch], yields: Sequence[float], signal: str
-) -> dict[str, NDArray[np.float64]]:
-    """Scores (event, member) of the events of every class."""
+def probabilities_of_members(directory: Path, batches: Mapping[str, EventBatch]) -> torch.Tensor:
+    """Probabilities (event, member, class) of the events of all classes, one class after the other."""
     network = load_network(Classifier, directory=directory, device="cpu")
-    reconstructor = classifier(directory, yields)
-    weights = torch.tensor(yields, dtype=torch.float64)
-    found = {}
-    for label, batch in batches.items():
-        parts = [
-            likelihood_ratio(
-                network(reconstructor.particles(batch[start : start + 2000])), weights, signal=CLASSES.index(signal)
-            )
-            for start in range(0, len(batch), 2000)
-        ]
-        found[label] = torch.cat(parts).numpy()
-    return found
+    parts = [
+        network(EventClassifier().particles(batch[start : start + _CHUNK]))
+        for batch in batches.values()
+        for start in range(0, len(batch), _CHUNK)
+    ]
+    return torch.cat(parts)
 
 
 def resampled(
@@ -178,15 +171,17 @@ def main() -> None:
     }
     batches = {dataset.name: read_batch(dataset, EventClassifier().inputs) for dataset in datasets}
     compared = [pair for pair in PAIRS if set(pair) <= set(names)]
-    for signal in SIGNALS:
-        weights = resampled({label: len(batches[label]) for label in CLASSES}, yields, signal)
-        found_areas = {}
-        for name in sorted({name for pair in compared for name in pair}):
-            scores = scores_of_members(arguments.models / name, batches, yields, signal)
-            found_areas[name] = areas(np.concatenate([scores[label] for label in CLASSES]), weights)
-        result["areas"][signal] = {name: list(found[:, 0]) for name, found in found_areas.items()}
+    areas_of: dict[str, dict[str, NDArray[np.float64]]] = {signal: {} for signal in SIGNALS}
+    weights = {signal: resampled({x: len(batch) for x, batch in batches.items()}, yields, signal) for signal in SIGNALS}
+    for name in sorted({name for pair in compared for name in pair}):
+        probabilities = probabilities_of_members(arguments.models / name, batches)
+        for signal in SIGNALS:
+            scores = likelihood_ratio(probabilities, probabilities.new_tensor(yields), signal=CLASSES.index(signal))
+            areas_of[signal][name] = areas(scores.numpy(), weights[signal])
+    for signal, by_model in areas_of.items():
+        result["areas"][signal] = {name: list(found[:, 0]) for name, found in by_model.items()}
         result["differences"][signal] = {
-            f"{one} - {other}": difference(found_areas[one], found_areas[other]) for one, other in compared
+            f"{one} - {other}": difference(by_model[one], by_model[other]) for one, other in compared
         }
     (arguments.output / "benchmark.json").write_text(json.dumps(result, indent=1))
     print_tables(result)

@@ -35,7 +35,7 @@ from hepreco_part_sm.trees import PARAMETERS, rows
 
 HYPOTHESES: Final = ("ttbar", "ttbar-lepton-jets")
 TOP_MASS: Final = 172.5
-SEEDS: Final = (1, 2, 3)
+SEEDS: Final = (1, 2)
 #: Numbers that the backbone of the network gives, and width of the layer that sees them with those of the assigner.
 HIDDEN, WIDTH = 32, 64
 ROUNDS, PATIENCE = 400, 10

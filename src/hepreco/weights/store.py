@@ -66,8 +66,8 @@ def load_network(
 ) -> Network:
     """The trained network, ready for inference: built once in each process, shared by every chunk.
 
-    ``build(**manifest.network)`` must give a module with exactly the stored parameters. Where ``options`` are given, all
-    arguments of ``build`` with sequences as lists, the manifest must say the same. The default of double precision
+    ``build(**manifest.network)`` must give a module with exactly the stored parameters. Where ``options`` are given,
+    all arguments of ``build`` with sequences as lists, the manifest must say the same. The default of double precision
     makes the result of an event independent of the batch it came in, once rounded to NanoAOD's float32.
 
     Raises
