@@ -29,6 +29,17 @@ def test_round_trip(directory):
     assert not network.weight.requires_grad
 
 
+def test_modules_that_are_used_twice_are_kept(tmp_path):
+    def twice() -> nn.Sequential:
+        layer = nn.Linear(2, 2)
+        return nn.Sequential(layer, layer)
+
+    save_weights(tmp_path, twice().state_dict(), Manifest("", {}, "a sample", 1, "hepreco train", "0.1"))
+    one, other = load_network(twice, directory=tmp_path, device="cpu")
+    assert one is other
+    torch.testing.assert_close(one.weight, read_weights(tmp_path)[0]["1.weight"].double())
+
+
 def test_loaded_once_per_process(directory):
     assert load_network(linear, directory=directory, device="cpu") is load_network(
         linear, directory=directory, device="cpu"

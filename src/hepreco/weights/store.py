@@ -21,7 +21,8 @@ Network = TypeVar("Network", bound=nn.Module)
 def save_weights(directory: Path, tensors: Mapping[str, Tensor], manifest: Manifest) -> Manifest:
     """Write tensors and manifest into a directory; returns the manifest with the hash of what was written."""
     directory.mkdir(parents=True, exist_ok=True)
-    data = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+    # clones: the format holds no tensors that share memory, as those of modules that are used twice do
+    data = save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()})
     (directory / TENSORS).write_bytes(data)
     manifest = replace(manifest, sha256=hashlib.sha256(data).hexdigest())
     write_manifest(directory, manifest)
