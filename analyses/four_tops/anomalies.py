@@ -14,16 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from benchmark import CLASSES, LUMINOSITY, areas, resampled
+from benchmark import areas, fraction_below, pieces, resampled, yields_of
 from numpy.typing import NDArray
-from samples import visible_cross_section
+from samples import datasets
 
-from hepreco.events import Dataset, EventBatch, read_batch
+from hepreco.events import EventBatch, read_batch
 from hepreco.weights import read_manifest
 from hepreco_part_sm import AnomalyDetector
 
 SIGNAL = "tttt"
-_CHUNK = 2000
 
 
 def detector(directory: Path) -> AnomalyDetector:
@@ -34,21 +33,8 @@ def detector(directory: Path) -> AnomalyDetector:
 
 def scores(plugin: AnomalyDetector, batches: Mapping[str, EventBatch]) -> NDArray[np.float64]:
     """Of all events, class by class."""
-    parts = [
-        plugin.reconstruct(batch[start : start + _CHUNK])["score"]
-        for batch in batches.values()
-        for start in range(0, len(batch), _CHUNK)
-    ]
-    return torch.cat(parts).numpy()
-
-
-def fraction_below(score: NDArray[np.float64], background: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The weighted fraction of background events with a lower score, ties counting one half."""
-    if np.isnan(score).any():
-        raise ValueError("some events have no score")
-    values, place = np.unique(score, return_inverse=True)
-    own = np.bincount(place, background, minlength=len(values))
-    return (own.cumsum() - own / 2)[place]
+    some = (piece for batch in batches.values() for piece in pieces(batch))
+    return torch.cat([plugin.reconstruct(piece)["score"] for piece in some]).numpy()
 
 
 def main() -> None:
@@ -59,17 +45,14 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    paths = {label: sorted(arguments.samples.glob(f"{label}-*.root")) for label in CLASSES}
-    yields = [1e3 * LUMINOSITY * visible_cross_section(paths[label]) for label in CLASSES]
-    batches = {
-        label: read_batch(Dataset(label, tuple(map(str, found))), AnomalyDetector().inputs)
-        for label, found in paths.items()
-    }
+    samples = datasets(arguments.samples)
+    yields = yields_of(samples)
+    batches = {sample.name: read_batch(sample, AnomalyDetector().inputs) for sample in samples}
     weights = resampled({label: len(batch) for label, batch in batches.items()}, yields, SIGNAL)
     found: dict[str, dict[int, NDArray[np.float64]]] = {}
     for directory in sorted(path.parent for path in arguments.anomalies.glob("*/weights.toml")):
         manifest, plugin = read_manifest(directory), detector(directory)
-        score = fraction_below(scores(plugin, batches), weights[1][0])
+        score = fraction_below(scores(plugin, batches), weights[1][:1])[0]
         found.setdefault(f"{plugin.method}, {plugin.model}, {plugin.size}", {})[manifest.seed] = score
     for name in [name.removeprefix("ddd, ") for name in found if name.startswith("ddd, ")]:
         one, other = found[f"ddd, {name}"], found.get(f"deep-svdd, {name}", {})

@@ -9,7 +9,7 @@ coffea run, but for the paired differences, which need the events.
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ import hist
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from samples import visible_cross_section
+from samples import GENERATED, datasets
 
 from hepreco.events import Dataset, EventBatch, read_batch
 from hepreco.histograms import write_histograms
@@ -27,7 +27,7 @@ from hepreco.weights import load_network, read_manifest
 from hepreco_part_sm import MODELS, Classifier, EventClassifier
 from hepreco_part_sm.classifier import likelihood_ratio
 
-CLASSES: Final = ("tttt", "tth", "ttw", "ttww", "ttz")
+CLASSES: Final = tuple(GENERATED)
 SIGNALS: Final = ("tttt", "tth")
 #: fb⁻¹.
 LUMINOSITY: Final = 100.0
@@ -89,15 +89,21 @@ def separation(histograms: Mapping[str, hist.Hist], name: str, signal: str) -> d
     return found
 
 
+def yields_of(samples: Sequence[Dataset]) -> list[float]:
+    """Numbers of events, in order."""
+    return [1e3 * LUMINOSITY * sample.cross_section for sample in samples if sample.cross_section is not None]
+
+
+def pieces(batch: EventBatch) -> Iterator[EventBatch]:
+    """Of a size that networks take at once."""
+    return (batch[start : start + _CHUNK] for start in range(0, len(batch), _CHUNK))
+
+
 def probabilities_of_members(directory: Path, batches: Mapping[str, EventBatch]) -> torch.Tensor:
     """Probabilities (event, member, class) of the events of all classes, one class after the other."""
     network = load_network(Classifier, directory=directory, device="cpu")
-    parts = [
-        network(EventClassifier().particles(batch[start : start + _CHUNK]))
-        for batch in batches.values()
-        for start in range(0, len(batch), _CHUNK)
-    ]
-    return torch.cat(parts)
+    some = (piece for batch in batches.values() for piece in pieces(batch))
+    return torch.cat([network(EventClassifier().particles(piece)) for piece in some])
 
 
 def resampled(
@@ -118,17 +124,22 @@ def resampled(
     return signals, background
 
 
-def areas(scores: NDArray[np.float64], weights: tuple[NDArray[np.float64], NDArray[np.float64]]) -> NDArray[np.float64]:
-    """The area under the curve of every member and replica, from scores (event, member); ties count one half."""
-    if np.isnan(scores).any():
+def fraction_below(score: NDArray[np.float64], background: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The weighted fraction of background (replica, event) with a lower score than an event's; ties count one half."""
+    if np.isnan(score).any():
         raise ValueError("some events have no score")
-    found = []
-    for score in scores.T:
-        order = np.argsort(score)
-        starts = np.flatnonzero(np.diff(score[order], prepend=-np.inf))  # of equal scores
-        signals, background = (np.add.reduceat(part[:, order], starts, axis=1) for part in weights)
-        found.append((signals * (background.cumsum(axis=1) - background / 2)).sum(axis=1))
-    return np.stack(found)
+    order = np.argsort(score)
+    first = np.diff(score[order], prepend=-np.inf) > 0  # of equal scores
+    own = np.add.reduceat(background[:, order], np.flatnonzero(first), axis=1)
+    found = np.empty_like(background)
+    found[:, order] = (own.cumsum(axis=1) - own / 2)[:, first.cumsum() - 1]
+    return found
+
+
+def areas(scores: NDArray[np.float64], weights: tuple[NDArray[np.float64], NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The area under the curve of every member and replica, from scores (event, member)."""
+    signals, background = weights
+    return np.stack([(signals * fraction_below(score, background)).sum(axis=1) for score in scores.T])
 
 
 def difference(one: NDArray[np.float64], other: NDArray[np.float64]) -> dict[str, float | None]:
@@ -147,17 +158,15 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    paths = {label: sorted(arguments.samples.glob(f"{label}-*.root")) for label in CLASSES}
-    sigma = {label: visible_cross_section(found) for label, found in paths.items()}
-    datasets = [Dataset(label, tuple(map(str, found)), cross_section=sigma[label]) for label, found in paths.items()]
-    yields = [1e3 * LUMINOSITY * sigma[label] for label in CLASSES]
+    samples = datasets(arguments.samples)
+    yields = yields_of(samples)
     known = list(MODELS)
     models = {path.parent.name: read_manifest(path.parent) for path in arguments.models.glob("*/weights.toml")}
     names = sorted(models, key=lambda name: (known.index(str(models[name].network["model"])), name))
     reconstructors = {name.replace("-", "_"): classifier(arguments.models / name, yields) for name in names}
     processor = ReconstructionProcessor(reconstructors, luminosity=LUMINOSITY)
     with make_executor("futures", workers=2) as executor:
-        output = run(processor, datasets, executor=executor, chunksize=4000)
+        output = run(processor, samples, executor=executor, chunksize=4000)
     arguments.output.mkdir(parents=True, exist_ok=True)
     write_histograms(arguments.output / "histograms.zip", output["histograms"], provenance=processor.provenance)
     found = {signal: {name: separation(output["histograms"], name, signal) for name in names} for signal in SIGNALS}
@@ -169,7 +178,7 @@ def main() -> None:
         "areas": {},
         "differences": {},
     }
-    batches = {dataset.name: read_batch(dataset, EventClassifier().inputs) for dataset in datasets}
+    batches = {dataset.name: read_batch(dataset, EventClassifier().inputs) for dataset in samples}
     compared = [pair for pair in PAIRS if set(pair) <= set(names)]
     areas_of: dict[str, dict[str, NDArray[np.float64]]] = {signal: {} for signal in SIGNALS}
     weights = {signal: resampled({x: len(batch) for x, batch in batches.items()}, yields, signal) for signal in SIGNALS}

@@ -15,6 +15,7 @@ import awkward as ak
 import numpy as np
 import uproot
 
+from hepreco.events import Dataset
 from hepreco.generation import Detector, Sample, write_sample
 from hepreco_part_sm.region import enough_b_jets, enough_jets, enough_scalar_sum, same_sign_or_three_leptons
 
@@ -71,6 +72,15 @@ def visible_cross_section(paths: list[Path]) -> float:
             total += json.loads(str(file["hepreco"]))["cross_section"] * number
             generated, selected = generated + number, selected + file["Events"].num_entries
     return total / generated * selected / generated
+
+
+def datasets(directory: Path) -> list[Dataset]:
+    """One for each process, with the cross-section of the region."""
+    paths = {process: sorted(directory.glob(f"{process}-*.root")) for process in GENERATED}
+    return [
+        Dataset(process, tuple(map(str, found)), cross_section=visible_cross_section(found))
+        for process, found in paths.items()
+    ]
 
 
 def main() -> None:

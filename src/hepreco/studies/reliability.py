@@ -109,17 +109,15 @@ def reliability(signal: hist.Hist, background: hist.Hist, *, bins: int = 20) -> 
     finite = np.clip(one.edges, 0.0, 1.0)
     centres = (finite[1:] + finite[:-1]) / 2
     group = np.minimum((centres * bins).astype(int), bins - 1)
-    (s, s_variance), (b, b_variance) = (
-        (
-            np.bincount(group, each.values, minlength=bins) / each.values.sum(),
-            np.bincount(group, each.variances, minlength=bins) / each.values.sum() ** 2,
-        )
-        for each in (one, other)
+    s, s_variance, b, b_variance = (
+        np.bincount(group, values, minlength=bins)
+        for each in (one.fractions, other.fractions)
+        for values in (each.values, each.variances)
     )
     if min(s.min(), b.min()) < 0:
         raise StudyError(f"one of {bins} bins has a negative sum of weights", "ask for fewer bins")
     total = s + b
-    mean = np.bincount(group, centres * one.values / one.values.sum() + centres * other.values / other.values.sum())
+    mean = np.bincount(group, centres * (one.fractions.values + other.fractions.values))
     filled = total > 0
     s, b, s_variance, b_variance, total, mean = (x[filled] for x in (s, b, s_variance, b_variance, total, mean))
     uncertainty = np.sqrt(b**2 * s_variance + s**2 * b_variance) / total**2

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hepreco.errors import StudyError
 from hepreco.studies.values import Value
-from hepreco.studies.weighted_bins import WeightedBins, weighted_bins
+from hepreco.studies.weighted_bins import weighted_bins
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,9 @@ def roc(signal: hist.Hist, background: hist.Hist, *, higher_is_signal: bool = Tr
                 "check that the dataset has selected events, and its weights",
             )
     tightest_first = slice(None, None, -1) if higher_is_signal else slice(None)
-    (s, s_variance), (b, b_variance) = (_fractions(each, tightest_first) for each in bins)
+    (s, s_variance), (b, b_variance) = (
+        (each.fractions.values[tightest_first], each.fractions.variances[tightest_first]) for each in bins
+    )
     # by bin, tightest first: background that is less signal-like, and signal that is more, ties counting one half
     background_after, signal_before = 1 - np.cumsum(b) + b / 2, np.cumsum(s) - s / 2
     auc = float(np.sum(s * background_after))
@@ -169,12 +171,6 @@ def roc(signal: hist.Hist, background: hist.Hist, *, higher_is_signal: bool = Tr
         auc,
         float(variance**0.5),
     )
-
-
-def _fractions(bins: WeightedBins, order: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Values and variances in units of the sum of weights."""
-    total = bins.values.sum()
-    return bins.values[order] / total, bins.variances[order] / total**2
 
 
 def _from_zero(fractions: NDArray[np.float64]) -> NDArray[np.float64]:

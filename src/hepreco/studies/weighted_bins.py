@@ -25,6 +25,12 @@ class WeightedBins:
     values: NDArray[np.float64]
     variances: NDArray[np.float64]
 
+    @property
+    def fractions(self) -> "WeightedBins":
+        """The same in units of the sum of weights."""
+        total = self.values.sum()
+        return WeightedBins(self.edges, self.values / total, self.variances / total**2)
+
 
 def weighted_bins(histogram: hist.Hist, *, flow: bool = False) -> WeightedBins:
     """Take the bins of a one-dimensional histogram of weights.
