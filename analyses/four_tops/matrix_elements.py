@@ -12,14 +12,14 @@ import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import lightgbm
 import numpy as np
 import torch
-from benchmark import CLASSES, LUMINOSITY, SIGNALS, areas, difference, resampled
+from benchmark import CLASSES, SIGNALS, areas, difference, pieces, resampled, yields_of
 from numpy.typing import NDArray
-from samples import visible_cross_section
+from samples import datasets
 from torch import Tensor, nn
 
 from hepreco.events import Dataset, read_batch
@@ -31,6 +31,7 @@ from hepreco_part_sm import EventClassifier, Particles
 from hepreco_part_sm.classifier import likelihood_ratio
 from hepreco_part_sm.models import build_member
 from hepreco_part_sm.particles import MOST
+from hepreco_part_sm.training import balanced
 from hepreco_part_sm.trees import PARAMETERS, rows
 
 HYPOTHESES: Final = ("ttbar", "ttbar-lepton-jets")
@@ -39,7 +40,7 @@ SEEDS: Final = (1, 2)
 #: Numbers that the backbone of the network gives, and width of the layer that sees them with those of the assigner.
 HIDDEN, WIDTH = 32, 64
 ROUNDS, PATIENCE = 400, 10
-_CHUNK, _VALIDATION = 2000, 0.1
+_VALIDATION, _CHUNK = 0.1, 2000
 
 
 class Events(NamedTuple):
@@ -66,9 +67,14 @@ class Events(NamedTuple):
         """What classifiers are given."""
         return Particles(self.momenta, self.kinds, self.missing_momentum)
 
-    def __getitem__(self, events: Any) -> "Events":  # type: ignore[override]
-        """Some of the events."""
-        return Events(*(tensor[events] for tensor in tuple(self)))
+    @property
+    def weight(self) -> Tensor:
+        """With the same sum in every class."""
+        return balanced(self.label, torch.ones(len(self.label)))
+
+    def some(self, chosen: Tensor | slice) -> "Events":
+        """Those that are chosen."""
+        return Events(*(tensor[chosen] for tensor in self))
 
 
 class WithAssigner(nn.Module):
@@ -106,7 +112,7 @@ def numbers_of_assigner(dataset: Dataset) -> Tensor:
     for process in HYPOTHESES:
         plugin = assigner(process)
         batch = read_batch(dataset, plugin.inputs)
-        parts = [plugin.reconstruct(batch[start : start + _CHUNK]) for start in range(0, len(batch), _CHUNK)]
+        parts = [plugin.reconstruct(piece) for piece in pieces(batch)]
         answer = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         columns += [answer["log_me2"], answer["probability"].log()]
         for name in ("top", "leptonic_top"):
@@ -119,14 +125,11 @@ def numbers_of_assigner(dataset: Dataset) -> Tensor:
     return torch.where(found.isfinite(), found, torch.nan)
 
 
-def read(name: str, directory: Path, store: Path) -> tuple[Events, dict[str, float]]:
-    """Events of a directory and cross-sections (pb); what the assigner says is stored under a name."""
-    parts, sigma = [], {}
-    for number, label in enumerate(CLASSES):
-        paths = sorted(directory.glob(f"{label}-*.root"))
-        dataset = Dataset(label, tuple(map(str, paths)))
-        sigma[label] = visible_cross_section(paths)
-        path = store / f"{name}-{label}.npy"
+def read(name: str, samples: list[Dataset], store: Path) -> Events:
+    """The events of samples; what the assigner says of them is stored under a name."""
+    parts = []
+    for number, dataset in enumerate(samples):
+        path = store / f"{name}-{dataset.name}.npy"
         if not path.exists():
             np.save(path, numbers_of_assigner(dataset).numpy())
         found = torch.from_numpy(np.load(path))
@@ -143,8 +146,8 @@ def read(name: str, directory: Path, store: Path) -> tuple[Events, dict[str, flo
                 torch.full((len(batch),), number),
             )
         )
-        print(f"{name} {label}: {len(batch)} events, of {int(found.isnan().any(1).sum())} no full answer")
-    return Events(*map(torch.cat, zip(*parts, strict=True))), sigma
+        print(f"{name} {dataset.name}: {len(batch)} events, of {int(found.isnan().any(1).sum())} no full answer")
+    return Events(*map(torch.cat, zip(*parts, strict=True)))
 
 
 def shuffled(events: Events, *, seed: int) -> Events:
@@ -157,7 +160,7 @@ def trees(training: Events, validation: Events, test: Events, *, seed: int) -> T
     """Probabilities that trees give the test events, all classes as frequent."""
     inputs = [np.hstack((rows(some.particles, pairs=True), some.found)) for some in (training, validation, test)]
     sets = [
-        lightgbm.Dataset(values, some.label.numpy(), weight=balance(some).numpy())
+        lightgbm.Dataset(values, some.label.numpy(), weight=some.weight.numpy())
         for values, some in zip(inputs[:2], (training, validation), strict=True)
     ]
     booster = lightgbm.train(
@@ -189,23 +192,16 @@ def network(training: Events, validation: Events, test: Events, *, seed: int) ->
     fit(
         module,
         loss,
-        training=(*standard(training), balance(training)),
-        validation=(*standard(validation), balance(validation)),
+        training=(*standard(training), training.weight),
+        validation=(*standard(validation), validation.weight),
         options=options,
         fixed_shapes=False,
     )
     events = standard(test)
+    parts = (events.some(slice(start, start + _CHUNK)) for start in range(0, len(events.label), _CHUNK))
     with torch.no_grad():
-        logits = [
-            module(events[start : start + _CHUNK].particles, events.found[start : start + _CHUNK])
-            for start in range(0, len(events.label), _CHUNK)
-        ]
-    return torch.softmax(torch.cat(logits).double(), dim=1)
-
-
-def balance(events: Events) -> Tensor:
-    """Weights with a mean of 1 and the same sum in every class."""
-    return (len(events.label) / len(CLASSES) / torch.bincount(events.label))[events.label].float()
+        logits = torch.cat([module(part.particles, part.found) for part in parts])
+    return torch.softmax(logits.double(), dim=1)
 
 
 def main() -> None:
@@ -217,9 +213,9 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     arguments.output.mkdir(parents=True, exist_ok=True)
-    whole, _ = read("training", arguments.training, arguments.output)
-    test, sigma = read("test", arguments.test, arguments.output)
-    yields = [1e3 * LUMINOSITY * sigma[label] for label in CLASSES]
+    whole = read("training", datasets(arguments.training), arguments.output)
+    test_samples = datasets(arguments.test)
+    test, yields = read("test", test_samples, arguments.output), yields_of(test_samples)
     chosen = torch.rand(len(whole.label), generator=torch.Generator().manual_seed(1)) < _VALIDATION
     result: dict[str, dict[str, Mapping[str, float | None]]] = {signal: {} for signal in SIGNALS}
     for kind, probabilities in (("trees", trees), ("network", network)):
@@ -228,7 +224,7 @@ def main() -> None:
         for arm in ("assigner", "control"):
             events, tested = (whole, test) if arm == "assigner" else (shuffled(whole, seed=1), shuffled(test, seed=2))
             for seed in seeds:
-                found = probabilities(events[~chosen], events[chosen], tested, seed=seed)
+                found = probabilities(events.some(~chosen), events.some(chosen), tested, seed=seed)
                 for signal in SIGNALS:
                     score = likelihood_ratio(found, found.new_tensor(yields), signal=CLASSES.index(signal))
                     scores.setdefault((signal, arm), []).append(score.numpy())
