@@ -1,5 +1,10 @@
 """What hepreco raises: what came, what was expected, and what to do about it."""
 
+from typing import Final
+
+#: Characters of a message that are shown; no terminal or report is the place for more.
+LONGEST: Final = 2000
+
 
 class HepRecoError(Exception):
     """The base of every error that hepreco raises on purpose.
@@ -65,3 +70,43 @@ class ModelError(HepRecoError):
 
 class MomentaError(HepRecoError):
     """Momenta that do not belong to a process: off their mass shells, unbalanced, too few, not finite."""
+
+
+def describe(error: BaseException) -> str:
+    """Any exception in one line that can be printed, also where its text is enormous or cannot be had.
+
+    Example
+    -------
+    >>> describe(ValueError("no such   number"))
+    'ValueError: no such number'
+    >>> describe(ConfigError("no key 'luminosty'", "write 'luminosity'"))
+    "no key 'luminosty'; what to do: write 'luminosity'"
+    """
+    if isinstance(error, HepRecoError):
+        return one_line(f"{error.problem}; what to do: {error.remedy}")
+    try:
+        text = one_line(str(error))
+    except BaseException as inner:  # whatever a foreign exception does when it is asked for its text
+        text = f"(asked for its text, it raises {type(inner).__name__})"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks, cut as by :func:`shorten`."""
+    return shorten(" ".join(text.split()))
+
+
+def shorten(text: str) -> str:
+    """A text cut after :data:`LONGEST` characters, in which what no terminal can show is escaped.
+
+    Example
+    -------
+    >>> shorten("a" * 10_000).lstrip("a")
+    ' … (10000 characters, cut)'
+    """
+    cut = text if len(text) <= LONGEST else f"{text[:LONGEST]} … ({len(text)} characters, cut)"
+    return "".join(letter if letter.isprintable() or letter == "\n" else _escaped(letter) for letter in cut)
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode()

@@ -8,7 +8,8 @@ from typing import Any, cast, get_args
 import click
 
 from hepreco.cli import results
-from hepreco.cli.console import console, on_terminal
+from hepreco.cli.answers import run_document
+from hepreco.cli.console import answer, console, format_option, on_terminal
 from hepreco.cli.generate import make_sample
 from hepreco.config import AnalysisConfig, DatasetConfig, override_files, read_config
 from hepreco.errors import ConfigError, IncompleteRunError, OutputError
@@ -46,6 +47,7 @@ from hepreco.processing.runner import ExecutorName
 @click.option("--write-columns", type=click.Choice(["parquet", "root"]), help="Write every plugin's outputs per event.")
 @click.option("--no-figures", is_flag=True, help="Leave drawing and studies to a later 'hepreco plot'.")
 @click.option("--device", default="cpu", show_default=True, help="Where plugins compute: cpu or cuda.")
+@format_option
 def run(config: Path, output: Path, files: tuple[str, ...], **options: Any) -> None:
     """Run the analysis described in the TOML file CONFIG.
 
@@ -54,6 +56,7 @@ def run(config: Path, output: Path, files: tuple[str, ...], **options: Any) -> N
     """
     output = output.resolve()
     analysis = read_config(config)
+    analysis.check_studies()
     _prepare(output, resume=options["resume"])
     tables = override_files(analysis.datasets, files) if files else analysis.datasets
     datasets = [_dataset(name, table, output) for name, table in tables.items()]
@@ -83,6 +86,8 @@ def run(config: Path, output: Path, files: tuple[str, ...], **options: Any) -> N
         results.draw(output, result["histograms"], analysis, labels=labels)
     console.print(f"results: {output}", highlight=False)
     _finish(report, output, skip_bad_files=options["skip_bad_files"])
+    if options["output_format"] == "json":
+        answer(run_document(output, histograms=result["histograms"]))
 
 
 def _prepare(output: Path, *, resume: bool) -> None:

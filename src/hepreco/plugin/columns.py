@@ -30,7 +30,17 @@ class Reason(IntEnum):
 
 @dataclass(frozen=True)
 class Axis:
-    """Binning of a histogram axis: ``bins`` between ``start`` and ``stop``, equal in width or in ratio."""
+    """Binning of a histogram axis.
+
+    Parameters
+    ----------
+    bins
+        How many.
+    start, stop
+        Lower and upper end.
+    spacing
+        ``linear``: bins of equal width; ``log``: of equal ratio.
+    """
 
     bins: int
     start: float
