@@ -64,7 +64,7 @@ def train(
 ) -> None:
     """Train the weights of PLUGIN and write them, with their manifest, into the output directory.
 
-    An option of the plugin may also be given as ``--key value``, for example ``--process ttbar``.
+    An option of the plugin may also be given like an option of the command, for example ``--process ttbar``.
     """
     reconstructor = discover()[plugin].build({**parse_options(options), **_named(plugin_options)})
     if not isinstance(reconstructor, Trainable | SupervisedTrainable | SelfTrainable):
