@@ -64,6 +64,10 @@ class ProcessError(HepRecoError):
     """A process that cannot be understood, or that does not exist."""
 
 
+class ForbiddenProcessError(ProcessError):
+    """A process that is well written, and that charges, flavours or vertices do not allow."""
+
+
 class ModelError(HepRecoError):
     """Parameters that no model can have."""
 

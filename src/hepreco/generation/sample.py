@@ -52,6 +52,12 @@ class Sample:
     detector: Detector = Detector()
 
     def __post_init__(self) -> None:
+        incoming = self.process.lower().partition(">")[0].split()
+        if self.densities == "none" and {"p", "j"} & set(incoming):
+            raise ConfigError(
+                f"'{self.process}' sums over partons of protons, and there are no parton densities",
+                "write the partons that collide, or give densities",
+            )
         find_preset(self.process)
         if self.events < 0:
             raise ConfigError(f"a sample of {self.events} events", "ask for at least none")
