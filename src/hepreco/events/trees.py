@@ -1,7 +1,7 @@
 """Opening a tree with the branches that are needed.
 
-uproot needs two seconds to open a recent NanoAOD file, nearly all of it for the metadata of 2600 branches, of which a run
-needs twenty. Here the metadata of the others are skipped.
+uproot needs two seconds to open a recent NanoAOD file, nearly all of it for the metadata of 2600 branches. A run needs
+twenty of them; here the metadata of the others are skipped.
 """
 
 import struct

@@ -77,7 +77,7 @@ class ProcessedChunks:
     def __len__(self) -> int:
         return sum(map(len, self._intervals.values()))
 
-    def __eq__(self, other: object) -> bool:  # without __hash__, since it grows
+    def __eq__(self, other: object) -> bool:  # noqa: PLW1641  it grows, so it has no hash
         return isinstance(other, ProcessedChunks) and self._intervals == other._intervals
 
     def __contains__(self, chunk: Chunk) -> bool:
