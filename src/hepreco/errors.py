@@ -1,5 +1,7 @@
 """What hepreco raises: what came, what was expected, and what to do about it."""
 
+from pathlib import Path
+from traceback import extract_tb
 from typing import Final
 
 #: Characters of a message that are shown; no terminal or report is the place for more.
@@ -40,6 +42,10 @@ class DatasetError(HepRecoError):
     """Input that is missing, unreadable, or not what the analysis needs."""
 
 
+class UnreadableError(DatasetError):
+    """A file whose contents cannot be read: damaged, cut short, or out of reach."""
+
+
 class PluginError(HepRecoError):
     """A plugin that is unknown, broken, or breaks its contract."""
 
@@ -76,6 +82,25 @@ class MomentaError(HepRecoError):
     """Momenta that do not belong to a process: off their mass shells, unbalanced, too few, not finite."""
 
 
+class SelectionError(HepRecoError):
+    """A cut function that raises, or gives something else than one truth value per event."""
+
+
+def text_of(error: BaseException) -> str:
+    """The message of an exception in one line that can be printed, also where asking for it raises another."""
+    try:
+        return one_line(str(error))
+    except BaseException as another:  # a broken exception may raise anything
+        return f"(its text raises {type(another).__name__})"
+
+
+def what_was_raised(error: BaseException) -> str:
+    """An exception in one line: its type, its message, and the place in the code that raised it."""
+    frames = extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {text_of(error)[:300]}{place}"
+
+
 def describe(error: BaseException) -> str:
     """Any exception in one line that can be printed, also where its text is enormous or cannot be had.
 
@@ -88,10 +113,7 @@ def describe(error: BaseException) -> str:
     """
     if isinstance(error, HepRecoError):
         return one_line(f"{error.problem}; what to do: {error.remedy}")
-    try:
-        text = one_line(str(error))
-    except BaseException as inner:  # whatever a foreign exception does when it is asked for its text
-        text = f"(asked for its text, it raises {type(inner).__name__})"
+    text = text_of(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 from rich.console import Console
+
+from hepreco.errors import shorten
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,6 +38,16 @@ def wants_json(arguments: Sequence[str]) -> bool:
 def answer(document: Mapping[str, object]) -> None:
     """Print the JSON document of a command."""
     click.echo(json.dumps(plain(document), ensure_ascii=False, indent=2))
+
+
+def fail(problem: str, remedy: str, *, kind: str, status: int, prefix: str = "error: ") -> NoReturn:
+    """Say what is wrong, to people or as a document, and end the command with a status."""
+    problem, remedy = shorten(problem), shorten(remedy)
+    if console.quiet:
+        answer({"error": {"kind": kind, "problem": problem, "remedy": remedy, "status": status}})
+    else:
+        click.secho(f"{prefix}{problem}\n  what to do: {remedy}", err=True, fg="red")
+    raise click.exceptions.Exit(status)
 
 
 def plain(value: object) -> object:

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import click
 
-from hepreco.cli.console import answer, console, wants_json
+from hepreco.cli.console import console, fail, wants_json
 from hepreco.cli.lazy import LazyGroup, Source
-from hepreco.errors import HepRecoError, IncompleteRunError, describe, shorten
+from hepreco.errors import HepRecoError, IncompleteRunError, describe
 from hepreco.plugin.isolation import interrupts
 
 COMMANDS: Final = {
@@ -33,21 +33,28 @@ class _Commands(LazyGroup):
 
     def main(self, args: Sequence[str] | None = None, *more: Any, standalone_mode: bool = True, **settings: Any) -> Any:
         words = list(sys.argv[1:] if args is None else args)
-        console.quiet = as_json = wants_json(words)
+        console.quiet = wants_json(words)
         _print_anything()
         if not standalone_mode:
             return super().main(words, *more, standalone_mode=False, **settings)
         try:
-            status = super().main(words, *more, standalone_mode=False, **settings)
-        except click.ClickException as error:
-            if as_json:
-                _answer_error("UsageError", error.format_message(), "see the command's --help", error.exit_code)
-            else:
-                error.show()
-            sys.exit(error.exit_code)
-        except click.Abort:
-            _fail("interrupted", "repeat the command", kind="Interrupted", status=INTERRUPTED, as_json=as_json)
+            status = self._status(words, *more, **settings)
+        except click.exceptions.Exit as end:
+            status = end.exit_code
         sys.exit(status if isinstance(status, int) else 0)
+
+    def _status(self, words: list[str], *more: Any, **settings: Any) -> Any:
+        """Run it; what click itself refuses is said as everything else is."""
+        try:
+            return super().main(words, *more, standalone_mode=False, **settings)
+        except click.ClickException as error:
+            if console.quiet:
+                remedy = "see the command's --help"
+                fail(error.format_message(), remedy, kind="UsageError", status=error.exit_code)
+            error.show()
+            return error.exit_code
+        except click.Abort:
+            fail("interrupted", "repeat the command", kind="Interrupted", status=INTERRUPTED, prefix="")
 
     def invoke(self, ctx: click.Context) -> object:
         with interrupts() as interrupted:
@@ -57,27 +64,13 @@ class _Commands(LazyGroup):
                 raise
             except HepRecoError as error:
                 status = 1 if isinstance(error, IncompleteRunError) else 2
-                kind = type(error).__name__
-                _fail(error.problem, error.remedy, kind=kind, status=status, as_json=console.quiet)
+                fail(error.problem, error.remedy, kind=type(error).__name__, status=status)
             except BaseException as error:  # a plugin that calls sys.exit has failed too
                 if interrupted() or ctx.params.get("traceback"):
                     raise
                 remedy = "run 'hepreco --traceback …' and report what it prints"
                 problem = f"unexpected {describe(error)}"
-                _fail(problem, remedy, kind=type(error).__name__, status=2, as_json=console.quiet, prefix="")
-
-
-def _fail(problem: str, remedy: str, *, kind: str, status: int, as_json: bool, prefix: str = "error: ") -> None:
-    """Say what is wrong, and end."""
-    if as_json:
-        _answer_error(kind, problem, remedy, status)
-    else:
-        click.secho(f"{prefix}{shorten(problem)}\n  what to do: {shorten(remedy)}", err=True, fg="red")
-    sys.exit(status)
-
-
-def _answer_error(kind: str, problem: str, remedy: str, status: int) -> None:
-    answer({"error": {"kind": kind, "problem": shorten(problem), "remedy": shorten(remedy), "status": status}})
+                fail(problem, remedy, kind=type(error).__name__, status=2, prefix="")
 
 
 def _print_anything() -> None:
