@@ -76,7 +76,7 @@ def test_summaries_are_those_of_the_commands(group, sources):
 
 
 def completed(words, word):
-    output, imported = run(_C_COMPLETE="bash_complete", COMP_WORDS=f"-c {words}", COMP_CWORD=str(word))
+    output, imported = run(_HEPRECO_COMPLETE="bash_complete", COMP_WORDS=f"hepreco {words}", COMP_CWORD=str(word))
     return [line.partition(",")[2] for line in output.splitlines()], imported
 
 
@@ -142,3 +142,9 @@ def test_errors_for_programs(words, kind, problem, status, tmp_path, monkeypatch
 def test_the_next_command_speaks_to_people_again():
     assert json.loads(hepreco("plugins", "list", "--format", "json").stdout)["plugins"]
     assert hepreco("plugins", "list").stdout.startswith("autoencoder ")
+
+
+def test_without_a_command_it_is_explained():
+    result = hepreco()
+    assert result.exit_code == 2
+    assert "plugins     List, describe and check" in result.output
