@@ -57,11 +57,15 @@ def _converter() -> cattrs.Converter:
     converter = cattrs.Converter()
     for kind in (bool, int, float, str):
         converter.register_structure_hook(kind, _scalar)
-    converter.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _choice)
+    converter.register_structure_hook_func(_is_choice, _choice)
     converter.register_structure_hook_factory(is_dataclass, _table)
     converter.register_structure_hook_factory(_is_list, _list)
     converter.register_structure_hook_factory(_is_union, _one_of)
     return converter
+
+
+def _is_choice(kind: Any) -> bool:
+    return cast(object, get_origin(kind)) is Literal
 
 
 def _is_list(kind: Any) -> bool:
