@@ -50,7 +50,7 @@ class Failure:
         )
 
 
-class ProcessedChunks:
+class ProcessedChunks:  # noqa: PLW1641  it grows, so it has no hash
     """Entries that were processed, by dataset and file, with neighbouring chunks joined, so that it stays small.
 
     Example
@@ -77,7 +77,7 @@ class ProcessedChunks:
     def __len__(self) -> int:
         return sum(map(len, self._intervals.values()))
 
-    def __eq__(self, other: object) -> bool:  # noqa: PLW1641  it grows, so it has no hash
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, ProcessedChunks) and self._intervals == other._intervals
 
     def __contains__(self, chunk: Chunk) -> bool:
