@@ -42,6 +42,15 @@ def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
             if why:
                 events = f"{sum(reasons.values())} selected events"
                 console.print(f"  {dataset}: {plugin} has no answer for {events} ({why})", highlight=False)
+    for dataset, columns in sorted(report.partly_missing.items()):
+        for plugin, lacking in columns.items():
+            if lacking:
+                which = ", ".join(f"{name} of {count}" for name, count in lacking.items())
+                console.print(
+                    f"  {dataset}: {plugin} answers selected events in part, without {which}", highlight=False
+                )
+    for warning in sorted(report.warnings):
+        console.print(f"  warning: {warning}", highlight=False, markup=False)
     if "cutflow" in histograms:
         _show_cutflow(histograms["cutflow"])
 

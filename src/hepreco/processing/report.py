@@ -74,6 +74,12 @@ class RunReport:
         In pb, per dataset; ``None`` for data.
     without_answer
         Per dataset, plugin and reason (``too_few_objects``, ``no_answer``), how many selected events have no answer.
+    partly_missing
+        Per dataset, plugin and column, how many selected events with an answer lack an entry of this column.
+    overflow
+        Per histogram, how many nominal entries are ``at_stop``, exactly at the upper end of its axis, and ``beyond``.
+    warnings
+        What a reader of the histograms should know, in sentences.
     columns
         Names of the files of columns that were written.
     scale
@@ -86,6 +92,9 @@ class RunReport:
     cross_section: dict[str, float | None] = field(default_factory=dict)
     without_answer: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     columns: frozenset[str] = frozenset()
+    partly_missing: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+    overflow: dict[str, dict[str, int]] = field(default_factory=dict)
+    warnings: frozenset[str] = frozenset()
     scale: dict[str, float] = field(default_factory=dict)
 
     def __add__(self, other: "RunReport") -> "RunReport":
@@ -93,17 +102,16 @@ class RunReport:
         twice = self.processed & other.processed
         if twice:
             raise ValueError(f"chunks counted twice: {sorted(twice)[:3]}")
-        datasets = {**self.without_answer, **other.without_answer}
         return RunReport(
             self.processed | other.processed,
             self.failures | other.failures,
             _sum(self.sum_of_weights, other.sum_of_weights),
             self.cross_section | other.cross_section,
-            {
-                name: _by_plugin(self.without_answer.get(name, {}), other.without_answer.get(name, {}))
-                for name in datasets
-            },
+            _by_dataset(self.without_answer, other.without_answer),
             self.columns | other.columns,
+            _by_dataset(self.partly_missing, other.partly_missing),
+            _by_plugin(self.overflow, other.overflow),
+            self.warnings | other.warnings,
         )
 
     @property
@@ -130,7 +138,7 @@ class RunReport:
             {**failure.chunk._asdict(), "kind": failure.kind, "reason": failure.reason, "remedy": failure.remedy}
             for failure in sorted(self.failures, key=lambda failure: failure.chunk)
         ]
-        values["columns"] = sorted(self.columns)
+        values["columns"], values["warnings"] = sorted(self.columns), sorted(self.warnings)
         return {"complete": self.complete, "events": {name: self.events(name) for name in self.datasets}, **values}
 
     @classmethod
@@ -141,13 +149,20 @@ class RunReport:
             for row in values["failures"]
         )
         chunks = frozenset(Chunk(**row) for row in values["processed"])
-        names = ("sum_of_weights", "cross_section", "without_answer", "scale")
-        plain = {name: values[name] for name in names}
-        return cls(processed=chunks, failures=failures, columns=frozenset(values["columns"]), **plain)
+        names = ("sum_of_weights", "cross_section", "without_answer", "partly_missing", "overflow", "scale")
+        plain: dict[str, Any] = {name: values[name] for name in names}
+        plain |= {name: frozenset(values[name]) for name in ("columns", "warnings")}
+        return cls(processed=chunks, failures=failures, **plain)
 
 
 def _sum(first: dict[str, Number], second: dict[str, Number]) -> dict[str, Number]:
     return {name: first.get(name, 0) + second.get(name, 0) for name in first | second}
+
+
+def _by_dataset(
+    first: dict[str, dict[str, dict[str, int]]], second: dict[str, dict[str, dict[str, int]]]
+) -> dict[str, dict[str, dict[str, int]]]:
+    return {name: _by_plugin(first.get(name, {}), second.get(name, {})) for name in first | second}
 
 
 def _by_plugin(first: dict[str, dict[str, int]], second: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
