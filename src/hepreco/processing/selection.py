@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hepreco.errors import ConfigError
 from hepreco.events import ObjectSpec, passing
 from hepreco.events.objects import MOMENTUM, Comparison
+from hepreco.names import check_label
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Cut:
     at_most: int | None = None
 
     def __post_init__(self) -> None:
+        check_label(self.name, what="a cut")
         ObjectSpec(self.collection, self.where)  # refuses what it cannot read
 
     @property
@@ -92,6 +94,7 @@ class FunctionCut:
     options: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
+        check_label(self.name, what="a cut")
         self._resolved()
 
     @property
