@@ -33,7 +33,7 @@ class Reason(IntEnum):
 
 @dataclass(frozen=True)
 class Axis:
-    """Binning of a histogram axis: ``bins`` between ``start`` and ``stop``, equal in width or in ratio.
+    """Binning of a histogram axis.
 
     Parameters
     ----------
