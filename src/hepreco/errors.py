@@ -1,5 +1,8 @@
 """What hepreco raises: what came, what was expected, and what to do about it."""
 
+from pathlib import Path
+from traceback import extract_tb
+
 
 class HepRecoError(Exception):
     """The base of every error that hepreco raises on purpose.
@@ -35,6 +38,10 @@ class DatasetError(HepRecoError):
     """Input that is missing, unreadable, or not what the analysis needs."""
 
 
+class UnreadableError(DatasetError):
+    """A file whose contents cannot be read: damaged, cut short, or out of reach."""
+
+
 class PluginError(HepRecoError):
     """A plugin that is unknown, broken, or breaks its contract."""
 
@@ -65,3 +72,23 @@ class ModelError(HepRecoError):
 
 class MomentaError(HepRecoError):
     """Momenta that do not belong to a process: off their mass shells, unbalanced, too few, not finite."""
+
+
+class SelectionError(HepRecoError):
+    """A cut function that raises, or gives something else than one truth value per event."""
+
+
+def text_of(error: BaseException) -> str:
+    """The message of an exception in one line, also where asking for it raises another."""
+    try:
+        message = " ".join(str(error).split())
+    except BaseException as another:  # a broken exception may raise anything
+        message = f"(its text raises {type(another).__name__})"
+    return message
+
+
+def what_was_raised(error: BaseException) -> str:
+    """An exception in one line: its type, its message, and the place in the code that raised it."""
+    frames = extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {text_of(error)[:300]}{place}"

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 import hist
 import numpy as np
@@ -11,9 +12,13 @@ from rich.table import Table
 
 from hepreco import plotting, studies
 from hepreco.cli.console import console
+from hepreco.cli.output import OutputDirectory
 from hepreco.config import AnalysisConfig, MassPeakConfig
 from hepreco.errors import StudyError
 from hepreco.processing import RunReport
+
+#: Of the files of a figure.
+SUFFIXES: Final = (".png", ".pdf")
 
 
 def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
@@ -36,6 +41,9 @@ def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
             highlight=False,
             markup=False,
         )
+    for dataset, notes in sorted(report.notes.items()):
+        for note in sorted(notes):
+            console.print(f"  {dataset}: {note}", highlight=False, markup=False)
     for dataset, counts in sorted(report.without_answer.items()):
         for plugin, reasons in counts.items():
             why = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in reasons.items() if count)
@@ -47,11 +55,14 @@ def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
 
 
 def draw(
-    output: Path, histograms: Mapping[str, hist.Hist], analysis: AnalysisConfig, *, labels: Mapping[str, str]
+    output: OutputDirectory, histograms: Mapping[str, hist.Hist], analysis: AnalysisConfig, *, labels: Mapping[str, str]
 ) -> None:
     """Figures (PNG and PDF) of all histograms, mass peaks and ROC curves, and the studies' numbers as JSON."""
-    directory = output / "figures"
+    directory = output.path / "figures"
     directory.mkdir(exist_ok=True)
+    peaks = [_peak_name(peak) for peak in analysis.mass_peaks]
+    stems = [*histograms, *peaks, *(["roc"] if analysis.rocs else [])]
+    output.making("studies.json", *(f"figures/{stem}{suffix}" for stem in stems for suffix in SUFFIXES))
     for name, histogram in histograms.items():
         figure = plotting.cutflow_figure if name == "cutflow" else plotting.histogram_figure
         plotting.save_figure(figure(histogram, labels=labels), directory / name)
@@ -60,7 +71,7 @@ def draw(
         "mass_peaks": [_mass_peak(peak, histograms, directory, table) for peak in analysis.mass_peaks],
         "rocs": _rocs(analysis, histograms, directory, table),
     }
-    (output / "studies.json").write_text(json.dumps(numbers, indent=2, default=_plain))
+    (output.path / "studies.json").write_text(json.dumps(numbers, indent=2, default=_plain))
     if table.row_count:
         console.print(table)
 
@@ -89,15 +100,17 @@ def _mass_peak(
     except StudyError as error:
         table.add_row(f"{config.histogram}, {config.dataset}", f"not measured: {error.problem}")
         return {"histogram": config.histogram, "dataset": config.dataset, "not_measured": error.problem}
-    plotting.save_figure(
-        plotting.mass_peak_figure(histogram, peak), directory / f"{config.histogram}-{config.dataset}-peak"
-    )
+    plotting.save_figure(plotting.mass_peak_figure(histogram, peak), directory / _peak_name(config))
     table.add_row(
         f"{config.histogram}, {config.dataset}",
         f"position {peak.position} GeV, width {peak.width} GeV, "
         f"purity {peak.purity} in {config.window[0]:g}-{config.window[1]:g} GeV, χ²/ndof {peak.chi2:.1f}/{peak.ndof}",
     )
     return {"histogram": config.histogram, "dataset": config.dataset, **asdict(peak)}
+
+
+def _peak_name(config: MassPeakConfig) -> str:
+    return f"{config.histogram}-{config.dataset}-peak"
 
 
 def _rocs(

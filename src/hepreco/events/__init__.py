@@ -2,6 +2,7 @@
 
 from hepreco.events.batch import EventBatch
 from hepreco.events.bridge import four_vector_records, missing_where_nan, parallel_to_collection, to_batch
+from hepreco.events.columns import Columns
 from hepreco.events.datasets import Dataset, to_fileset
 from hepreco.events.objects import InputSpec, ObjectSpec, column, finite, momentum_columns, passing
 from hepreco.events.reading import NanoAODSchema, read_batch
@@ -9,6 +10,7 @@ from hepreco.events.variations import NOMINAL, Variation
 
 __all__ = [
     "NOMINAL",
+    "Columns",
     "Dataset",
     "EventBatch",
     "InputSpec",

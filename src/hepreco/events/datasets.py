@@ -6,6 +6,8 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
+from coffea.processor.executor import DEFAULT_METADATA_CACHE
+
 from hepreco.errors import DatasetError
 
 
@@ -60,7 +62,16 @@ class Dataset:
 
 
 def to_fileset(datasets: Iterable[Dataset]) -> dict[str, dict[str, Any]]:
-    """What ``coffea.processor.Runner`` takes as its fileset."""
+    """What ``coffea.processor.Runner`` takes as its fileset.
+
+    coffea remembers cross-sections and numbers of entries for as long as the process lives, even if they have changed
+    since. This function makes it forget those of the given datasets, so make the fileset anew for every run, or give
+    the runner ``metadata_cache={}``.
+    """
+    datasets = tuple(datasets)
+    names = {dataset.name for dataset in datasets}
+    for known in [known for known in DEFAULT_METADATA_CACHE if known.dataset in names]:
+        del DEFAULT_METADATA_CACHE[known]
     return {
         dataset.name: {
             "files": dict.fromkeys(dataset.paths(), dataset.tree),

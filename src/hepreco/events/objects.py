@@ -128,7 +128,7 @@ def column(events: ak.Array, path: str) -> ak.Array:
             where = ".".join(path.split(".")[:depth]) or "the events"
             raise DatasetError(
                 f"{_file(events)}: no branch {path.replace('.', '_')!r} ({where} has no {name!r})",
-                _closest(name, values.fields),
+                closest(name, values.fields),
             )
         try:
             values = values[name] if name in values.fields else getattr(values, name)
@@ -186,7 +186,8 @@ def _file(events: ak.Array) -> str:
     return str(getattr(events, "metadata", {}).get("filename", "events"))
 
 
-def _closest(name: str, names: list[str]) -> str:
+def closest(name: str, names: list[str]) -> str:
+    """Advice on a name that is not among these."""
     matches = get_close_matches(name, names, n=3, cutoff=0.5)
     if matches:
         return f"the closest are {', '.join(matches)}; name the branch as your NanoAOD version does"

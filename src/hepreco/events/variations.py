@@ -7,6 +7,7 @@ import awkward as ak
 import numpy as np
 
 from hepreco.errors import ConfigError
+from hepreco.events.columns import Columns
 from hepreco.events.objects import column
 
 
@@ -40,6 +41,16 @@ class Variation:
     def __post_init__(self) -> None:
         if not (np.isfinite(self.scale) and self.scale > 0):
             raise ConfigError(f"variation {self.name!r}: scale = {self.scale}", "give a positive factor such as 1.03")
+
+    @property
+    def reads(self) -> Columns:
+        """The columns that it changes, or needs for the change of missing momentum."""
+        if self.scale == 1.0:
+            return Columns()
+        missing = [f"{self.missing_momentum}.{name}" for name in ("pt", "phi")]
+        return Columns(
+            tuple(f"{self.collection}.{name}" for name in ("pt", "mass")), (f"{self.collection}.phi", *missing)
+        )
 
     def __call__(self, events: ak.Array) -> ak.Array:
         """The shifted events; the given ones stay as they are."""

@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import hist
 import uhi.io.zip
@@ -37,6 +37,16 @@ def write_histograms(path: Path, histograms: Mapping[str, hist.Hist], *, provena
         for name, histogram in histograms.items():
             uhi.io.zip.write(archive, name, histogram)
     partial.replace(path)
+
+
+def read_provenance(path: Path) -> dict[str, Any]:
+    """The provenance alone; :class:`~hepreco.errors.OutputError` where the file is something else."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            provenance: dict[str, Any] = json.loads(archive.read(PROVENANCE))
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise OutputError(f"cannot read {path}: {error}", "point to a file that 'hepreco run' wrote") from None
+    return provenance
 
 
 def read_histograms(path: Path) -> StoredHistograms:

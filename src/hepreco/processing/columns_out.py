@@ -27,14 +27,18 @@ class ColumnWriter:
     directory: Path
     format: Literal["parquet", "root"]
 
+    def name(self, chunk: Chunk) -> str:
+        """The file of a chunk, relative to the directory."""
+        digest = sha256(f"{chunk.file}:{chunk.start}-{chunk.stop}".encode()).hexdigest()[:12]
+        return f"{chunk.dataset}/{Path(chunk.file).stem}-{chunk.start}-{chunk.stop}-{digest}.{self.format}"
+
     def __call__(self, events: ak.Array, *, plugins: Iterable[str], weight: NDArray[np.float32], chunk: Chunk) -> str:
         """Write a chunk; returns the file's name relative to the directory. Writing it again replaces it."""
         table = {name: ak.to_numpy(events[name]) for name in ("run", "luminosityBlock", "event")} | {"weight": weight}
         for plugin in plugins:
             for name in events[plugin].fields:
                 table |= _flat(f"{plugin}_{name}", events[plugin, name])
-        digest = sha256(f"{chunk.file}:{chunk.start}-{chunk.stop}".encode()).hexdigest()[:12]
-        name = f"{chunk.dataset}/{Path(chunk.file).stem}-{chunk.start}-{chunk.stop}-{digest}.{self.format}"
+        name = self.name(chunk)
         path = self.directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}")

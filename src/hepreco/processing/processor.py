@@ -1,13 +1,9 @@
 """The coffea processor: select, reconstruct, fill."""
 
-import hashlib
-import json
 import multiprocessing
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
-from traceback import extract_tb
 from typing import Any
 
 import awkward as ak
@@ -17,13 +13,15 @@ from coffea import processor
 from numpy.typing import NDArray
 
 from hepreco.conventions import PB_FB
-from hepreco.errors import ConfigError, DatasetError, HepRecoError, PluginError
-from hepreco.events import NOMINAL, Variation, finite, momentum_columns, to_batch
+from hepreco.errors import ConfigError, DatasetError, HepRecoError, OutputError, PluginError, what_was_raised
+from hepreco.events import NOMINAL, Columns, Variation, finite, momentum_columns, to_batch
+from hepreco.events.columns import WEIGHT, of_inputs
 from hepreco.histograms import HistogramSpec, default_histograms, fill, fill_cutflow, sort_categories
 from hepreco.plugin import Reason, Reconstructor, attachable
 from hepreco.plugin.columns import REASON
+from hepreco.processing import identity
 from hepreco.processing.columns_out import ColumnWriter
-from hepreco.processing.report import Chunk, RunReport
+from hepreco.processing.report import Chunk, ProcessedChunks, RunReport
 from hepreco.processing.selection import Cut, FunctionCut, cut_flow
 from hepreco.weights import read_manifest
 
@@ -96,33 +94,69 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     def setup(self) -> None:
         """Load every plugin's weights now, so that a missing file stops the run before it starts."""
-        for reconstructor in self.reconstructors.values():
-            _set_up(reconstructor, self.device)
+        for name, reconstructor in self.reconstructors.items():
+            try:
+                _set_up(reconstructor, self.device)
+            except (HepRecoError, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                problem = f"plugin {name!r} cannot be set up: {what_was_raised(error)}"
+            else:
+                continue
+            raise PluginError(problem, "run 'hepreco plugins check', tell its author")
+
+    @property
+    def reads(self) -> Columns:
+        """The columns of the files that cuts, plugins, histograms and variations read."""
+        columns = Columns(
+            tuple(
+                path
+                for spec in self.histograms
+                for path in spec.columns
+                if path.partition(".")[0] not in self.reconstructors
+            )
+        )
+        for plugin in self.reconstructors.values():
+            columns |= of_inputs(plugin.inputs)
+        for part in (*self.selection, *self.variations):
+            columns |= part.reads
+        return columns
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What determines the result: versions, options, and the hashes of weights."""
+        """What determines the result: code, versions, options, and the hashes of weights."""
         return {
             "hepreco": version("hepreco"),
+            "code": identity.of_code(ReconstructionProcessor),
+            "libraries": identity.of_libraries(),
             "plugins": {
                 name: {
-                    "options": repr(plugin),
-                    "version": _distribution_version(type(plugin).__module__),
+                    "options": identity.of_value(plugin),
+                    "version": identity.distribution_version(
+                        type(plugin).__module__.partition(".")[0].replace("_", "-")
+                    ),
+                    "code": identity.of_code(type(plugin)),
                     "weights": read_manifest(plugin.weights).sha256 if plugin.weights else None,
                 }
                 for name, plugin in self.reconstructors.items()
             },
-            "selection": [repr(cut) for cut in self.selection],
+            "selection": [cut.provenance for cut in self.selection],
             "histograms": [repr(spec) for spec in self.histograms],
-            "variations": [repr(variation) for variation in self.variations],
-            "luminosity": self.luminosity,
+            "variations": [
+                {**identity.of_value(variation), "code": identity.of_code(type(variation))}
+                for variation in self.variations
+            ],
             "columns": self.columns.format if self.columns else None,
+            "device": self.device,
         }
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the provenance: results with another fingerprint must not be mixed."""
-        return hashlib.sha256(json.dumps(self.provenance, sort_keys=True).encode()).hexdigest()[:16]
+        """Hash of the provenance: results of chunks with another fingerprint must not be mixed.
+
+        Luminosity and cross-sections are not in it: they are applied at the end of a run.
+        """
+        return identity.digest(self.provenance)
 
     def process(self, events: ak.Array) -> Output:
         """One chunk: its histograms, not yet normalised, and its report."""
@@ -135,20 +169,27 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         weights: dict[str, NDArray[np.float32]] = {}
         without_answer: dict[str, dict[str, int]] = {}
         for variation in self.variations:
-            varied = variation(events)
-            passed[variation.name] = cut_flow(varied, self.selection, finite=usable)
-            mask = list(passed[variation.name].values())[-1]
-            weights[variation.name] = weight[mask]
-            selected[variation.name], missing = self._reconstruct(varied[mask], weight[mask], chunk)
+            try:
+                varied = variation(events)
+                passed[variation.name] = cut_flow(varied, self.selection, finite=usable)
+                mask = list(passed[variation.name].values())[-1]
+                weights[variation.name] = weight[mask]
+                selected[variation.name], missing = self._reconstruct(varied[mask], weight[mask], chunk)
+            except BaseException as error:
+                error.add_note(
+                    f"dataset {chunk.dataset!r}, {chunk.file}, entries [{chunk.start}, {chunk.stop}), "
+                    f"variation {variation.name!r}"
+                )
+                raise
             without_answer = without_answer or missing
         histograms = {
             spec.name: fill(spec, selected, weights=weights, dataset=chunk.dataset) for spec in self.histograms
         }
         histograms[CUTFLOW] = fill_cutflow(passed, weights=weight, dataset=chunk.dataset)
         report = RunReport(
-            processed=frozenset([chunk]),
+            processed=ProcessedChunks([chunk]),
             sum_of_weights={chunk.dataset: float(weight.sum(dtype=np.float64))},
-            cross_section={chunk.dataset: meta.get("cross_section")},
+            cross_section={chunk.dataset: meta["cross_section"]} if "cross_section" in meta else {},
             without_answer={chunk.dataset: without_answer},
             columns=self._write(selected[NOMINAL.name], weights[NOMINAL.name], chunk),
         )
@@ -166,20 +207,24 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 view["variance"] *= report.scale[dataset] ** 2
         return {"histograms": histograms, "report": report}
 
-    def _scale(self, report: RunReport, dataset: str) -> float:
-        cross_section, total = report.cross_section[dataset], report.sum_of_weights[dataset]
-        if cross_section is None or total == 0:
-            return 1.0
+    def require_luminosity(self, dataset: str) -> float:
+        """The luminosity, in fb⁻¹, for a dataset that has a cross-section."""
         if self.luminosity is None:
             raise ConfigError(
                 f"dataset {dataset!r} has a cross-section, but there is no luminosity", "give luminosity in fb⁻¹"
             )
-        return cross_section * PB_FB * self.luminosity / total
+        return self.luminosity
+
+    def _scale(self, report: RunReport, dataset: str) -> float:
+        cross_section, total = report.cross_section.get(dataset), report.sum_of_weights[dataset]
+        if cross_section is None or total == 0:
+            return 1.0
+        return cross_section * PB_FB * self.require_luminosity(dataset) / total
 
     def _weights(self, events: ak.Array) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Generator weights, and whether they and all momenta in use are finite; a non-finite weight becomes 0."""
-        if "genWeight" in events.fields:
-            weight = ak.to_numpy(events.genWeight).astype(np.float32)
+        if WEIGHT in events.fields:
+            weight = ak.to_numpy(events[WEIGHT]).astype(np.float32)
         elif events.metadata.get("cross_section") is None:
             weight = np.ones(len(events), dtype=np.float32)
         else:
@@ -210,10 +255,14 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
             missing[name] = {reason.name.lower(): counts[reason] for reason in Reason if reason}
         return events, missing
 
-    def _write(self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk) -> frozenset[str]:
+    def _write(self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk) -> set[str]:
         if self.columns is None:
-            return frozenset()
-        return frozenset([self.columns(events, plugins=self.reconstructors, weight=weight, chunk=chunk)])
+            return set()
+        try:
+            return {self.columns(events, plugins=self.reconstructors, weight=weight, chunk=chunk)}
+        except OSError as error:
+            problem = f"cannot write columns to {self.columns.directory}: {error.strerror or error}"
+        raise OutputError(problem, "make room, or choose another directory for --output")
 
 
 def _guarded(plugin: Reconstructor, batch: Any, *, name: str, chunk: Chunk) -> Mapping[str, torch.Tensor]:
@@ -225,13 +274,10 @@ def _guarded(plugin: Reconstructor, batch: Any, *, name: str, chunk: Chunk) -> M
     try:
         with torch.no_grad():
             return plugin.reconstruct(batch)
-    except HepRecoError as error:
-        raise error from None
-    except Exception as error:
-        frame = extract_tb(error.__traceback__)[-1]
-        problem = (
-            f"plugin {name!r} raised {type(error).__name__}: {error} ({Path(frame.filename).name}, line {frame.lineno})"
-        )
+    except (HepRecoError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        problem = f"plugin {name!r} raised {what_was_raised(error)}"
     raise PluginError(
         f"{problem} on {chunk.file} [{chunk.start}, {chunk.stop})", "run 'hepreco plugins check', tell its author"
     )
@@ -247,13 +293,6 @@ def _set_up(reconstructor: Reconstructor, device: str) -> None:
             f"device {device!r} was asked for, and there is none", "use --device cpu, or a machine with a GPU"
         )
     reconstructor.setup(device)
-
-
-def _distribution_version(module: str) -> str:
-    try:
-        return version(module.partition(".")[0].replace("_", "-"))
-    except ModuleNotFoundError:
-        return "not installed"
 
 
 def _unique(names: list[str], what: str) -> None:
