@@ -4,8 +4,8 @@
 
 ``nanoaod_branches.toml`` has names and types of the branches: counters beside their branches and numbers of what is
 inside objects, references to other collections, arrays of weights without fields, trigger bits, and numbers of 8 to 64
-bits with and without a sign. Values are random; ``nanoaod_v15.root`` is like simulation, ``nanoaod_v12.root`` like data:
-it has no generator branches. Both hold two baskets of every branch, an event without jets, and trees beside ``Events``.
+bits with and without a sign. Values are random. ``nanoaod_v15.root`` is like simulation; ``nanoaod_v12.root`` is like
+data and has no generator branches. Both hold two baskets of every branch, an event without jets, and other trees.
 """
 
 import tomllib

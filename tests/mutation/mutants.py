@@ -95,12 +95,16 @@ class Row:
 
 def rooms() -> dict[str, tuple[list[str], list[str]]]:
     """Files of the source, and paths of the tests, of every room and plugin."""
-    found = {"config": (["src/hepreco/config.py", "src/hepreco/__init__.py"], list(ELSEWHERE["config"]))}
+    frozen = "tests/test_values.py::test_values_are_frozen"
+    found = {"config": (["src/hepreco/config.py"], list(ELSEWHERE["config"]))}
     for folder in sorted((ROOT / "src/hepreco").glob("*/__init__.py")):
         room = folder.parent.name
-        found[room] = (_sources(folder.parent), [f"tests/{room}", *ELSEWHERE.get(room, ())])
+        found[room] = (_sources(folder.parent), [f"tests/{room}", f"{frozen}[{room}]", *ELSEWHERE.get(room, ())])
     for plugin in PLUGINS.split():
-        found[plugin] = (_sources(ROOT / "plugins" / plugin / "src"), [f"plugins/{plugin}/tests"])
+        found[plugin] = (
+            _sources(ROOT / "plugins" / plugin / "src"),
+            [f"plugins/{plugin}/tests", f"{frozen}[{plugin}]"],
+        )
     return found
 
 
