@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from hepreco.errors import ConfigError
+from hepreco.errors import ConfigError, DatasetError
 from hepreco.events import EventBatch, InputSpec, ObjectSpec, read_batch, to_batch
 from hepreco.events.bridge import four_vector_records, missing_where_nan, parallel_to_collection
 from hepreco.kinematics import pt
@@ -141,3 +141,20 @@ def test_an_input_specification_names_each_collection_once():
     for objects in ((), (ObjectSpec("Jet"), ObjectSpec("Jet"))):
         with pytest.raises(ConfigError, match="collections"):
             InputSpec(objects)
+
+
+def test_integer_momenta_are_ordered_as_numbers():
+    objects = ak.zip({name: ak.unflatten(np.array([0, 7, 200], "u1"), [3]) for name in ("pt", "eta", "phi", "mass")})
+    events = ak.Array({"Jet": objects, "run": [1], "luminosityBlock": [1], "event": [1]})
+    batch, _ = to_batch(events, InputSpec((ObjectSpec("Jet"),)), weight=np.ones(1))
+    assert batch.index.tolist() == [[2, 1, 0]]
+
+
+def test_an_integer_that_a_tensor_would_round_is_refused():
+    events = jets([40.0])
+    events["Jet"] = ak.with_field(events.Jet, ak.Array([[2**53]]), "bits")
+    spec = InputSpec((ObjectSpec("Jet", features=("bits",)),))
+    assert to_batch(events, spec, weight=np.ones(1))[0].features["bits"].tolist() == [[2.0**53]]
+    events["Jet"] = ak.with_field(events.Jet, ak.Array([[2**53 + 2]]), "bits")
+    with pytest.raises(DatasetError, match="Jet_bits"):
+        to_batch(events, spec, weight=np.ones(1))

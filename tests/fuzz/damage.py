@@ -36,8 +36,14 @@ def flip_header(base: Base, _: Base, rng: np.random.Generator) -> bytes:
 
 
 def flip_metadata(base: Base, _: Base, rng: np.random.Generator) -> bytes:
-    """Bytes of the description of the tree, of directories or of streamers."""
+    """Bytes of directories, of streamers or of anything else that is neither header nor basket."""
     return _flipped(base.data, base.layout.metadata, rng)
+
+
+def flip_tree(base: Base, _: Base, rng: np.random.Generator) -> bytes:
+    """Bytes of the description of the tree; half of the time with checksums that agree, where it has any."""
+    damaged = _flipped(base.data, base.layout.tree, rng)
+    return _checked(damaged, base) if rng.random() < 0.5 else damaged
 
 
 def flip_key(base: Base, _: Base, rng: np.random.Generator) -> bytes:
@@ -115,7 +121,7 @@ def entries(base: Base, _: Base, rng: np.random.Generator) -> bytes:
     damaged = bytearray(base.data)
     for place in chosen:
         damaged[place : place + 8] = struct.pack(f"{base.layout.byteorder}q", value)
-    return _checked(bytes(damaged), base.layout.envelopes)
+    return _checked(bytes(damaged), base)
 
 
 def _places(base: Base, number: int) -> list[int]:
@@ -129,10 +135,10 @@ def _places(base: Base, number: int) -> list[int]:
     return found
 
 
-def _checked(data: bytes, envelopes: Sequence[Range]) -> bytes:
+def _checked(data: bytes, base: Base) -> bytes:
     """The same with the checksums of an RNTuple's envelopes made right, as a program that lies would write them."""
     fixed = bytearray(data)
-    for start, stop in envelopes:
+    for start, stop in base.layout.tree if base.layout.byteorder == "<" else ():
         fixed[stop - 8 : stop] = struct.pack("<Q", xxhash.xxh3_64_intdigest(bytes(fixed[start : stop - 8])))
     return bytes(fixed)
 
@@ -182,12 +188,13 @@ def pointers(base: Base, _: Base, rng: np.random.Generator) -> bytes:
     damaged[one[1] : one[1] + 8] = struct.pack(order, target)
     if target == other[0] and rng.random() < 0.5:
         damaged[other[1] : other[1] + 8] = struct.pack(order, one[0])
-    return _checked(bytes(damaged), base.layout.envelopes)
+    return _checked(bytes(damaged), base)
 
 
 DAMAGES: dict[str, Damage] = {
     "flip in the header": flip_header,
     "flip in metadata": flip_metadata,
+    "flip in the tree": flip_tree,
     "flip in a basket's header": flip_key,
     "flip in a payload": flip_payload,
     "cut short": cut_short,

@@ -81,7 +81,7 @@ def make_material(directory: Path) -> Material:
 
 
 def file_case(material: Material, seed: int) -> Case:
-    """Layouts and kinds of damage in turn: their numbers have no common factor, so that every pair comes."""
+    """Layouts and kinds of damage in turn: as their numbers have no common factor, every pair comes."""
     whole, kind = list(RECIPES)[seed % len(RECIPES)], list(DAMAGES)[seed % len(DAMAGES)]
     rng = np.random.default_rng([1, seed])
     base, other = (

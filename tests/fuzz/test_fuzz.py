@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from math import gcd
 from pathlib import Path
 
 import awkward as ak
@@ -43,6 +44,7 @@ def test_every_layout_and_every_kind_of_damage_is_tried(answers):
     files = [answer for answer in answers if answer.name.startswith("file:")]
     assert {answer.whole for answer in files} == RECIPES.keys()
     assert {answer.damage for answer in files} == DAMAGES.keys()
+    assert gcd(len(RECIPES), len(DAMAGES)) == 1
     assert {"right", "unreadable"} <= {answer.verdict for answer in files}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import uproot
 
-EVENTS = 100
+EVENTS = 120  # not 100, where the key of the tree says that its directory is
 ABSURD = [2**31 - 1, 2**40, 2**62, 2**63 - 1]
 NEGATIVE = [-1, -EVENTS, -(2**31), -(2**63)]
 UNLIKE = [0, 1, EVENTS - 1, EVENTS + 1, 2 * EVENTS]
