@@ -52,6 +52,35 @@ def test_at_most_keeps_the_leading():
     assert torch.isnan(batch.missing_momentum).all()
 
 
+def test_the_first_object_of_a_chunk_counts():
+    """Its position in the chunk is 0, and 0 is no padding."""
+    spec = InputSpec((ObjectSpec("Jet", at_least=1),))
+    batch, enough = to_batch(jets([40.0], [50.0, 60.0]), spec, weight=np.ones(2))
+    assert enough.tolist() == [True, True]
+    assert batch.index.tolist() == [[0, -1], [1, 0]]
+
+
+@pytest.mark.parametrize(("at_least", "at_most", "width"), [(0, None, 2), (4, None, 4), (0, 1, 1), (1, 7, 2)])
+def test_there_are_as_many_slots_as_are_needed(at_least, at_most, width):
+    spec = InputSpec((ObjectSpec("Jet", at_least=at_least, at_most=at_most),))
+    batch, enough = to_batch(jets([40.0, 50.0], []), spec, weight=np.ones(2))
+    assert batch.mask.shape[1] == width
+    assert enough.tolist() == [at_least <= 2, at_least == 0]
+
+
+def test_features_of_one_collection_are_zero_in_others():
+    spec = InputSpec((ObjectSpec("Muon"), ObjectSpec("Jet", features=("tag", "eta"))))
+    batch, _ = to_batch(jets([40.0, 50.0]), spec, weight=np.ones(1))
+    assert batch.features["tag"].tolist() == [[0.0, 1.0, 0.0]]
+    assert batch.features["eta"].tolist() == [[0.0, 0.1, 0.0]]
+    assert batch.collections == ("Muon", "Jet")
+
+
+def test_jets_of_equal_pt_stay_in_order():
+    batch, _ = to_batch(jets([40.0, 50.0, 40.0, 50.0]), InputSpec((ObjectSpec("Jet"),)), weight=np.ones(1))
+    assert batch.index.tolist() == [[1, 3, 0, 2]]
+
+
 def test_forty_jets_and_none():
     batch, enough = to_batch(jets(list(range(30, 70)), []), InputSpec((ObjectSpec("Jet"),)), weight=np.ones(2))
     assert enough.all()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import PurePath
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 import awkward as ak
 import numpy as np
@@ -28,6 +28,7 @@ OTHER_FORMATS: Final = {
 PARQUET: Final = frozenset((".parquet", ".parq", ".pq"))
 
 
+@runtime_checkable
 class Source(AbstractContextManager["Source"], Protocol):
     """An open file of events.
 
@@ -86,6 +87,9 @@ def refuse_other_formats(path: str, names: Iterable[str]) -> None:
             )
 
 
+Root = TypeVar("Root", bound="_RootSource")
+
+
 class _RootSource:
     """What trees and RNTuples have in common."""
 
@@ -97,7 +101,7 @@ class _RootSource:
         if self.entries < 0:
             raise contradiction(path, f"its tree says that it has {self.entries} entries")
 
-    def __enter__(self) -> Self:
+    def __enter__(self: Root) -> Root:
         return self
 
     def __exit__(
@@ -196,7 +200,7 @@ class ParquetSource:
         self.uuid = ""
         self._empty = ak.from_arrow(self._file.schema_arrow.empty_table(), generate_bitmasks=False)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "ParquetSource":
         return self
 
     def __exit__(
