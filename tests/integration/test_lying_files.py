@@ -144,7 +144,7 @@ WHICH = {
     "of the tree": slice(0, 1),
     "of the branches": slice(1, None),
     "of all": slice(None),
-    "of one branch": slice(1, 2),
+    "of one branch": slice(2, 3),  # the second number is one of the tree that nothing depends on
 }
 
 
