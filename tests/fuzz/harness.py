@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from bases import RECIPES, Base, make_base
 from damage import DAMAGES
+from damage import damaged as damaged_file
 from oracle import FAULTS, MEANING, Outcome, judge_file
 from other_files import (
     damaged,
@@ -88,7 +89,7 @@ def file_case(material: Material, seed: int) -> Case:
         material.bases[whole],
         material.others[whole if rng.random() < 0.7 else str(rng.choice(list(RECIPES)))],
     )
-    data = DAMAGES[kind](base, other, rng)
+    data = damaged_file(kind, base, other, rng)
     return Case(f"file:{seed}", whole, kind, lambda directory: judge_file(base, data, directory))
 
 
