@@ -1,5 +1,12 @@
 """What hepreco raises: what came, what was expected, and what to do about it."""
 
+from pathlib import Path
+from traceback import extract_tb
+from typing import Final
+
+#: Characters of a message that are shown; no terminal or report is the place for more.
+LONGEST: Final = 2000
+
 
 class HepRecoError(Exception):
     """The base of every error that hepreco raises on purpose.
@@ -35,6 +42,10 @@ class DatasetError(HepRecoError):
     """Input that is missing, unreadable, or not what the analysis needs."""
 
 
+class UnreadableError(DatasetError):
+    """A file whose contents cannot be read: damaged, cut short, or out of reach."""
+
+
 class PluginError(HepRecoError):
     """A plugin that is unknown, broken, or breaks its contract."""
 
@@ -59,9 +70,69 @@ class ProcessError(HepRecoError):
     """A process that cannot be understood, or that does not exist."""
 
 
+class ForbiddenProcessError(ProcessError):
+    """A process that is well written, and that charges, flavours or vertices do not allow."""
+
+
 class ModelError(HepRecoError):
     """Parameters that no model can have."""
 
 
 class MomentaError(HepRecoError):
     """Momenta that do not belong to a process: off their mass shells, unbalanced, too few, not finite."""
+
+
+class SelectionError(ConfigError):
+    """A cut function that raises, or gives something else than one truth value per event."""
+
+
+def text_of(error: BaseException) -> str:
+    """The message of an exception in one line that can be printed, also where asking for it raises another."""
+    try:
+        return one_line(str(error))
+    except BaseException as another:  # a broken exception may raise anything
+        return f"(its text raises {type(another).__name__})"
+
+
+def what_was_raised(error: BaseException) -> str:
+    """An exception in one line: its type, its message, and the place in the code that raised it."""
+    frames = extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {text_of(error)[:300]}{place}"
+
+
+def describe(error: BaseException) -> str:
+    """Any exception in one line that can be printed, also where its text is enormous or cannot be had.
+
+    Example
+    -------
+    >>> describe(ValueError("no such   number"))
+    'ValueError: no such number'
+    >>> describe(ConfigError("no key 'luminosty'", "write 'luminosity'"))
+    "no key 'luminosty'; what to do: write 'luminosity'"
+    """
+    if isinstance(error, HepRecoError):
+        return one_line(f"{error.problem}; what to do: {error.remedy}")
+    text = text_of(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks, cut as by :func:`shorten`."""
+    return shorten(" ".join(text.split()))
+
+
+def shorten(text: str) -> str:
+    """A text cut after :data:`LONGEST` characters, in which what no terminal can show is escaped.
+
+    Example
+    -------
+    >>> shorten("a" * 10_000).lstrip("a")
+    ' … (10000 characters, cut)'
+    """
+    cut = text if len(text) <= LONGEST else f"{text[:LONGEST]} … ({len(text)} characters, cut)"
+    return "".join(letter if letter.isprintable() or letter == "\n" else _escaped(letter) for letter in cut)
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode()

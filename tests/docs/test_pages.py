@@ -14,7 +14,7 @@ import hepreco.testing
 from hepreco.cli import main
 from hepreco.config import AnalysisConfig, DatasetConfig, MassPeakConfig, RocConfig, read_config
 from hepreco.events import EventBatch, Variation
-from hepreco.generation import Sample
+from hepreco.generation import Cuts, Detector, Sample
 from hepreco.histograms import HistogramSpec
 from hepreco.plugin import Axis, discover, spec
 from hepreco.processing import Cut, FunctionCut, RunReport
@@ -23,6 +23,8 @@ TABLES = (
     AnalysisConfig,
     DatasetConfig,
     Sample,
+    Cuts,
+    Detector,
     Cut,
     FunctionCut,
     HistogramSpec,
@@ -82,7 +84,7 @@ def test_every_configuration_key_is_documented_and_no_other(root):
 
 def test_every_conformance_check_is_documented(root):
     text = (root / "docs/how-to/write-a-plugin.md").read_text()
-    documented = rows(text.partition("(the-conformance-kit)=")[2])
+    documented = rows(text.partition("## The conformance kit")[2])
     assert documented == {check.__name__ for check in hepreco.testing.CHECKS}
 
 

@@ -13,7 +13,7 @@ from hepreco.amplitudes.fillings import Slots, join_slots
 from hepreco.amplitudes.particles import Particle
 from hepreco.amplitudes.process import Leg, OrderLimit, Polarisation, Process
 from hepreco.amplitudes.recursion import BOTH, Amplitude, DiagramBuilder, Dual, Orders, Part, propagated_parts
-from hepreco.errors import ProcessError
+from hepreco.errors import ForbiddenProcessError
 
 #: How many graphs a process keeps: those of heavy processes take seconds to build, and a few megabytes.
 _KEPT: Final = 64
@@ -147,6 +147,19 @@ def count_diagrams(process: Process, massless: frozenset[Particle]) -> int:
         return sum(amplitude.diagrams for amplitude in builder.amplitudes(allowed))
 
 
+def least_power(process: Process, is_massless: Callable[[Particle], bool]) -> int:
+    """The least QCD + 2 QED of the diagrams of a production.
+
+    Raises
+    ------
+    ProcessError
+        Where there is no diagram, of the production or of a decay.
+    """
+    with _own_tensors():
+        builder = _builder(_legs(process, is_massless), process, is_massless, chiral=frozenset())
+        return min(qcd + 2 * qed for qcd, qed in _allowed(process, builder.amplitude_orders()))
+
+
 @contextmanager
 def _own_tensors() -> Iterator[None]:
     """Small tensors that are kept are on the CPU, and fit for gradients, whatever the caller's defaults are."""
@@ -220,7 +233,7 @@ def _allowed(process: Process, found: set[Orders]) -> set[Orders]:
         kept = {(qcd, qed) for qcd, qed in found if qcd + 2 * qed == least}
     if not kept:
         words = [*map(str, process.incoming), ">", *(str(leg.particle) for leg in process.outgoing)]
-        raise ProcessError(
+        raise ForbiddenProcessError(
             f"no tree diagram for {' '.join(words)}"
             + (f" within its limits; without them there are {_listed(found)}" if found else ""),
             "relax the limits on orders or the excluded particles"

@@ -13,6 +13,7 @@ from hepreco.amplitudes.evaluation import Chunk
 from hepreco.amplitudes.fillings import Fillings, Slots, canonical, check_assignments, join_slots
 from hepreco.amplitudes.model import StandardModel, as_float
 from hepreco.amplitudes.momenta import check_shape, check_values, to_centre_of_mass
+from hepreco.amplitudes.multiparticles import expand_process, has_multiparticles
 from hepreco.amplitudes.particles import PARTICLES, Particle
 from hepreco.amplitudes.process import Process, parse_process
 from hepreco.amplitudes.squares import Frame, log_propagators, squared, squared_polarised
@@ -63,7 +64,7 @@ class MatrixElement:
     """
 
     def __init__(self, process: str | Process, *, model: StandardModel | None = None) -> None:
-        self.process = parse_process(process) if isinstance(process, str) else process
+        self.process = _one_process(process) if isinstance(process, str) else process
         self.model = StandardModel() if model is None else model
         self._production = build_production(self.process, self._massless)
         self._kept: tuple[Tensor | None, tuple[Fillings, ...]] = (None, ())
@@ -258,6 +259,19 @@ class MatrixElement:
     @property
     def _massless(self) -> frozenset[Particle]:
         return frozenset(particle for particle in PARTICLES.values() if as_float(self.model.mass(particle)) == 0)
+
+
+def _one_process(text: str) -> Process:
+    if has_multiparticles(text):
+        subprocesses = expand_process(text)
+        if len(subprocesses) > 1:
+            listed = "; ".join(subprocesses[:10]) + ("; …" if len(subprocesses) > 10 else "")
+            raise ProcessError(
+                f"'{text}' stands for {len(subprocesses)} subprocesses, each with legs of its own: {listed}",
+                "give one of them, or make one matrix element for each that hepreco.amplitudes.expand_process lists",
+            )
+        (text,) = subprocesses
+    return parse_process(text)
 
 
 def _rebuild(process: Process, model: StandardModel) -> MatrixElement:

@@ -6,6 +6,7 @@ import click
 
 from hepreco.cli import results
 from hepreco.cli.console import console
+from hepreco.cli.output import claim
 from hepreco.config import AnalysisConfig, read_config
 from hepreco.histograms import read_histograms
 
@@ -20,5 +21,7 @@ def plot(output: Path, config: Path | None) -> None:
     stored = read_histograms(output / "histograms.zip")
     labels = stored.provenance.get("labels", {})
     analysis = read_config(config) if config else AnalysisConfig()
-    results.draw(output, stored.histograms, analysis, labels=labels if isinstance(labels, dict) else {})
+    analysis.check_studies(stored.histograms)
+    with claim(output) as directory:
+        results.draw(directory, stored.histograms, analysis, labels=labels if isinstance(labels, dict) else {})
     console.print(f"figures: {output / 'figures'}", highlight=False)

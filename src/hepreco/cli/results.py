@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 import hist
 import numpy as np
@@ -11,9 +12,13 @@ from rich.table import Table
 
 from hepreco import plotting, studies
 from hepreco.cli.console import console
+from hepreco.cli.output import OutputDirectory
 from hepreco.config import AnalysisConfig, MassPeakConfig
 from hepreco.errors import StudyError
 from hepreco.processing import RunReport
+
+#: Of the files of a figure.
+SUFFIXES: Final = (".png", ".pdf")
 
 
 def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
@@ -42,16 +47,28 @@ def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
             if why:
                 events = f"{sum(reasons.values())} selected events"
                 console.print(f"  {dataset}: {plugin} has no answer for {events} ({why})", highlight=False)
+    for dataset, columns in sorted(report.partly_missing.items()):
+        for plugin, lacking in columns.items():
+            if lacking:
+                which = ", ".join(f"{name} of {count}" for name, count in lacking.items())
+                console.print(
+                    f"  {dataset}: {plugin} answers selected events in part, without {which}", highlight=False
+                )
+    for warning in sorted(report.warnings):
+        console.print(f"  warning: {warning}", highlight=False, markup=False)
     if "cutflow" in histograms:
         _show_cutflow(histograms["cutflow"])
 
 
 def draw(
-    output: Path, histograms: Mapping[str, hist.Hist], analysis: AnalysisConfig, *, labels: Mapping[str, str]
+    output: OutputDirectory, histograms: Mapping[str, hist.Hist], analysis: AnalysisConfig, *, labels: Mapping[str, str]
 ) -> None:
     """Figures (PNG and PDF) of all histograms, mass peaks and ROC curves, and the studies' numbers as JSON."""
-    directory = output / "figures"
+    directory = output.path / "figures"
     directory.mkdir(exist_ok=True)
+    peaks = [_peak_name(peak) for peak in analysis.mass_peaks]
+    stems = [*histograms, *peaks, *(["roc"] if analysis.rocs else [])]
+    output.making("studies.json", *(f"figures/{stem}{suffix}" for stem in stems for suffix in SUFFIXES))
     for name, histogram in histograms.items():
         figure = plotting.cutflow_figure if name == "cutflow" else plotting.histogram_figure
         plotting.save_figure(figure(histogram, labels=labels), directory / name)
@@ -60,7 +77,7 @@ def draw(
         "mass_peaks": [_mass_peak(peak, histograms, directory, table) for peak in analysis.mass_peaks],
         "rocs": _rocs(analysis, histograms, directory, table),
     }
-    (output / "studies.json").write_text(json.dumps(numbers, indent=2, default=_plain))
+    (output.path / "studies.json").write_text(json.dumps(numbers, indent=2, default=_plain))
     if table.row_count:
         console.print(table)
 
@@ -89,15 +106,17 @@ def _mass_peak(
     except StudyError as error:
         table.add_row(f"{config.histogram}, {config.dataset}", f"not measured: {error.problem}")
         return {"histogram": config.histogram, "dataset": config.dataset, "not_measured": error.problem}
-    plotting.save_figure(
-        plotting.mass_peak_figure(histogram, peak), directory / f"{config.histogram}-{config.dataset}-peak"
-    )
+    plotting.save_figure(plotting.mass_peak_figure(histogram, peak), directory / _peak_name(config))
     table.add_row(
         f"{config.histogram}, {config.dataset}",
         f"position {peak.position} GeV, width {peak.width} GeV, "
         f"purity {peak.purity} in {config.window[0]:g}-{config.window[1]:g} GeV, χ²/ndof {peak.chi2:.1f}/{peak.ndof}",
     )
     return {"histogram": config.histogram, "dataset": config.dataset, **asdict(peak)}
+
+
+def _peak_name(config: MassPeakConfig) -> str:
+    return f"{config.histogram}-{config.dataset}-peak"
 
 
 def _rocs(

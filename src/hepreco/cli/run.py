@@ -1,23 +1,32 @@
 """``hepreco run``: the main job."""
 
 import json
-import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast, get_args
+from threading import current_thread, main_thread
+from typing import Any, Final, cast, get_args
 
 import click
 
 from hepreco.cli import results
-from hepreco.cli.console import console, on_terminal
+from hepreco.cli.answers import run_document
+from hepreco.cli.console import answer, console, fail, format_option, on_terminal
 from hepreco.cli.generate import make_sample
+from hepreco.cli.output import OutputDirectory, claim, writing
 from hepreco.config import AnalysisConfig, DatasetConfig, override_files, read_config
-from hepreco.errors import ConfigError, IncompleteRunError, OutputError
+from hepreco.errors import ConfigError, IncompleteRunError
 from hepreco.events import Dataset
+from hepreco.events.reading import TIMEOUT
 from hepreco.generation import is_written
 from hepreco.histograms import write_histograms
-from hepreco.processing import ColumnWriter, ReconstructionProcessor, RunReport, make_executor
-from hepreco.processing import run as run_processor
+from hepreco.processing import ColumnWriter, ReconstructionProcessor, RunReport, make_executor, prepare, process
+from hepreco.processing.checkpoints import Checkpoints
 from hepreco.processing.runner import ExecutorName
+
+#: So many reasons of failures are printed; the report has them all.
+SHOWN: Final = 20
 
 
 @click.command()
@@ -42,62 +51,94 @@ from hepreco.processing.runner import ExecutorName
 @click.option("--scheduler", metavar="ADDRESS", help="A running Dask scheduler; by default one is embedded.")
 @click.option("--chunksize", type=click.IntRange(min=1), default=100_000, show_default=True, help="Events per chunk.")
 @click.option("--skip-bad-files", is_flag=True, help="Count files that cannot be read, and go on.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=TIMEOUT,
+    show_default=True,
+    help="Seconds that opening a file, or reading a chunk of it, may take.",
+)
 @click.option("--resume", is_flag=True, help="Keep what an interrupted run has finished.")
 @click.option("--write-columns", type=click.Choice(["parquet", "root"]), help="Write every plugin's outputs per event.")
 @click.option("--no-figures", is_flag=True, help="Leave drawing and studies to a later 'hepreco plot'.")
 @click.option("--device", default="cpu", show_default=True, help="Where plugins compute: cpu or cuda.")
+@format_option
 def run(config: Path, output: Path, files: tuple[str, ...], **options: Any) -> None:
     """Run the analysis described in the TOML file CONFIG.
 
     Writes histograms.zip (UHI), figures, report.json and studies.json into the output directory. The exit status is 0
-    when every chunk was processed (or skipped on request), 1 when some are missing, 2 on an error.
+    when every chunk was processed (or skipped on request), 1 when some are missing, 2 on an error, 130 when it was
+    interrupted.
     """
-    output = output.resolve()
     analysis = read_config(config)
-    _prepare(output, resume=options["resume"])
+    analysis.check_studies()
     tables = override_files(analysis.datasets, files) if files else analysis.datasets
-    datasets = [_dataset(name, table, output) for name, table in tables.items()]
-    if not datasets:
+    if not tables:
         raise ConfigError(f"{config} names no datasets", "add a table [datasets.<name>], or use --files")
-    processor = _processor(analysis, output, columns=options["write_columns"], device=options["device"])
+    with claim(output) as directory, _interruptible():
+        datasets = [_dataset(name, table, directory.path) for name, table in tables.items()]
+        processor = _processor(analysis, directory, columns=options["write_columns"], device=options["device"])
+        result = _processed(processor, datasets, directory, **options)
+        report: RunReport = result["report"]
+        labels = {dataset.name: dataset.label or dataset.name for dataset in datasets}
+        provenance = {
+            **processor.provenance,
+            "luminosity": analysis.luminosity,
+            "config": config.name,
+            "labels": labels,
+        }
+        _write(directory, result, provenance)
+        directory.finish(report.columns)
+        results.show_report(report, result["histograms"])
+        if report.processed and not options["no_figures"]:
+            results.draw(directory, result["histograms"], analysis, labels=labels)
+        console.print(f"results: {directory.path}", highlight=False)
+        _finish(report, directory, skip_bad_files=options["skip_bad_files"])
+    if options["output_format"] == "json":
+        answer(run_document(directory.path, histograms=result["histograms"]))
+
+
+def _processed(
+    processor: ReconstructionProcessor, datasets: list[Dataset], directory: OutputDirectory, **options: Any
+) -> dict[str, Any]:
+    """Prepare, and only then touch what earlier runs have left."""
     with make_executor(
         cast(ExecutorName, options["executor"]),
         workers=options["workers"],
         scheduler=options["scheduler"],
         status=on_terminal(),
     ) as executor:
-        result = run_processor(
+        plan = prepare(
             processor,
             datasets,
             executor=executor,
             chunksize=options["chunksize"],
             skip_bad_files=options["skip_bad_files"],
-            checkpoints=output / "checkpoints",
+            timeout=options["timeout"],
+            memory=directory.memory,
         )
-    report: RunReport = result["report"]
-    labels = {dataset.name: dataset.label or dataset.name for dataset in datasets}
-    _write(output, result, {**processor.provenance, "config": config.name, "labels": labels})
-    _remove_strays(output / "columns", report)
-    results.show_report(report, result["histograms"])
-    if report.processed and not options["no_figures"]:
-        results.draw(output, result["histograms"], analysis, labels=labels)
-    console.print(f"results: {output}", highlight=False)
-    _finish(report, output, skip_bad_files=options["skip_bad_files"])
+        directory.begin(plan.columns, resume=options["resume"])
+        return process(plan, executor=executor, checkpoints=directory.checkpoints, timeout=options["timeout"])
 
 
-def _prepare(output: Path, *, resume: bool) -> None:
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """End with the status of the signal, and say how to go on; a batch system's SIGTERM is an interrupt as well."""
+    received = [signal.SIGINT]
+
+    def interrupt(number: int, _: object) -> None:
+        received.append(signal.Signals(number))
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt) if current_thread() is main_thread() else None
     try:
-        output.mkdir(parents=True, exist_ok=True)
-        probe = output / ".writable"
-        probe.touch()
-        probe.unlink()
-        (output / "studies.json").unlink(missing_ok=True)
-        for stale in ("figures",) if resume else ("figures", "checkpoints", "columns"):
-            shutil.rmtree(output / stale, ignore_errors=True)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write to {output}: {error.strerror}", "choose another directory for --output"
-        ) from None
+        yield
+    except KeyboardInterrupt:
+        problem, remedy = "interrupted: what is finished is kept", "run the same command with --resume"
+        fail(problem, remedy, kind="Interrupted", status=128 + received[-1], prefix="")
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _dataset(name: str, table: DatasetConfig, output: Path) -> Dataset:
@@ -111,7 +152,9 @@ def _dataset(name: str, table: DatasetConfig, output: Path) -> Dataset:
     return table.dataset(name, (str(path),))
 
 
-def _processor(analysis: AnalysisConfig, output: Path, *, columns: str | None, device: str) -> ReconstructionProcessor:
+def _processor(
+    analysis: AnalysisConfig, directory: OutputDirectory, *, columns: str | None, device: str
+) -> ReconstructionProcessor:
     return ReconstructionProcessor(
         analysis.reconstructors(),
         selection=analysis.selection,
@@ -119,31 +162,28 @@ def _processor(analysis: AnalysisConfig, output: Path, *, columns: str | None, d
         variations=analysis.variations,
         luminosity=analysis.luminosity,
         device=device,
-        columns=ColumnWriter(output / "columns", columns) if columns else None,  # type: ignore[arg-type]
+        columns=ColumnWriter(directory.columns, columns) if columns else None,  # type: ignore[arg-type]
     )
 
 
-def _write(output: Path, result: dict[str, Any], provenance: dict[str, Any]) -> None:
-    write_histograms(output / "histograms.zip", result["histograms"], provenance=provenance)
-    (output / "report.json").write_text(json.dumps({**result["report"].as_json(), "provenance": provenance}, indent=2))
+def _write(directory: OutputDirectory, result: dict[str, Any], provenance: dict[str, Any]) -> None:
+    directory.making("histograms.zip", "report.json")
+    report = {**result["report"].as_json(), "provenance": provenance}
+    with writing(directory.path):
+        write_histograms(directory.path / "histograms.zip", result["histograms"], provenance=provenance)
+        (directory.path / "report.json").write_text(json.dumps(report, indent=2))
 
 
-def _remove_strays(columns: Path, report: RunReport) -> None:
-    """Columns of chunks that are not in the result, from an interrupted run with other chunks."""
-    for path in columns.rglob("*.*"):
-        if path.is_file() and str(path.relative_to(columns)) not in report.columns:
-            path.unlink()
-
-
-def _finish(report: RunReport, output: Path, *, skip_bad_files: bool) -> None:
+def _finish(report: RunReport, directory: OutputDirectory, *, skip_bad_files: bool) -> None:
     tolerated = {"unreadable"} if skip_bad_files else set()
     serious = [failure for failure in report.failures if failure.kind not in tolerated]
     if not serious:
-        shutil.rmtree(output / "checkpoints", ignore_errors=True)
+        Checkpoints(directory.checkpoints).clear()
         return
     reasons = sorted({f"{failure.reason}\n    what to do: {failure.remedy}" for failure in serious})
-    listed = "\n".join(f"  - {reason}" for reason in reasons)
+    listed = "\n".join(f"  - {reason}" for reason in reasons[:SHOWN])
+    more = f"\n  and {len(reasons) - SHOWN} other reasons" if len(reasons) > SHOWN else ""
     raise IncompleteRunError(
-        f"{len(serious)} chunks are missing from the histograms (report.json lists them):\n{listed}",
+        f"{len(serious)} chunks are missing from the histograms (report.json lists them):\n{listed}{more}",
         "mend the cause, then run the same command with --resume",
     )

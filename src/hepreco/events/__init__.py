@@ -2,13 +2,16 @@
 
 from hepreco.events.batch import EventBatch
 from hepreco.events.bridge import four_vector_records, missing_where_nan, parallel_to_collection, to_batch
+from hepreco.events.columns import Columns
 from hepreco.events.datasets import Dataset, to_fileset
 from hepreco.events.objects import InputSpec, ObjectSpec, column, finite, momentum_columns, passing
 from hepreco.events.reading import NanoAODSchema, read_batch
-from hepreco.events.variations import NOMINAL, Variation
+from hepreco.events.variations import NOMINAL, Variation, missing_momenta
+from hepreco.events.weights import generator_weights
 
 __all__ = [
     "NOMINAL",
+    "Columns",
     "Dataset",
     "EventBatch",
     "InputSpec",
@@ -18,6 +21,8 @@ __all__ = [
     "column",
     "finite",
     "four_vector_records",
+    "generator_weights",
+    "missing_momenta",
     "missing_where_nan",
     "momentum_columns",
     "parallel_to_collection",

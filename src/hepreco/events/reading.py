@@ -1,19 +1,36 @@
-"""Opening NanoAOD: the schema, and whole samples as one batch for training."""
+"""Reading is a phase: files are opened, their columns read and checked, before anything else runs.
 
+What fails here is the file's fault and says so by :class:`~hepreco.errors.UnreadableError`; so does a column that a
+function asks for later. No other part of hepreco decides whether a file can be read.
+"""
+
+import threading
 import warnings
-from collections.abc import Callable
-from typing import Any
+import zlib
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import PurePath
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 import awkward as ak
 import numpy as np
-import uproot
 from coffea import nanoevents
+from coffea.nanoevents.mapping.uproot import UprootSourceMapping
+from numpy.typing import NDArray
 
-from hepreco.errors import DatasetError
+from hepreco.errors import DatasetError, HepRecoError, UnreadableError
 from hepreco.events.batch import EventBatch
 from hepreco.events.bridge import to_batch
+from hepreco.events.columns import EVENT_ID, WEIGHT, Columns, is_bit, missing_column, of_inputs
 from hepreco.events.datasets import Dataset
 from hepreco.events.objects import InputSpec, finite, momentum_columns
+from hepreco.events.sources import Source, contradiction, open_source
+
+Value = TypeVar("Value")
+
+#: Seconds that opening a file, or reading a chunk of it, may take.
+TIMEOUT: Final = 300.0
 
 
 class NanoAODSchema(nanoevents.NanoAODSchema):  # type: ignore[misc]
@@ -29,6 +46,204 @@ class NanoAODSchema(nanoevents.NanoAODSchema):  # type: ignore[misc]
             # Old NanoAOD stores Photon_mass and Photon_charge, which coffea sets to zero: nothing to act on.
             warnings.filterwarnings("ignore", message="Branch .* already exists", category=RuntimeWarning)
             super().__init__(*arguments, **options)
+
+
+def attempt(read: Callable[[], Value], *, path: str, timeout: float = TIMEOUT) -> Value:
+    """What ``read`` returns, within the time limit.
+
+    Raises
+    ------
+    UnreadableError
+        Reading fails in any way, or takes longer than ``timeout`` seconds.
+    HepRecoError
+        Where reading raises one itself.
+    """
+    outcome: list[Value | BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(read())
+        except BaseException as error:  # carried to the caller, whatever it is
+            outcome.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)  # one that never ends must not keep the process alive
+    thread.start()
+    thread.join(timeout)
+    if not outcome:
+        raise UnreadableError(
+            f"{path}: no answer within {timeout:g} seconds",
+            "check that its server is up, or give it longer with --timeout",
+        )
+    match outcome[0]:
+        case HepRecoError() as error:
+            raise error
+        case BaseException() as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise UnreadableError(
+                f"cannot read {path}: {reason[:300]}", "replace the file, or use --skip-bad-files"
+            ) from error
+        case value:
+            return value
+
+
+class ChunkReader:
+    """The columns of one chunk, each read once and checked against its counter.
+
+    Parameters
+    ----------
+    source
+        The open file.
+    path
+        For errors.
+    start, stop
+        The entries.
+    timeout
+        In seconds, of each access.
+
+    Attributes
+    ----------
+    failure
+        The first error of reading, whatever was made of it later.
+    notes
+        What the file lacks and was made up for, in words for the report.
+    """
+
+    def __init__(self, source: Source, *, path: str, start: int, stop: int, timeout: float = TIMEOUT) -> None:
+        self.source = source
+        self.path = path
+        self.start, self.stop = start, stop
+        self.timeout = timeout
+        self.failure: HepRecoError | None = None
+        self.notes: set[str] = set()
+        self._read: dict[str, ak.Array] = {}
+        self._substitutes: dict[str, Callable[[], NDArray[Any]]] = {}
+
+    def preload(self, columns: Columns) -> None:
+        """Read what a run needs in one go, and make up for what other programs leave out."""
+        self._number_events()
+        for path in columns.missing(self.source.names):
+            if not is_bit(path):
+                raise missing_column(path, file=self.path, names=self.source.names)
+            self._substitutes[path.replace(".", "_")] = lambda: np.zeros(self.stop - self.start, dtype=bool)
+            self.notes.add(f"{path.replace('.', '_')} is missing in some files and counts as false there")
+        self._load(columns.present(self.source.names))
+
+    def form(self, names: list[str]) -> dict[str, Any]:
+        """The form that coffea's schema starts from, of these columns and of substitutes."""
+        forms: dict[str, Any] = {
+            name: lazy for name in names if (lazy := _lazy(name, self.source.form(name))) is not None
+        }
+        self._count_objects(forms)
+        for name, make in self._substitutes.items():
+            forms[name] = _lazy(name, ak.Array(make()).layout.form)
+        return {
+            "class": "RecordArray",
+            "fields": list(forms),
+            "contents": list(forms.values()),
+            "parameters": {"__doc__": "Events"},
+            "form_key": None,
+            "typenames": {},
+        }
+
+    def __call__(self, name: str) -> ak.Array:
+        """One column."""
+        if name in self._substitutes:
+            return ak.Array(self._substitutes[name]())
+        self._load([name])
+        return self._read[name]
+
+    def _load(self, names: list[str]) -> None:
+        new = [name for name in names if name not in self._read]
+        if not new:
+            return
+        try:
+            found = attempt(lambda: self.source.read(new, self.start, self.stop), path=self.path, timeout=self.timeout)
+            for name in new:
+                self._read[name] = self._checked(name, found[name])
+        except HepRecoError as error:
+            self.failure = self.failure or error
+            raise
+
+    def _checked(self, name: str, values: ak.Array) -> ak.Array:
+        if len(values) != self.stop - self.start:
+            raise contradiction(self.path, f"{name} has {len(values)} of {self.stop - self.start} entries")
+        if values.ndim == 1:
+            return values
+        values = ak.Array(values.layout.to_ListOffsetArray64(True))
+        counter = f"n{name.partition('_')[0]}"
+        if counter in self.source.names:
+            self._load([counter])
+            if not np.array_equal(ak.to_numpy(ak.num(values)), ak.to_numpy(self._read[counter])):
+                raise contradiction(self.path, f"{counter} is not the number of entries of {name}")
+        return values
+
+    def _number_events(self) -> None:
+        lacking = [name for name in EVENT_ID if name not in self.source.names]
+        size = self.stop - self.start
+        file = zlib.crc32(PurePath(self.path).name.encode())  # files of a dataset differ, wherever they are moved to
+        numbers: dict[str, NDArray[Any]] = {
+            "run": np.zeros(size, dtype=np.uint32),
+            "luminosityBlock": np.full(size, file, dtype=np.uint32),
+            "event": np.arange(self.start, self.stop, dtype=np.uint64),
+        }
+        for name in lacking:
+            self._substitutes[name] = partial(numbers.__getitem__, name)
+        if lacking:
+            self.notes.add(f"{', '.join(lacking)}: missing, entries are numbered instead")
+
+    def _count_objects(self, forms: dict[str, Any]) -> None:
+        """Give a collection of lists its counter, where whoever wrote the file left it out."""
+        for name in [name for name, form in forms.items() if form["class"] == "ListOffsetArray" and "_" in name]:
+            counter = f"n{name.partition('_')[0]}"
+            if counter not in self.source.names and counter not in self._substitutes:
+                self._substitutes[counter] = partial(self._count, name)
+                self.notes.add(f"{counter} is missing, the lengths of {name} stand for it")
+
+    def _count(self, name: str) -> NDArray[Any]:
+        return ak.to_numpy(ak.num(self(name)))
+
+
+class _Mapping(UprootSourceMapping):  # type: ignore[misc]
+    """coffea's way from buffers to columns, through a :class:`ChunkReader`."""
+
+    def __init__(self, reader: ChunkReader) -> None:
+        super().__init__(None, reader.start, reader.stop, cache={}, virtual=True)
+        self._reader = reader
+
+    def _column_source(self, uuid: str, path_in_source: str) -> ChunkReader:  # noqa: ARG002  coffea's signature
+        return self._reader
+
+    def get_column_handle(self, columnsource: ChunkReader, name: str, allow_missing: bool) -> str:  # noqa: ARG002
+        return name
+
+    def extract_column(
+        self,
+        columnhandle: str,
+        start: int,  # noqa: ARG002  the reader knows its entries
+        stop: int,  # noqa: ARG002
+        allow_missing: bool,  # noqa: ARG002
+        use_ak_forth: bool = True,  # noqa: ARG002
+    ) -> ak.Array:
+        return self._reader(columnhandle)
+
+
+def read_events(reader: ChunkReader, columns: Columns, *, metadata: Mapping[str, Any]) -> ak.Array:
+    """NanoAOD events of a chunk: what is declared is read and checked, the rest is read when it is asked for.
+
+    Raises
+    ------
+    UnreadableError
+        The file cannot be read, or contradicts itself.
+    DatasetError
+        It is not NanoAOD.
+    """
+    reader.preload(columns)
+    names = [name for name in reader.source.names if columns.wanted(name)]
+    form = attempt(lambda: reader.form(names), path=reader.path, timeout=reader.timeout)
+    form["parameters"]["metadata"] = dict(metadata)
+    schema = NanoAODSchema(form)
+    key = f"{quote(reader.path, safe='')}/Events/{reader.start}-{reader.stop}"
+    return nanoevents.NanoEventsFactory(schema, _Mapping(reader), key, mode="virtual").events()
 
 
 def read_batch(
@@ -47,14 +262,17 @@ def read_batch(
     DatasetError
         A file cannot be read, or no event has the required objects.
     """
+    columns = of_inputs(inputs)
     batches = []
     for path in dataset.paths():
-        for start, stop in _chunks(path, dataset.tree, chunksize):
-            events = _open(path, dataset.tree, start, stop)
-            events = events[finite(events, momentum_columns(inputs))]
-            weight = np.asarray(events.genWeight if "genWeight" in events.fields else np.ones(len(events)), np.float64)
-            batches.append(to_batch(events, inputs, weight=weight)[0])
-            progress(stop - start)
+        with attempt(partial(open_source, path, dataset.tree, wanted=columns.wanted), path=path) as source:
+            for start in range(0, source.entries, chunksize):
+                reader = ChunkReader(source, path=path, start=start, stop=min(start + chunksize, source.entries))
+                events = read_events(reader, columns, metadata={"dataset": dataset.name, "filename": path})
+                events = events[finite(events, momentum_columns(inputs))]
+                weight = events[WEIGHT] if WEIGHT in events.fields else np.ones(len(events))
+                batches.append(to_batch(events, inputs, weight=np.asarray(weight, np.float64))[0])
+                progress(reader.stop - start)
     if not any(len(batch) for batch in batches):
         raise DatasetError(
             f"dataset {dataset.name!r}: no event has the objects that {inputs} asks for", "use a sample that has them"
@@ -62,21 +280,15 @@ def read_batch(
     return EventBatch.concatenate(batches)
 
 
-def _chunks(path: str, tree: str, chunksize: int) -> list[tuple[int, int]]:
-    try:
-        with uproot.open({path: tree}) as opened:
-            entries = opened.num_entries
-    except (OSError, ValueError, KeyError) as error:
-        raise DatasetError(f"{path}: cannot read tree {tree!r}: {error}", "check that it is a NanoAOD file") from error
-    return [(start, min(start + chunksize, entries)) for start in range(0, entries, chunksize)]
-
-
-def _open(path: str, tree: str, start: int, stop: int) -> ak.Array:
-    return nanoevents.NanoEventsFactory.from_root(
-        {path: tree},
-        schemaclass=NanoAODSchema,
-        mode="virtual",
-        entry_start=start,
-        entry_stop=stop,
-        metadata={"dataset": path, "filename": path},
-    ).events()
+def _lazy(name: str, form: ak.forms.Form) -> dict[str, Any] | None:
+    """The form that coffea reads when it is needed; ``None`` for what NanoAOD does not have, such as strings."""
+    parameters = {"__doc__": name, "typename": str(form.type)}
+    key = quote(f"{name},!load", safe="")
+    content = form.content if isinstance(form, ak.forms.ListOffsetForm) else form
+    if not isinstance(content, ak.forms.NumpyForm):
+        return None
+    primitive = {"class": "NumpyArray", "primitive": content.primitive, "inner_shape": list(content.inner_shape)}
+    if content is form:
+        return {**primitive, "parameters": parameters, "form_key": key}
+    inner = {**primitive, "parameters": parameters, "form_key": quote(f"{name},!load,!content", safe="")}
+    return {"class": "ListOffsetArray", "offsets": "i64", "content": inner, "parameters": parameters, "form_key": key}

@@ -5,16 +5,19 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import hist
 import uhi.io.zip
 
 from hepreco.errors import OutputError
+from hepreco.names import check_name
 
 PROVENANCE: Final = "provenance.json"
 INDEX: Final = "index.json"
 FORMAT: Final = 1
+#: Names whose entry would be one of the archive's own.
+OWN: Final = frozenset(entry.removesuffix(".json") for entry in (PROVENANCE, INDEX))
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,14 @@ def write_histograms(path: Path, histograms: Mapping[str, hist.Hist], *, provena
     """Write a zip archive of UHI histograms, in place only once it is whole.
 
     ``provenance`` is stored beside them as JSON.
+
+    Raises
+    ------
+    ConfigError
+        A name could not be that of an entry.
     """
+    for name in histograms:
+        check_name(name, what="a histogram", reserved=OWN)
     partial = path.with_name(path.name + ".partial")
     with zipfile.ZipFile(partial, "w", compression=zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(INDEX, json.dumps({"format": FORMAT, "histograms": list(histograms)}))
@@ -37,6 +47,16 @@ def write_histograms(path: Path, histograms: Mapping[str, hist.Hist], *, provena
         for name, histogram in histograms.items():
             uhi.io.zip.write(archive, name, histogram)
     partial.replace(path)
+
+
+def read_provenance(path: Path) -> dict[str, Any]:
+    """The provenance alone; :class:`~hepreco.errors.OutputError` where the file is something else."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            provenance: dict[str, Any] = json.loads(archive.read(PROVENANCE))
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise OutputError(f"cannot read {path}: {error}", "point to a file that 'hepreco run' wrote") from None
+    return provenance
 
 
 def read_histograms(path: Path) -> StoredHistograms:

@@ -3,8 +3,8 @@
 from hepreco.processing.columns_out import ColumnWriter
 from hepreco.processing.executors import DaskExecutor, FuturesExecutor, IterativeExecutor
 from hepreco.processing.processor import ReconstructionProcessor
-from hepreco.processing.report import Chunk, Failure, RunReport
-from hepreco.processing.runner import make_executor, run
+from hepreco.processing.report import Chunk, Failure, ProcessedChunks, RunReport
+from hepreco.processing.runner import Plan, make_executor, prepare, process, run
 from hepreco.processing.selection import Cut, FunctionCut
 
 __all__ = [
@@ -16,8 +16,12 @@ __all__ = [
     "FunctionCut",
     "FuturesExecutor",
     "IterativeExecutor",
+    "Plan",
+    "ProcessedChunks",
     "ReconstructionProcessor",
     "RunReport",
     "make_executor",
+    "prepare",
+    "process",
     "run",
 ]

@@ -1,50 +1,81 @@
-"""Results of single chunks on disk, so that a run can be resumed."""
+"""Results of finished chunks on disk, so that a run can be resumed."""
 
 import os
-from hashlib import sha256
+import re
+import shutil
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from coffea.processor.checkpointer import CheckpointerABC
+from typing import Any, Final
 
 from hepreco.errors import OutputError
 from hepreco.histograms import read_histograms, write_histograms
+from hepreco.histograms.storage import read_provenance
+from hepreco.processing.identity import digest
 from hepreco.processing.report import RunReport
 
+_NAME: Final = re.compile(r"[0-9a-f]{32}\.zip")
 
-class Checkpoints(CheckpointerABC):  # type: ignore[misc]
-    """Stores each chunk's histograms and report under a directory named by the processor's fingerprint.
 
-    A result is read back only for the same file (by its UUID), the same entries, and the same fingerprint: change the
-    configuration, a plugin or its weights, and the chunk is processed again. The directory must be one that all workers
-    see; where it is not, chunks are processed again.
+@dataclass(frozen=True)
+class Checkpoints:
+    """Stores the merged histograms and report of some chunks in one file, with the keys of these chunks.
+
+    A key is a hash of everything that determines a chunk's result: what is stored is used only if nothing of that has
+    changed. The directory must be one that all workers see; where it is not, chunks are processed again.
     """
 
-    def __init__(self, directory: Path, fingerprint: str) -> None:
-        self.directory = directory / fingerprint
+    directory: Path
 
-    def path(self, metadata: dict[str, Any]) -> Path:
-        """Where the result of a chunk is."""
-        file = sha256(f"{metadata['fileuuid']}:{metadata['filename']}".encode()).hexdigest()[:16]
-        return self.directory / metadata["dataset"] / f"{file}-{metadata['entrystart']}-{metadata['entrystop']}.zip"
+    def save(self, bundle: Sequence[str], done: Sequence[str], output: dict[str, Any]) -> None:
+        """Store what the first chunks of a bundle gave, in place of what was stored of that bundle before.
 
-    def load(self, metadata: dict[str, Any], processor_instance: object) -> dict[str, Any] | None:  # noqa: ARG002  coffea's
-        """The chunk's output as coffea wraps it, or ``None`` where there is none."""
-        path = self.path(metadata)
-        if not path.is_file():
-            return None
+        Raises
+        ------
+        OutputError
+            It cannot be written.
+        """
+        path = self.directory / f"{digest(list(bundle))}.zip"
+        partial = path.with_name(f"{path.stem}-{os.getpid()}")
+        provenance = {"keys": list(done), "report": output["report"].as_json()}
         try:
-            stored = read_histograms(path)
-        except OutputError:
-            return None
-        report = RunReport.from_json(dict(stored.provenance))
-        return {"out": {"histograms": dict(stored.histograms), "report": report}, "processed": set()}
+            self.directory.mkdir(parents=True, exist_ok=True)
+            write_histograms(partial, output["histograms"], provenance=provenance)
+            partial.replace(path)
+        except OSError as error:
+            raise OutputError(
+                f"cannot write {path}: {error.strerror or error}", "make room, or choose another directory for --output"
+            ) from None
 
-    def save(self, output: dict[str, Any], metadata: dict[str, Any], processor_instance: object) -> None:  # noqa: ARG002
-        """Store a chunk's output."""
-        path = self.path(metadata)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        result = output["out"]
-        temporary = path.with_name(f"{path.name}.{os.getpid()}")
-        write_histograms(temporary, result["histograms"], provenance=result["report"].as_json())
-        temporary.replace(path)
+    def load(self, keys: Collection[str], *, columns: Path | None = None) -> Iterator[tuple[list[str], dict[str, Any]]]:
+        """What is stored of the chunks with these keys, each chunk once: keys and output.
+
+        Outputs whose files of columns are not all in the directory ``columns`` are passed over.
+        """
+        wanted = set(keys)
+        for path in self._files():
+            try:
+                provenance = read_provenance(path)
+                stored = list(provenance["keys"])
+                report = RunReport.from_json(provenance["report"])
+                if not stored or not wanted.issuperset(stored):
+                    continue
+                if columns is not None and not all((columns / name).is_file() for name in report.columns):
+                    continue
+                histograms = dict(read_histograms(path).histograms)
+            except (OutputError, KeyError, TypeError, ValueError):
+                continue  # cut short: its chunks are processed again
+            wanted.difference_update(stored)
+            yield stored, {"histograms": histograms, "report": report}
+
+    def clear(self) -> None:
+        """Remove what was stored, and nothing else."""
+        for path in self._files():
+            path.unlink(missing_ok=True)
+        if self.directory.is_dir() and not any(self.directory.iterdir()):
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _files(self) -> list[Path]:
+        if not self.directory.is_dir():
+            return []
+        return sorted(path for path in self.directory.iterdir() if _NAME.fullmatch(path.name))

@@ -1,13 +1,9 @@
 """The coffea processor: select, reconstruct, fill."""
 
-import hashlib
-import json
 import multiprocessing
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
-from traceback import extract_tb
 from typing import Any
 
 import awkward as ak
@@ -16,14 +12,35 @@ import torch
 from coffea import processor
 from numpy.typing import NDArray
 
-from hepreco.conventions import PB_FB
-from hepreco.errors import ConfigError, DatasetError, HepRecoError, PluginError
-from hepreco.events import NOMINAL, Variation, finite, momentum_columns, to_batch
-from hepreco.histograms import HistogramSpec, default_histograms, fill, fill_cutflow, sort_categories
+from hepreco.conventions import check_positive
+from hepreco.errors import ConfigError, DatasetError, HepRecoError, OutputError, PluginError, what_was_raised
+from hepreco.events import (
+    NOMINAL,
+    Columns,
+    Variation,
+    finite,
+    generator_weights,
+    missing_momenta,
+    momentum_columns,
+    to_batch,
+)
+from hepreco.events.columns import WEIGHT, of_inputs
+from hepreco.histograms import (
+    HistogramSpec,
+    check_memory,
+    default_histograms,
+    fill_all,
+    fill_cutflow,
+    normalisation,
+    overflow_warnings,
+    sort_categories,
+)
+from hepreco.names import check_field
 from hepreco.plugin import Reason, Reconstructor, attachable
-from hepreco.plugin.columns import REASON
-from hepreco.processing.columns_out import ColumnWriter
-from hepreco.processing.report import Chunk, RunReport
+from hepreco.plugin.columns import REASON, partly_missing
+from hepreco.processing import identity
+from hepreco.processing.columns_out import ColumnWriter, check_column_names
+from hepreco.processing.report import Chunk, ProcessedChunks, RunReport
 from hepreco.processing.selection import Cut, FunctionCut, cut_flow
 from hepreco.weights import read_manifest
 
@@ -75,6 +92,20 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         self.variations = (NOMINAL, *variations)
         for spec in self.histograms:
             self._require_columns(spec)
+        check_memory(self.histograms, variations=len(self.variations))
+        self.missing_momenta = missing_momenta(
+            self.variations,
+            inputs={name: plugin.inputs for name, plugin in self.reconstructors.items()},
+            columns={f"histogram {spec.name!r}": spec.columns for spec in self.histograms}
+            | {f"cut {cut.name!r}": cut.momentum_columns for cut in self.selection},
+            functions=any(isinstance(cut, FunctionCut) for cut in self.selection),
+        )
+        for name in self.reconstructors:
+            check_field(name, what="a plugin's table")
+        if columns:
+            check_column_names(self.reconstructors)
+        if luminosity is not None:
+            check_positive(luminosity, what="luminosity", unit="fb⁻¹")
         self.luminosity = luminosity
         self.device = device
         self.columns = columns
@@ -96,33 +127,70 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     def setup(self) -> None:
         """Load every plugin's weights now, so that a missing file stops the run before it starts."""
-        for reconstructor in self.reconstructors.values():
-            _set_up(reconstructor, self.device)
+        for name, reconstructor in self.reconstructors.items():
+            try:
+                _set_up(reconstructor, self.device)
+            except (HepRecoError, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                problem = f"plugin {name!r} cannot be set up: {what_was_raised(error)}"
+            else:
+                continue
+            raise PluginError(problem, "run 'hepreco plugins check', tell its author")
+
+    @property
+    def reads(self) -> Columns:
+        """The columns of the files that cuts, plugins, histograms and variations read."""
+        columns = Columns(
+            tuple(
+                path
+                for spec in self.histograms
+                for path in spec.columns
+                if path.partition(".")[0] not in self.reconstructors
+            )
+        )
+        columns |= Columns(optional=tuple(f"{met}.{name}" for met in self.missing_momenta for name in ("pt", "phi")))
+        for plugin in self.reconstructors.values():
+            columns |= of_inputs(plugin.inputs)
+        for part in (*self.selection, *self.variations):
+            columns |= part.reads
+        return columns
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What determines the result: versions, options, and the hashes of weights."""
+        """What determines the result: code, versions, options, and the hashes of weights."""
         return {
             "hepreco": version("hepreco"),
+            "code": identity.of_code(ReconstructionProcessor),
+            "libraries": identity.of_libraries(),
             "plugins": {
                 name: {
-                    "options": repr(plugin),
-                    "version": _distribution_version(type(plugin).__module__),
+                    "options": identity.of_value(plugin),
+                    "version": identity.distribution_version(
+                        type(plugin).__module__.partition(".")[0].replace("_", "-")
+                    ),
+                    "code": identity.of_code(type(plugin)),
                     "weights": read_manifest(plugin.weights).sha256 if plugin.weights else None,
                 }
                 for name, plugin in self.reconstructors.items()
             },
-            "selection": [repr(cut) for cut in self.selection],
+            "selection": [cut.provenance for cut in self.selection],
             "histograms": [repr(spec) for spec in self.histograms],
-            "variations": [repr(variation) for variation in self.variations],
-            "luminosity": self.luminosity,
+            "variations": [
+                {**identity.of_value(variation), "code": identity.of_code(type(variation))}
+                for variation in self.variations
+            ],
             "columns": self.columns.format if self.columns else None,
+            "device": self.device,
         }
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the provenance: results with another fingerprint must not be mixed."""
-        return hashlib.sha256(json.dumps(self.provenance, sort_keys=True).encode()).hexdigest()[:16]
+        """Hash of the provenance: results of chunks with another fingerprint must not be mixed.
+
+        Luminosity and cross-sections are not in it: they are applied at the end of a run.
+        """
+        return identity.digest(self.provenance)
 
     def process(self, events: ak.Array) -> Output:
         """One chunk: its histograms, not yet normalised, and its report."""
@@ -134,22 +202,30 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         selected: dict[str, ak.Array] = {}
         weights: dict[str, NDArray[np.float32]] = {}
         without_answer: dict[str, dict[str, int]] = {}
+        partly: dict[str, dict[str, int]] = {}
         for variation in self.variations:
-            varied = variation(events)
-            passed[variation.name] = cut_flow(varied, self.selection, finite=usable)
-            mask = list(passed[variation.name].values())[-1]
-            weights[variation.name] = weight[mask]
-            selected[variation.name], missing = self._reconstruct(varied[mask], weight[mask], chunk)
-            without_answer = without_answer or missing
-        histograms = {
-            spec.name: fill(spec, selected, weights=weights, dataset=chunk.dataset) for spec in self.histograms
-        }
+            try:
+                varied = variation(events, missing_momenta=self.missing_momenta)
+                passed[variation.name] = cut_flow(varied, self.selection, finite=usable)
+                mask = list(passed[variation.name].values())[-1]
+                weights[variation.name] = weight[mask]
+                selected[variation.name], missing, lacking = self._reconstruct(varied[mask], weight[mask], chunk)
+            except BaseException as error:
+                error.add_note(
+                    f"dataset {chunk.dataset!r}, {chunk.file}, entries [{chunk.start}, {chunk.stop}), "
+                    f"variation {variation.name!r}"
+                )
+                raise
+            without_answer, partly = without_answer or missing, partly or lacking
+        histograms, overflow = fill_all(self.histograms, selected, weights=weights, dataset=chunk.dataset)
         histograms[CUTFLOW] = fill_cutflow(passed, weights=weight, dataset=chunk.dataset)
         report = RunReport(
-            processed=frozenset([chunk]),
+            processed=ProcessedChunks([chunk]),
             sum_of_weights={chunk.dataset: float(weight.sum(dtype=np.float64))},
-            cross_section={chunk.dataset: meta.get("cross_section")},
+            cross_section={chunk.dataset: meta["cross_section"]} if "cross_section" in meta else {},
             without_answer={chunk.dataset: without_answer},
+            partly_missing={chunk.dataset: partly},
+            overflow=overflow,
             columns=self._write(selected[NOMINAL.name], weights[NOMINAL.name], chunk),
         )
         return {"histograms": histograms, "report": report}
@@ -158,7 +234,8 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         """Order the categories and normalise to luminosity, once all chunks are added."""
         report: RunReport = accumulator["report"]
         histograms = {name: sort_categories(histogram) for name, histogram in accumulator["histograms"].items()}
-        report.scale = {name: self._scale(report, name) for name in report.sum_of_weights}
+        report.scale, warnings = self._scales(report, histograms)
+        report.warnings |= {*warnings, *overflow_warnings(self.histograms, report.overflow)}
         for histogram in histograms.values():
             for row, dataset in enumerate(histogram.axes["dataset"]):
                 view = histogram.view(flow=True)[row]
@@ -166,20 +243,31 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 view["variance"] *= report.scale[dataset] ** 2
         return {"histograms": histograms, "report": report}
 
-    def _scale(self, report: RunReport, dataset: str) -> float:
-        cross_section, total = report.cross_section[dataset], report.sum_of_weights[dataset]
-        if cross_section is None or total == 0:
-            return 1.0
+    def require_luminosity(self, dataset: str) -> None:
+        """Refuse a dataset with a cross-section where there is no luminosity."""
         if self.luminosity is None:
             raise ConfigError(
                 f"dataset {dataset!r} has a cross-section, but there is no luminosity", "give luminosity in fb⁻¹"
             )
-        return cross_section * PB_FB * self.luminosity / total
+
+    def _scales(self, report: RunReport, histograms: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:
+        """What each dataset is multiplied by, and warnings."""
+        found = {}
+        for name, total in report.sum_of_weights.items():
+            every = histograms[CUTFLOW][{"dataset": name, "variation": NOMINAL.name, "cut": "all"}]
+            found[name] = normalisation(
+                name,
+                cross_section=report.cross_section.get(name),
+                luminosity=self.luminosity,
+                sum_of_weights=total,
+                sum_of_squares=every.variance,
+            )
+        return {name: scale for name, (scale, _) in found.items()}, [said for _, said in found.values() if said]
 
     def _weights(self, events: ak.Array) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Generator weights, and whether they and all momenta in use are finite; a non-finite weight becomes 0."""
-        if "genWeight" in events.fields:
-            weight = ak.to_numpy(events.genWeight).astype(np.float32)
+        if WEIGHT in events.fields:
+            weight = generator_weights(events)
         elif events.metadata.get("cross_section") is None:
             weight = np.ones(len(events), dtype=np.float32)
         else:
@@ -194,9 +282,9 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     def _reconstruct(
         self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk
-    ) -> tuple[ak.Array, dict[str, dict[str, int]]]:
-        """The events with every plugin's columns, and how many each plugin had no answer for, by reason."""
-        missing = {}
+    ) -> tuple[ak.Array, dict[str, dict[str, int]], dict[str, dict[str, int]]]:
+        """The events with every plugin's columns; how many each plugin had no answer for, by reason; by column."""
+        missing, lacking = {}, {}
         for name, plugin in self.reconstructors.items():
             if name in events.fields:
                 raise ConfigError(
@@ -206,14 +294,19 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
             columns = _guarded(plugin, batch.to(self.device), name=name, chunk=chunk)
             record = attachable(columns, columns=plugin.outputs, batch=batch, enough=enough, events=events, plugin=name)
             events = ak.with_field(events, record, name)
+            lacking[name] = partly_missing(columns, columns=plugin.outputs, batch=batch)
             counts = np.bincount(ak.to_numpy(record[REASON]), minlength=len(Reason)).tolist()
             missing[name] = {reason.name.lower(): counts[reason] for reason in Reason if reason}
-        return events, missing
+        return events, missing, lacking
 
-    def _write(self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk) -> frozenset[str]:
+    def _write(self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk) -> set[str]:
         if self.columns is None:
-            return frozenset()
-        return frozenset([self.columns(events, plugins=self.reconstructors, weight=weight, chunk=chunk)])
+            return set()
+        try:
+            return {self.columns(events, plugins=self.reconstructors, weight=weight, chunk=chunk)}
+        except OSError as error:
+            problem = f"cannot write columns to {self.columns.directory}: {error.strerror or error}"
+        raise OutputError(problem, "make room, or choose another directory for --output")
 
 
 def _guarded(plugin: Reconstructor, batch: Any, *, name: str, chunk: Chunk) -> Mapping[str, torch.Tensor]:
@@ -225,13 +318,10 @@ def _guarded(plugin: Reconstructor, batch: Any, *, name: str, chunk: Chunk) -> M
     try:
         with torch.no_grad():
             return plugin.reconstruct(batch)
-    except HepRecoError as error:
-        raise error from None
-    except Exception as error:
-        frame = extract_tb(error.__traceback__)[-1]
-        problem = (
-            f"plugin {name!r} raised {type(error).__name__}: {error} ({Path(frame.filename).name}, line {frame.lineno})"
-        )
+    except (HepRecoError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        problem = f"plugin {name!r} raised {what_was_raised(error)}"
     raise PluginError(
         f"{problem} on {chunk.file} [{chunk.start}, {chunk.stop})", "run 'hepreco plugins check', tell its author"
     )
@@ -247,13 +337,6 @@ def _set_up(reconstructor: Reconstructor, device: str) -> None:
             f"device {device!r} was asked for, and there is none", "use --device cpu, or a machine with a GPU"
         )
     reconstructor.setup(device)
-
-
-def _distribution_version(module: str) -> str:
-    try:
-        return version(module.partition(".")[0].replace("_", "-"))
-    except ModuleNotFoundError:
-        return "not installed"
 
 
 def _unique(names: list[str], what: str) -> None:

@@ -1,13 +1,11 @@
 """The account of a run: which chunks were processed, which were not, and why."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
-from traceback import walk_tb
-from typing import Any, Literal, NamedTuple, TypeVar
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Self
 
-from hepreco.errors import HepRecoError
-
-Number = TypeVar("Number", int, float)
+from hepreco.errors import HepRecoError, UnreadableError, one_line, what_was_raised
 
 
 class Chunk(NamedTuple):
@@ -38,24 +36,74 @@ class Failure:
     remedy: str
 
     @classmethod
-    def from_exception(cls, chunk: Chunk, error: BaseException) -> "Failure":
-        """Say why a chunk failed, from the exception and what caused it."""
-        chain = [error]
-        while chain[-1].__cause__ is not None:
-            chain.append(chain[-1].__cause__)
-        for link in chain:
-            if isinstance(link, HepRecoError):
-                return cls(chunk, "error", link.problem, link.remedy)
-        root = chain[-1]
-        reason = " ".join(f"{type(root).__name__}: {root}".split())
-        if isinstance(root, OSError | EOFError) or _raised_while_reading(root):
-            return cls(
-                chunk,
-                "unreadable",
-                f"cannot read {chunk.file}: {reason[:300]}",
-                "replace the file, or use --skip-bad-files",
-            )
-        return cls(chunk, "error", reason[:500], "this is unexpected: please report it with this message")
+    def from_exception(cls, chunk: Chunk, error: BaseException) -> Self:
+        """Say why a chunk failed. Only the border of reading raises an error that makes it ``unreadable``."""
+        if isinstance(error, HepRecoError):
+            kind: Literal["unreadable", "error"] = "unreadable" if isinstance(error, UnreadableError) else "error"
+            return cls(chunk, kind, one_line(error.problem), one_line(error.remedy))
+        return cls(
+            chunk, "error", one_line(what_was_raised(error)), "this is unexpected: please report it with this message"
+        )
+
+
+class ProcessedChunks:  # noqa: PLW1641  it grows, so it has no hash
+    """Entries that were processed, by dataset and file, with neighbouring chunks joined, so that it stays small.
+
+    Example
+    -------
+    >>> processed = ProcessedChunks([Chunk("a", "f.root", 0, 5), Chunk("a", "f.root", 5, 9)])
+    >>> list(processed), processed.events("a")
+    ([Chunk(dataset='a', file='f.root', start=0, stop=9)], 9)
+    """
+
+    def __init__(self, chunks: Iterable[Chunk] = ()) -> None:
+        self._intervals: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        self.add(chunks)
+
+    def add(self, chunks: Iterable[Chunk]) -> None:
+        """Count chunks in; ``ValueError`` where some of their entries were counted before."""
+        for chunk in chunks:
+            _insert(self._intervals.setdefault((chunk.dataset, chunk.file), []), chunk)
+
+    def __iter__(self) -> Iterator[Chunk]:
+        for (dataset, file), intervals in sorted(self._intervals.items()):
+            for start, stop in intervals:
+                yield Chunk(dataset, file, start, stop)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._intervals.values()))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ProcessedChunks) and self._intervals == other._intervals
+
+    def __contains__(self, chunk: Chunk) -> bool:
+        intervals = self._intervals.get((chunk.dataset, chunk.file), [])
+        return any(start <= chunk.start and chunk.stop <= stop for start, stop in intervals)
+
+    def datasets(self) -> set[str]:
+        """Of which something was processed."""
+        return {dataset for dataset, _ in self._intervals}
+
+    def events(self, dataset: str) -> int:
+        """How many events of a dataset were processed."""
+        return sum(chunk.events for chunk in self if chunk.dataset == dataset)
+
+
+def _insert(intervals: list[tuple[int, int]], chunk: Chunk) -> None:
+    """Put an interval into its place in a sorted list, joined to its neighbours."""
+    start, stop = chunk.start, chunk.stop
+    place = bisect_left(intervals, (start, stop))
+    before = intervals[place - 1] if place else None
+    after = intervals[place] if place < len(intervals) else None
+    if (before and start < before[1]) or (after and (stop > after[0] or (start, stop) == after)):
+        raise ValueError(f"chunks counted twice: {chunk}")
+    first = place
+    if before and before[1] == start:
+        first, start = place - 1, before[0]
+    last = place
+    if after and after[0] == stop:
+        last, stop = place + 1, after[1]
+    intervals[first:last] = [(start, stop)]
 
 
 @dataclass
@@ -65,7 +113,7 @@ class RunReport:
     Parameters
     ----------
     processed
-        The chunks whose events are in the histograms.
+        The chunks whose events are in the histograms, neighbours joined.
     failures
         The chunks whose events are not.
     sum_of_weights
@@ -74,37 +122,48 @@ class RunReport:
         In pb, per dataset; ``None`` for data.
     without_answer
         Per dataset, plugin and reason (``too_few_objects``, ``no_answer``), how many selected events have no answer.
+    partly_missing
+        Per dataset, plugin and column, how many selected events with an answer lack an entry of this column.
+    overflow
+        Per histogram, how many nominal entries are ``at_stop``, exactly at the upper end of its axis, and ``beyond``.
+    warnings
+        What a reader of the histograms should know, in sentences.
     columns
         Names of the files of columns that were written.
     scale
         Per dataset, what the sums of weights were multiplied by in the end.
     """
 
-    processed: frozenset[Chunk] = frozenset()
-    failures: frozenset[Failure] = frozenset()
+    processed: ProcessedChunks = field(default_factory=ProcessedChunks)
+    failures: set[Failure] = field(default_factory=set)
     sum_of_weights: dict[str, float] = field(default_factory=dict)
     cross_section: dict[str, float | None] = field(default_factory=dict)
     without_answer: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
-    columns: frozenset[str] = frozenset()
+    columns: set[str] = field(default_factory=set)
+    partly_missing: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+    overflow: dict[str, dict[str, int]] = field(default_factory=dict)
+    warnings: set[str] = field(default_factory=set)
     scale: dict[str, float] = field(default_factory=dict)
 
-    def __add__(self, other: "RunReport") -> "RunReport":
+    def __iadd__(self, other: Self) -> Self:
+        """Count another account in, at a cost that does not grow with this one."""
+        self.processed.add(other.processed)
+        self.failures |= other.failures
+        _add(self.sum_of_weights, other.sum_of_weights)
+        self.cross_section |= other.cross_section
+        _add(self.without_answer, other.without_answer)
+        _add(self.partly_missing, other.partly_missing)
+        _add(self.overflow, other.overflow)
+        self.columns |= other.columns
+        self.warnings |= other.warnings
+        return self
+
+    def __add__(self, other: Self) -> Self:
         """Both accounts in one; a dataset has one cross-section."""
-        twice = self.processed & other.processed
-        if twice:
-            raise ValueError(f"chunks counted twice: {sorted(twice)[:3]}")
-        datasets = {**self.without_answer, **other.without_answer}
-        return RunReport(
-            self.processed | other.processed,
-            self.failures | other.failures,
-            _sum(self.sum_of_weights, other.sum_of_weights),
-            self.cross_section | other.cross_section,
-            {
-                name: _by_plugin(self.without_answer.get(name, {}), other.without_answer.get(name, {}))
-                for name in datasets
-            },
-            self.columns | other.columns,
-        )
+        total = type(self)()
+        total += self
+        total += other
+        return total
 
     @property
     def complete(self) -> bool:
@@ -114,57 +173,50 @@ class RunReport:
     @property
     def datasets(self) -> list[str]:
         """All datasets of which the run saw a chunk, sorted."""
-        return sorted(
-            {chunk.dataset for chunk in self.processed} | {failure.chunk.dataset for failure in self.failures}
-        )
+        return sorted(self.processed.datasets() | {failure.chunk.dataset for failure in self.failures})
 
     def events(self, dataset: str) -> int:
         """How many events of a dataset were processed."""
-        return sum(chunk.events for chunk in self.processed if chunk.dataset == dataset)
+        return self.processed.events(dataset)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, sorted, with neighbouring chunks of a file joined."""
-        values = asdict(self)
-        values["processed"] = [chunk._asdict() for chunk in _joined(self.processed)]
-        values["failures"] = [
+        failures = [
             {**failure.chunk._asdict(), "kind": failure.kind, "reason": failure.reason, "remedy": failure.remedy}
-            for failure in sorted(self.failures, key=lambda failure: failure.chunk)
+            for failure in sorted(self.failures, key=lambda failure: (failure.chunk, failure.reason))
         ]
-        values["columns"] = sorted(self.columns)
-        return {"complete": self.complete, "events": {name: self.events(name) for name in self.datasets}, **values}
+        return {
+            "complete": self.complete,
+            "events": {name: self.events(name) for name in self.datasets},
+            "processed": [chunk._asdict() for chunk in self.processed],
+            "failures": failures,
+            "columns": sorted(self.columns),
+            "warnings": sorted(self.warnings),
+            **{name: dict(sorted(getattr(self, name).items())) for name in _PLAIN},
+        }
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "RunReport":
+    def from_json(cls, values: dict[str, Any]) -> Self:
         """The inverse of :meth:`as_json`."""
-        failures = frozenset(
-            Failure(Chunk(*(row[name] for name in Chunk._fields)), row["kind"], row["reason"], row["remedy"])
-            for row in values["failures"]
+        return cls(
+            processed=ProcessedChunks(Chunk(**row) for row in values["processed"]),
+            failures={
+                Failure(Chunk(*(row[name] for name in Chunk._fields)), row["kind"], row["reason"], row["remedy"])
+                for row in values["failures"]
+            },
+            columns=set(values["columns"]),
+            warnings=set(values["warnings"]),
+            **{name: values[name] for name in _PLAIN},
         )
-        chunks = frozenset(Chunk(**row) for row in values["processed"])
-        names = ("sum_of_weights", "cross_section", "without_answer", "scale")
-        plain = {name: values[name] for name in names}
-        return cls(processed=chunks, failures=failures, columns=frozenset(values["columns"]), **plain)
 
 
-def _sum(first: dict[str, Number], second: dict[str, Number]) -> dict[str, Number]:
-    return {name: first.get(name, 0) + second.get(name, 0) for name in first | second}
+_PLAIN = ("sum_of_weights", "cross_section", "without_answer", "partly_missing", "overflow", "scale")
 
 
-def _by_plugin(first: dict[str, dict[str, int]], second: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
-    return {name: _sum(first.get(name, {}), second.get(name, {})) for name in first | second}
-
-
-def _joined(chunks: Iterable[Chunk]) -> list[Chunk]:
-    joined: list[Chunk] = []
-    for chunk in sorted(chunks):
-        if joined and joined[-1][:2] == chunk[:2] and joined[-1].stop == chunk.start:
-            joined[-1] = joined[-1]._replace(stop=chunk.stop)
+def _add(total: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Add numbers by name, however deep the tables are."""
+    for name, value in more.items():
+        if isinstance(value, Mapping):
+            _add(total.setdefault(name, {}), value)
         else:
-            joined.append(chunk)
-    return joined
-
-
-def _raised_while_reading(error: BaseException) -> bool:
-    """Whether the innermost frame is uproot's: corrupt bytes show as many a type of exception."""
-    frames = list(walk_tb(error.__traceback__))
-    return bool(frames) and frames[-1][0].f_globals.get("__name__", "").partition(".")[0] == "uproot"
+            total[name] = total.get(name, 0) + value

@@ -1,26 +1,36 @@
 """Running a processor over datasets, with an account of every chunk."""
 
 import io
-from collections.abc import Iterator, Sequence
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, nullcontext, redirect_stderr
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Final, Literal, TypeVar
 
-from coffea import processor
-from coffea.processor.accumulator import accumulate
-from coffea.processor.executor import ExecutorBase, WorkItem
+import cloudpickle
+from coffea.processor.accumulator import iadd
+from coffea.processor.executor import ExecutorBase
 from coffea.util import coffea_console
 
 from hepreco.errors import ConfigError, DatasetError
-from hepreco.events import Dataset, NanoAODSchema, to_fileset
+from hepreco.events import Columns, Dataset
+from hepreco.events.columns import WEIGHT, missing_column
+from hepreco.events.reading import TIMEOUT
+from hepreco.processing import identity
 from hepreco.processing.checkpoints import Checkpoints
-from hepreco.processing.executors import FAILURE, DaskExecutor, FuturesExecutor, IterativeExecutor
+from hepreco.processing.executors import DaskExecutor, FuturesExecutor, IterativeExecutor
 from hepreco.processing.processor import Output, ReconstructionProcessor
 from hepreco.processing.report import Chunk, Failure, RunReport
+from hepreco.processing.tasks import Bundle, FileOfEvents, Preparation, Processing, Task
 
 ExecutorName = Literal["iterative", "futures", "dask"]
-DEATH = "its worker process died (out of memory, or a crash in compiled code)"
+Item = TypeVar("Item")
+DEATH: Final = "its worker process died (out of memory, or a crash in compiled code)"
+#: More chunks than that are handed out in bundles, so that driver and scheduler have as many results at most to handle.
+BUNDLES: Final = 2000
 
 
 @contextmanager
@@ -70,6 +80,32 @@ def make_executor(
                 yield DaskExecutor(client=client, status=status, file_retries=file_retries)
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do: nothing of it has started yet.
+
+    Parameters
+    ----------
+    tasks
+        The chunks to process.
+    failures
+        Files that cannot be used, where that is tolerated.
+    cross_sections
+        In pb, by dataset.
+    """
+
+    reconstruction: ReconstructionProcessor
+    tasks: tuple[Task, ...]
+    failures: tuple[Failure, ...]
+    cross_sections: dict[str, float | None]
+
+    @property
+    def columns(self) -> list[str]:
+        """The files of columns that it may write, relative to their directory."""
+        writer = self.reconstruction.columns
+        return [writer.name(task.chunk) for task in self.tasks] if writer else []
+
+
 def run(
     reconstruction: ReconstructionProcessor,
     datasets: Sequence[Dataset],
@@ -78,6 +114,7 @@ def run(
     chunksize: int = 100_000,
     skip_bad_files: bool = False,
     checkpoints: Path | None = None,
+    timeout: float = TIMEOUT,
 ) -> Output:
     """Process every chunk of every dataset, or say which ones were not and why.
 
@@ -95,6 +132,8 @@ def run(
         Count files that cannot be opened and go on, instead of stopping before any work is done.
     checkpoints
         Directory in which finished chunks are kept; those found there are not processed again.
+    timeout
+        Seconds that opening a file, or reading a chunk of it, may take.
 
     Returns
     -------
@@ -104,50 +143,242 @@ def run(
     Raises
     ------
     DatasetError
-        A file cannot be opened and bad files are not skipped, or there is no chunk to process.
+        A file cannot be opened and bad files are not skipped, a column is in no file, or there is no chunk to process.
     WeightsError
         A plugin's weights cannot be loaded.
     """
-    reconstruction.setup()
-    runner = processor.Runner(
+    plan = prepare(
+        reconstruction,
+        datasets,
         executor=executor,
-        schema=NanoAODSchema,
         chunksize=chunksize,
-        metadata_cache={},
-        checkpointer=Checkpoints(checkpoints, f"{reconstruction.fingerprint}-{chunksize}") if checkpoints else None,
+        skip_bad_files=skip_bad_files,
+        timeout=timeout,
     )
-    planned = list(runner.preprocess(to_fileset(datasets)))
-    bad = [cast(Failure, item.usermeta[FAILURE]) for item in planned if FAILURE in item.usermeta]
-    if bad and not skip_bad_files:
-        listed = "\n".join(f"  - {failure.reason}" for failure in bad)
-        raise DatasetError(f"{len(bad)} of the files cannot be opened:\n{listed}", "mend them, or use --skip-bad-files")
-    chunks = [item for item in planned if FAILURE not in item.usermeta]
-    results = [{"histograms": {}, "report": RunReport(failures=frozenset(bad))}]
-    if chunks:
-        results += _process(runner, chunks, reconstruction)
-    output: Output = accumulate(results)
+    return process(plan, executor=executor, checkpoints=checkpoints, timeout=timeout)
+
+
+def prepare(
+    reconstruction: ReconstructionProcessor,
+    datasets: Sequence[Dataset],
+    *,
+    executor: ExecutorBase,
+    chunksize: int = 100_000,
+    skip_bad_files: bool = False,
+    timeout: float = TIMEOUT,
+    memory: Path | None = None,
+) -> Plan:
+    """Load weights, open every file, and divide the events into chunks.
+
+    ``memory`` is a JSON file that remembers what was found of each file, for as long as the file stays the same. The
+    other parameters and errors are those of :func:`run`.
+    """
+    reconstruction.setup()
+    for dataset in datasets:
+        if dataset.cross_section is not None:
+            reconstruction.require_luminosity(dataset.name)
+    normalised = {dataset.name: dataset.cross_section is not None for dataset in datasets}
+    files = _found(_files(reconstruction, datasets), executor=executor, timeout=timeout, memory=memory)
+    _refuse_unknown_columns(files)
+    bad = [file.failure for file in files if file.failure]
+    refused = [failure for failure in bad if failure.kind == "error" or not skip_bad_files]
+    if refused:
+        listed = "\n".join(f"  - {failure.reason}" for failure in refused[:20])
+        remedies = {failure.remedy for failure in refused if failure.kind != "unreadable"}
+        raise DatasetError(
+            f"{len(refused)} of the files cannot be opened:\n{listed}",
+            "; ".join(sorted(remedies)) or "mend them, or use --skip-bad-files",
+        )
+    fingerprint = reconstruction.fingerprint
+    tasks = tuple(
+        Task(chunk, file.tree, file.uuid, _key(fingerprint, file, chunk), normalised[file.dataset])
+        for file in files
+        if not file.failure
+        for chunk in _chunks(file, chunksize)
+    )
+    return Plan(reconstruction, tasks, tuple(bad), {dataset.name: dataset.cross_section for dataset in datasets})
+
+
+def process(plan: Plan, *, executor: ExecutorBase, checkpoints: Path | None = None, timeout: float = TIMEOUT) -> Output:
+    """Process what is planned; parameters and result are those of :func:`run`."""
+    stored = Checkpoints(checkpoints) if checkpoints else None
+    directory = plan.reconstruction.columns.directory if plan.reconstruction.columns else None
+    work = Processing(cloudpickle.dumps(plan.reconstruction), executor.file_retries, timeout, stored)
+    output: Output = {"histograms": {}, "report": RunReport(failures=set(plan.failures))}
+    waiting = {task.key: task for task in plan.tasks}
+
+    def recall() -> None:
+        """Count in what is stored, of an earlier run or of workers that died since."""
+        for keys, result in stored.load(waiting, columns=directory) if stored else ():
+            iadd(output, result)
+            for key in keys:
+                del waiting[key]
+
+    def divide(bundles: list[Bundle]) -> list[list[Bundle]]:
+        recall()
+        left = [tuple(task for task in bundle if task.key in waiting) for bundle in bundles]
+        return _halves([bundle for bundle in left if bundle])
+
+    recall()
+    for result in _surviving(
+        lambda bundles: _executed(executor, bundles, work, desc="Processing", unit="chunks"),
+        _bundled(list(waiting.values())),
+        divide=divide,
+        lost=lambda bundles: _lost(bundles[0][0].chunk),
+    ):
+        iadd(output, result)
     report: RunReport = output["report"]
-    unaccounted = (
-        {_as_chunk(item) for item in planned} - report.processed - {failure.chunk for failure in report.failures}
-    )
-    report.failures |= {Failure(chunk, "lost", "no result came back", "resume the run") for chunk in unaccounted}
-    return reconstruction.postprocess(output)
+    failed = {failure.chunk for failure in report.failures}
+    report.failures |= {
+        Failure(task.chunk, "lost", "no result came back", "resume the run")
+        for task in plan.tasks
+        if task.chunk not in report.processed and task.chunk not in failed
+    }
+    report.cross_section = dict(plan.cross_sections)
+    return plan.reconstruction.postprocess(output)
 
 
-def _process(runner: processor.Runner, chunks: list[WorkItem], reconstruction: ReconstructionProcessor) -> list[Output]:
-    """Results of the chunks. Where a worker dies, halves are run on their own until the culprit stands alone."""
+def _files(reconstruction: ReconstructionProcessor, datasets: Sequence[Dataset]) -> list[FileOfEvents]:
+    files = []
+    for dataset in datasets:
+        weight = Columns((WEIGHT,) if dataset.cross_section is not None else ())
+        columns = reconstruction.reads | weight
+        files += [FileOfEvents(dataset.name, path, dataset.tree, columns) for path in dataset.paths()]
+    return files
+
+
+def _found(
+    files: list[FileOfEvents], *, executor: ExecutorBase, timeout: float, memory: Path | None
+) -> list[FileOfEvents]:
+    """The files with what is in them: opened, or remembered where they are the same as before."""
+    remembered = _remembered(files, memory)
+    unknown = [file for file in files if file not in remembered]
+    look = Preparation(executor.file_retries, timeout)
+    found = dict(remembered)
+    if unknown:
+        results = _surviving(
+            lambda part: _executed(executor, part, look, desc="Preparing", unit="files"),
+            unknown,
+            divide=_halves,
+            lost=lambda part: [_unprepared(part[0])],
+        )
+        looked = {(file.dataset, file.path, file.tree): file for result in results for file in result}
+        found |= {file: looked[file.dataset, file.path, file.tree] for file in unknown}
+    _remember(found.values(), memory)
+    return [found[file] for file in files]
+
+
+def _surviving(
+    execute: Callable[[list[Item]], Any],
+    items: list[Item],
+    *,
+    divide: Callable[[list[Item]], list[list[Item]]],
+    lost: Callable[[list[Item]], Any],
+) -> Iterator[Any]:
+    """Results of an executor in as many calls as the deaths of workers ask for.
+
+    Where one dies, the halves of what it was given are tried on their own, until the culprit stands alone; it is tried
+    once more before it is lost.
+    """
+    groups = [items] if items else []
+    alone: list[list[Item]] = []
+    while groups:
+        group = groups.pop()
+        try:
+            result = execute(group)
+        except (BrokenExecutor, RuntimeError) as error:
+            if not isinstance(error, BrokenExecutor) and "KilledWorker" not in str(error):
+                raise
+        else:
+            yield result
+            continue
+        parts = divide(group)
+        if parts != [group]:
+            groups += parts
+        elif group in alone:
+            yield lost(group)
+        else:
+            alone.append(group)
+            groups.append(group)
+
+
+def _executed(executor: ExecutorBase, items: list[Any], function: Callable[[Any], Any], **texts: str) -> Any:
+    with redirect_stderr(io.StringIO()) if isinstance(executor, FuturesExecutor) else nullcontext():
+        return executor.copy(**texts)(items, function, None)[0]
+
+
+def _halves(items: list[Any]) -> list[list[Any]]:
+    """Two halves, also of a single bundle of several chunks; what cannot be divided is given back whole."""
+    if len(items) == 1 and isinstance(items[0], tuple):
+        middle = len(items[0]) // 2
+        return [[items[0][:middle]], [items[0][middle:]]] if middle else [items]
+    middle = len(items) // 2
+    return [items[:middle], items[middle:]] if middle else [items] if items else []
+
+
+def _bundled(tasks: list[Task]) -> list[Bundle]:
+    size = math.ceil(len(tasks) / BUNDLES) or 1
+    return [tuple(tasks[start : start + size]) for start in range(0, len(tasks), size)]
+
+
+def _chunks(file: FileOfEvents, chunksize: int) -> Iterator[Chunk]:
+    """Chunks of about equal size; one without events for a file without."""
+    number = max(round(file.entries / chunksize), 1)
+    size = max(math.ceil(file.entries / number), 1)
+    for start in range(0, max(file.entries, 1), size):
+        yield Chunk(file.dataset, file.path, start, min(start + size, file.entries))
+
+
+def _key(fingerprint: str, file: FileOfEvents, chunk: Chunk) -> str:
+    """A hash of all that determines the result of a chunk."""
+    return identity.digest([fingerprint, file.identity, file.uuid, file.tree, file.columns.required, *chunk])
+
+
+def _refuse_unknown_columns(files: Sequence[FileOfEvents]) -> None:
+    """Raise where a column that the run needs is in no file: it is misspelt, or of another version of NanoAOD."""
+    usable = [file for file in files if not file.failure]
+    nowhere = set.intersection(*(set(file.missing) for file in usable)) if usable else set()
+    for path in sorted(nowhere - {WEIGHT}):
+        error = missing_column(path, file=usable[0].path, names=usable[0].names)
+        others = f", nor in any of {len(usable) - 1} other files" if len(usable) > 1 else ""
+        raise DatasetError(f"{error.problem}{others}", error.remedy)
+
+
+def _lost(chunk: Chunk) -> Output:
+    remedy = "use smaller chunks (--chunksize), then --resume"
+    return {"histograms": {}, "report": RunReport(failures={Failure(chunk, "lost", DEATH, remedy)})}
+
+
+def _unprepared(file: FileOfEvents) -> FileOfEvents:
+    chunk = Chunk(file.dataset, file.path, 0, 0)
+    return replace(file, failure=Failure(chunk, "unreadable", f"cannot open {file.path}: {DEATH}", "replace the file"))
+
+
+def _remembered(files: list[FileOfEvents], memory: Path | None) -> dict[FileOfEvents, FileOfEvents]:
+    if memory is None or not memory.is_file():
+        return {}
     try:
-        with redirect_stderr(io.StringIO()) if isinstance(runner.executor, FuturesExecutor) else nullcontext():
-            return [runner.run(chunks, reconstruction.process)["out"]]
-    except (BrokenExecutor, RuntimeError) as error:
-        if not isinstance(error, BrokenExecutor) and "KilledWorker" not in str(error):
-            raise
-        if len(chunks) == 1:
-            failure = Failure(_as_chunk(chunks[0]), "lost", DEATH, "use smaller chunks (--chunksize), then --resume")
-            return [{"histograms": {}, "report": RunReport(failures=frozenset([failure]))}]
-        middle = len(chunks) // 2
-        return _process(runner, chunks[:middle], reconstruction) + _process(runner, chunks[middle:], reconstruction)
+        known = json.loads(memory.read_text("utf-8"))
+        return {
+            file: replace(file, **known[_name(file)])
+            for file in files
+            if _name(file) in known and known[_name(file)]["identity"] == identity.of_file(file.path)
+        }
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}  # of another version, or cut short: the files are opened again
 
 
-def _as_chunk(item: WorkItem) -> Chunk:
-    return Chunk(item.dataset, item.filename, item.entrystart, item.entrystop)
+def _remember(files: Iterable[FileOfEvents], memory: Path | None) -> None:
+    """Keep what was found of sound files of which a change would show."""
+    if memory is None:
+        return
+    known = {
+        _name(file): {"identity": file.identity, "entries": file.entries, "uuid": file.uuid}
+        for file in files
+        if file.identity and not file.failure and not file.missing
+    }
+    memory.write_text(json.dumps(known), "utf-8")
+
+
+def _name(file: FileOfEvents) -> str:
+    return identity.digest([file.path, file.tree, file.columns.required, file.columns.optional, file.columns.anything])

@@ -9,9 +9,12 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from hepreco.errors import ConfigError
-from hepreco.events import ObjectSpec, passing
-from hepreco.events.objects import MOMENTUM, Comparison
+from hepreco.errors import ConfigError, HepRecoError, SelectionError, what_was_raised
+from hepreco.events import Columns, ObjectSpec, passing
+from hepreco.events.columns import compared
+from hepreco.events.objects import MOMENTUM
+from hepreco.names import check_label
+from hepreco.processing import identity
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,23 @@ class Cut:
     at_most: int | None = None
 
     def __post_init__(self) -> None:
+        check_label(self.name, what="a cut")
         ObjectSpec(self.collection, self.where)  # refuses what it cannot read
 
     @property
     def momentum_columns(self) -> tuple[str, ...]:
         """The components of momenta that it compares, such as ``Jet.pt``."""
-        compared = (comparison.field for comparison in map(Comparison.parse, self.where))
-        return tuple(f"{self.collection}.{name}" for name in compared if name in MOMENTUM)
+        return tuple(f"{self.collection}.{name}" for name in compared(self.where) if name in MOMENTUM)
+
+    @property
+    def reads(self) -> Columns:
+        """The columns that it compares, or any column of the collection where it counts objects alone."""
+        return Columns(tuple(f"{self.collection}.{name}" for name in compared(self.where)) or (self.collection,))
+
+    @property
+    def provenance(self) -> Any:
+        """What determines its answer, as plain values."""
+        return identity.of_value(self)
 
     def __call__(self, events: ak.Array) -> NDArray[np.bool_]:
         """Whether each event passes."""
@@ -92,6 +105,7 @@ class FunctionCut:
     options: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
+        check_label(self.name, what="a cut")
         self._resolved()
 
     @property
@@ -99,15 +113,42 @@ class FunctionCut:
         """All components of the momenta of its collections, such as ``Jet.pt``."""
         return tuple(f"{collection}.{name}" for collection in self.collections for name in MOMENTUM)
 
+    @property
+    def reads(self) -> Columns:
+        """The momenta of its collections, and whatever else it asks for."""
+        return Columns(optional=self.momentum_columns, anything=True)
+
+    @property
+    def provenance(self) -> Any:
+        """What determines its answer, as plain values: the code of the function as well."""
+        return {**identity.of_value(self), "code": identity.of_code(self._resolved())}
+
     def __call__(self, events: ak.Array) -> NDArray[np.bool_]:
-        """Whether each event passes."""
-        passes = ak.to_numpy(self._resolved()(events, **(self.options or {})))
+        """Whether each event passes.
+
+        Raises
+        ------
+        SelectionError
+            The function raises, or gives something else than one truth value per event.
+        """
+        passes = self._called(events)
         if passes.shape != (len(events),) or passes.dtype != np.bool_:
-            raise ConfigError(
+            raise SelectionError(
                 f"cut {self.name!r}: {self.function} gave {passes.dtype} of shape {passes.shape}",
                 f"return one truth value for each of the {len(events)} events",
             )
         return passes
+
+    def _called(self, events: ak.Array) -> NDArray[np.bool_]:
+        try:
+            return ak.to_numpy(self._resolved()(events, **(self.options or {})))
+        except (HepRecoError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            problem = f"cut {self.name!r}: {self.function} raised {what_was_raised(error)}"
+        raise SelectionError(
+            problem, "mend the function, or take the cut out"
+        )  # no cause: coffea would skip an OSError
 
     def _resolved(self) -> Callable[..., ak.Array]:
         try:
@@ -116,6 +157,11 @@ class FunctionCut:
             raise ConfigError(
                 f"cut {self.name!r}: no function {self.function!r}: {error}", "name it as package.module:name"
             ) from None
+        except (HepRecoError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            problem = f"cut {self.name!r}: the module of {self.function!r} raised {what_was_raised(error)}"
+            raise ConfigError(problem, "mend the module") from None
         return function
 
 

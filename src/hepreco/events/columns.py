@@ -1,0 +1,134 @@
+"""Which columns of the files a run reads, known before the first event."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from hepreco.errors import DatasetError
+from hepreco.events.objects import DERIVED, MOMENTUM, Comparison, InputSpec, closest
+
+EVENT_ID: Final = ("run", "luminosityBlock", "event")
+WEIGHT: Final = "genWeight"
+#: coffea's records of these names need a charge beside their momenta.
+_BEHAVIOUR: Final = (*MOMENTUM, "charge")
+#: Collections of bits whose names change from one data-taking period to the next.
+BITS: Final = frozenset(("HLT", "L1", "DST"))
+#: What coffea's schema adds where a file lacks it.
+_ADDED: Final = frozenset(
+    (
+        *("Photon_mass", "Photon_charge", "Jet_charge", "FatJet_charge", "TrigObj_mass", "FsrPhoton_mass"),
+        *("FsrPhoton_charge", "CorrT1METJet_mass", "IsoTrack_mass", "SoftActivityJet_mass"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns as paths, such as ``Jet.pt``, ``HLT.IsoMu24`` or ``run``.
+
+    Parameters
+    ----------
+    required
+        Without one of these a file cannot be processed. A collection (``Jet``) stands for any column of it.
+    optional
+        Read where a file has them.
+    anything
+        Functions of the user may read any further column while the events are processed.
+    """
+
+    required: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    anything: bool = False
+
+    def __or__(self, other: "Columns") -> "Columns":
+        """What both read."""
+        return type(self)(
+            tuple(dict.fromkeys((*self.required, *other.required))),
+            tuple(dict.fromkeys((*self.optional, *other.optional))),
+            self.anything or other.anything,
+        )
+
+    def wanted(self, branch: str) -> bool:
+        """Whether the metadata of a branch must be read."""
+        if self.anything or branch in EVENT_ID or branch == WEIGHT:
+            return True
+        collection, _, name = branch.partition("_")
+        paths = (*self.required, *self.optional)
+        collections = {path.partition(".")[0] for path in paths}
+        if branch.startswith("n") and branch[1:] in collections:
+            return True
+        return collection in collections and (name in _BEHAVIOUR or collection in paths or branch in self._named())
+
+    def present(self, names: Iterable[str]) -> list[str]:
+        """Of the names of branches, those that are read before anything else runs."""
+        available = dict.fromkeys(names)
+        collections = {path.partition(".")[0] for path in (*self.required, *self.optional)}
+        wanted = {*self._named(), *(f"n{name}" for name in collections), *EVENT_ID, WEIGHT}
+        return [name for name in available if name in wanted]
+
+    def missing(self, names: Iterable[str]) -> list[str]:
+        """The required columns that a file with branches of these names lacks."""
+        available = set(names) | _ADDED
+        return [path for path in self.required if not _is_among(path, available)]
+
+    def _named(self) -> set[str]:
+        return {name for path in (*self.required, *self.optional) for name in branches(path)}
+
+
+def branches(path: str) -> tuple[str, ...]:
+    """The branches behind a column: ``Jet.pt`` is ``Jet_pt``; energy and the like need all four coordinates."""
+    collection, _, rest = path.partition(".")
+    name = rest.partition(".")[0]
+    if not name:
+        return (collection,)
+    return tuple(f"{collection}_{field}" for field in MOMENTUM) if name in DERIVED else (f"{collection}_{name}",)
+
+
+def of_inputs(inputs: InputSpec) -> Columns:
+    """What a plugin reads."""
+    fields = [
+        f"{spec.collection}.{name}"
+        for spec in inputs.objects
+        for name in (*MOMENTUM, *compared(spec.where), *spec.features)
+    ]
+    missing = [f"{inputs.missing_momentum}.{name}" for name in ("pt", "phi")] if inputs.missing_momentum else []
+    return Columns(tuple(dict.fromkeys((*fields, *missing))))
+
+
+def compared(where: Iterable[str]) -> tuple[str, ...]:
+    """The fields that cuts on objects compare."""
+    return tuple(Comparison.parse(cut).field for cut in where)
+
+
+def missing_column(path: str, *, file: str, names: Iterable[str]) -> DatasetError:
+    """The error of a column that a file with branches of these names lacks, with the closest that it has."""
+    if path == WEIGHT:
+        return DatasetError(
+            f"{file}: no branch {WEIGHT!r}, which a dataset with a cross-section needs",
+            "take cross_section out of the dataset if it is data",
+        )
+    collection, _, name = path.partition(".")
+    fields = [branch.removeprefix(f"{collection}_") for branch in names if branch.startswith(f"{collection}_")]
+    if name and fields:
+        return DatasetError(
+            f"{file}: no branch {path.replace('.', '_')!r} ({collection} has no {name!r})", closest(name, fields)
+        )
+    collections = dict.fromkeys(branch.partition("_")[0] for branch in names)
+    return DatasetError(
+        f"{file}: no branch {path.replace('.', '_')!r} (the events have no {collection!r})",
+        closest(collection, list(collections)),
+    )
+
+
+def is_bit(path: str) -> bool:
+    """Whether a column is a bit that some data-taking periods lack, such as ``HLT.IsoMu24``."""
+    return path.partition(".")[0] in BITS
+
+
+def _is_among(path: str, available: set[str]) -> bool:
+    collection, _, name = path.partition(".")
+    if not name:
+        return collection in available or any(branch.startswith(f"{collection}_") for branch in available)
+    if f"{collection}_{name}" in available:
+        return True
+    return name in DERIVED and all(branch in available for branch in branches(path))

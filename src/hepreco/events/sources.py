@@ -1,0 +1,238 @@
+"""Files of events as named columns: trees, RNTuples and Parquet, checked for what their structure can reveal."""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from pathlib import PurePath
+from types import TracebackType
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
+
+import awkward as ak
+import numpy as np
+import pyarrow.parquet as pq
+from uproot.behaviors.RNTuple import HasFields
+
+from hepreco.errors import DatasetError, UnreadableError
+from hepreco.events.trees import open_tree
+
+#: Names that give away files of other formats, with the name of the format.
+OTHER_FORMATS: Final = {
+    "AnalysisJetsAuxDyn": "ATLAS PHYSLITE",
+    "EventInfoAuxDyn": "an ATLAS derivation",
+    "CollectionTree": "an ATLAS derivation, such as PHYSLITE",
+    "Jet.PT": "Delphes",
+    "Delphes": "Delphes",
+    "podio_metadata": "EDM4hep",
+    "EventHeader": "EDM4hep",
+    "EventAuxiliary": "CMS AOD or MiniAOD",
+}
+PARQUET: Final = frozenset((".parquet", ".parq", ".pq"))
+
+
+@runtime_checkable
+class Source(AbstractContextManager["Source"], Protocol):
+    """An open file of events.
+
+    Attributes
+    ----------
+    names
+        All columns that it has, as NanoAOD names branches: ``Jet_pt``, ``nJet``, ``run``.
+    entries
+        How many events it has.
+    uuid
+        Which file it is, where its format says so.
+    """
+
+    names: tuple[str, ...]
+    entries: int
+    uuid: str
+
+    def form(self, name: str) -> ak.forms.Form:
+        """The awkward form of a column."""
+        ...
+
+    def read(self, names: Iterable[str], start: int, stop: int) -> dict[str, ak.Array]:
+        """Entries [start, stop) of columns."""
+        ...
+
+
+def open_source(path: str, tree: str, *, wanted: Callable[[str], bool] = lambda _: True) -> Source:
+    """Open a file, with the columns that are wanted.
+
+    Raises
+    ------
+    UnreadableError
+        The file's structure contradicts itself, or it has no such tree.
+    DatasetError
+        It holds no NanoAOD.
+    """
+    if PurePath(path).suffix in PARQUET:
+        return ParquetSource(path)
+    try:
+        opened, names = open_tree(path, tree, wanted=wanted)
+    except KeyError as error:  # uproot's KeyInFileError lists the keys of the file
+        refuse_other_formats(path, (tree, *error.__dict__.get("keys", ())))
+        raise UnreadableError(f"{path} has no tree {tree!r}", "name its tree with 'tree' in the dataset") from error
+    refuse_other_formats(path, (tree, *names))
+    return FieldSource(path, opened) if isinstance(opened, HasFields) else TreeSource(path, opened, names)
+
+
+def refuse_other_formats(path: str, names: Iterable[str]) -> None:
+    """Raise :class:`~hepreco.errors.DatasetError` where names are those of a format that is not NanoAOD."""
+    for name in names:
+        known = OTHER_FORMATS.get(name.removesuffix(".").partition("/")[0]) or OTHER_FORMATS.get(name.split(".")[0])
+        if known:
+            raise DatasetError(
+                f"{path} is not NanoAOD: {name!r} is a name of {known}",
+                "convert it first: hepreco reads NanoAOD, with columns such as Jet_pt and nJet",
+            )
+
+
+Root = TypeVar("Root", bound="_RootSource")
+
+
+class _RootSource:
+    """What trees and RNTuples have in common."""
+
+    def __init__(self, path: str, tree: Any) -> None:
+        self.path = path
+        self._tree = tree
+        self.entries = int(tree.num_entries)
+        self.uuid = str(tree.file.uuid)
+        if self.entries < 0:
+            raise contradiction(path, f"its tree says that it has {self.entries} entries")
+
+    def __enter__(self: Root) -> Root:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._tree.file.close()
+
+
+class TreeSource(_RootSource):
+    """A TTree. The metadata of every branch that was opened agree with those of the tree."""
+
+    def __init__(self, path: str, tree: Any, names: tuple[str, ...]) -> None:
+        super().__init__(path, tree)
+        self.names = names
+        self._opened = {branch.name: branch for branch in tree.branches}
+        for branch in tree.branches:
+            self._check(branch)
+
+    def form(self, name: str) -> ak.forms.Form:
+        """The awkward form of a column."""
+        return self._opened[name].interpretation.awkward_form(None)
+
+    def read(self, names: Iterable[str], start: int, stop: int) -> dict[str, ak.Array]:
+        """Entries [start, stop) of columns."""
+        chosen = set(names)
+        return self._tree.arrays(
+            filter_branch=lambda branch: branch.name in chosen, entry_start=start, entry_stop=stop, how=dict
+        )
+
+    def _check(self, branch: Any) -> None:
+        """The branch has as many entries as the tree, and baskets and bytes for them."""
+        if branch.num_entries != self.entries:
+            raise contradiction(
+                self.path, f"branch {branch.name} has {branch.num_entries} entries, the tree {self.entries}"
+            )
+        offsets = np.asarray(branch.entry_offsets)
+        if offsets[0] != 0 or offsets[-1] != self.entries or (np.diff(offsets) < 0).any():
+            raise contradiction(self.path, f"the baskets of branch {branch.name} do not cover {self.entries} entries")
+        size = getattr(getattr(branch.interpretation, "from_dtype", None), "itemsize", 1)
+        if not branch.embedded_baskets and self.entries * size > branch.member("fTotBytes"):
+            raise contradiction(
+                self.path,
+                f"branch {branch.name} has {branch.member('fTotBytes')} bytes, too few for {self.entries} entries",
+            )
+
+
+class FieldSource(_RootSource):
+    """An RNTuple. Fields of a list of records appear as separate columns, with the length of the list: Jet_pt, nJet."""
+
+    def __init__(self, path: str, tree: Any) -> None:
+        super().__init__(path, tree)
+        if self.entries > 0 and not tree.keys(recursive=False):
+            raise contradiction(path, "it has entries and no fields")
+        top = {name: tree[name].to_akform()[0].contents[0] for name in tree.keys(recursive=False)}
+        self._places: dict[str, tuple[str, str | None]] = {}
+        self._forms: dict[str, ak.forms.Form] = {}
+        for name, form in top.items():
+            self._add(name, form)
+        self.names = tuple(self._forms)
+
+    def _add(self, name: str, form: ak.forms.Form) -> None:
+        if isinstance(form, ak.forms.RegularForm):
+            form = ak.forms.ListOffsetForm("i64", form.content)
+        record = form.content if isinstance(form, ak.forms.ListOffsetForm) else form
+        if not isinstance(record, ak.forms.RecordForm):
+            self._places[name], self._forms[name] = (name, None), form
+            return
+        for field, inner in zip(record.fields, record.contents, strict=True):
+            flat = ak.forms.ListOffsetForm("i64", inner) if record is not form else inner
+            self._places[f"{name}_{field}"], self._forms[f"{name}_{field}"] = (name, field), flat
+
+    def form(self, name: str) -> ak.forms.Form:
+        """The awkward form of a column."""
+        return self._forms[name]
+
+    def read(self, names: Iterable[str], start: int, stop: int) -> dict[str, ak.Array]:
+        """Entries [start, stop) of columns."""
+        found: dict[str, ak.Array] = {}
+        whole: dict[str, ak.Array] = {}
+        for name in names:
+            field, inner = self._places[name]
+            if field not in whole:
+                whole[field] = self._tree[field].array(entry_start=start, entry_stop=stop)
+            found[name] = whole[field] if inner is None else whole[field][inner]
+        return found
+
+
+class ParquetSource:
+    """A Parquet file with NanoAOD's columns."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._file = pq.ParquetFile(path)
+        self.entries = int(self._file.metadata.num_rows)
+        self.names = tuple(self._file.schema_arrow.names)
+        self.uuid = ""
+        self._empty = ak.from_arrow(self._file.schema_arrow.empty_table(), generate_bitmasks=False)
+
+    def __enter__(self) -> "ParquetSource":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def form(self, name: str) -> ak.forms.Form:
+        """The awkward form of a column."""
+        return _without_options(self._empty[name]).layout.form
+
+    def read(self, names: Iterable[str], start: int, stop: int) -> dict[str, ak.Array]:
+        """Entries [start, stop) of columns."""
+        chosen = list(names)
+        sizes = [self._file.metadata.row_group(i).num_rows for i in range(self._file.metadata.num_row_groups)]
+        edges = np.concatenate(([0], np.cumsum(sizes, dtype=np.int64)))
+        groups = np.flatnonzero((edges[:-1] < stop) & (edges[1:] > start)).tolist()
+        if not groups:
+            return {name: _without_options(self._empty[name]) for name in chosen}
+        table = self._file.read_row_groups(groups, columns=chosen)
+        rows = ak.from_arrow(table.slice(start - int(edges[groups[0]]), stop - start))
+        return {name: _without_options(rows[name]) for name in chosen}
+
+
+def contradiction(path: str, problem: str) -> UnreadableError:
+    """The error of a file whose parts disagree."""
+    return UnreadableError(f"{path} is damaged: {problem}", "replace the file, or use --skip-bad-files")
+
+
+def _without_options(values: ak.Array) -> ak.Array:
+    """Parquet declares every column as optional; NanoAOD has no missing values."""
+    for axis in range(values.ndim):
+        if ak.any(ak.is_none(values, axis=axis), axis=None):
+            raise ValueError("a column has missing values, which NanoAOD does not know")
+    return ak.without_parameters(ak.to_packed(ak.drop_none(values, axis=None)))
