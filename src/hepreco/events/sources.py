@@ -165,7 +165,7 @@ class TreeSource(_RootSource):
             if name != branch.name or entries != expected:
                 raise contradiction(
                     self.path,
-                    f"basket {number} of branch {branch.name} should have {expected} entries, and is of {name} with {entries}",
+                    f"basket {number} of branch {branch.name}, of {expected} entries, is one of {name} with {entries}",
                 )
 
 
