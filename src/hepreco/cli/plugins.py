@@ -8,6 +8,7 @@ import click
 from rich.table import Table
 
 from hepreco.cli.console import console
+from hepreco.cli.train import parse_options
 from hepreco.plugin import discover
 from hepreco.weights import read_manifest
 
@@ -62,13 +63,21 @@ def info(name: str) -> None:
 
 @plugins.command()
 @click.argument("name")
-def check(name: str) -> None:
-    """Run the conformance kit on the plugin NAME with its default options; exit status 1 if a check fails."""
-    from hepreco.testing import check_all  # noqa: PLC0415  the kit is only needed here
+@click.option(
+    "--files", multiple=True, metavar="FILES", help="Ask about events of these NanoAOD files instead of toy events."
+)
+@click.option(
+    "--option", "options", multiple=True, metavar="KEY=VALUE", help="An option of the plugin, in TOML syntax."
+)
+def check(name: str, files: tuple[str, ...], options: tuple[str, ...]) -> None:
+    """Run the conformance kit on the plugin NAME; exit status 1 if a check fails.
 
-    outcomes = check_all(discover()[name].build({}))
-    table = Table("check", "result")
-    for outcome in outcomes:
-        table.add_row(outcome.name, "passed" if outcome.passed else f"FAILED: {outcome.detail}")
-    console.print(table)
-    sys.exit(0 if all(outcome.passed for outcome in outcomes) else 1)
+    With its default options, and then with those that the plugin offers as examples; where options are given, with
+    these alone.
+    """
+    from hepreco.cli.conformance import check_plugin  # noqa: PLC0415  the kit is only needed here
+
+    plugin = discover()[name].build(parse_options(options))
+    others = () if options else type(plugin).examples()
+    passed = [check_plugin(one, files=files) for one in (plugin, *others)]
+    sys.exit(0 if all(passed) else 1)

@@ -66,7 +66,7 @@ def train(
 
     An option of the plugin may also be given as ``--key value``, for example ``--process ttbar``.
     """
-    reconstructor = discover()[plugin].build({**_parse(options), **_named(plugin_options)})
+    reconstructor = discover()[plugin].build({**parse_options(options), **_named(plugin_options)})
     if not isinstance(reconstructor, Trainable | SupervisedTrainable | SelfTrainable):
         raise PluginError(f"plugin {plugin!r} has no weights to train", "choose a trainable plugin")
     if isinstance(reconstructor, SelfTrainable) == bool(files):
@@ -158,7 +158,8 @@ def _named(arguments: tuple[str, ...]) -> dict[str, object]:
     return found
 
 
-def _parse(options: tuple[str, ...]) -> dict[str, object]:
+def parse_options(options: tuple[str, ...]) -> dict[str, object]:
+    """What ``--option KEY=VALUE …`` says; :class:`~hepreco.errors.ConfigError` where it is not TOML."""
     try:
         return tomllib.loads("\n".join(options))
     except tomllib.TOMLDecodeError as error:
