@@ -6,8 +6,9 @@ from typing import Any
 
 from hepreco.cli.console import console
 from hepreco.events import Dataset, read_batch
-from hepreco.plugin import RegisteredPlugin, discover, manifest_path
+from hepreco.plugin import RegisteredPlugin, discover
 from hepreco.plugin.interface import Reconstructor
+from hepreco.plugin.manifest import manifest_path
 from hepreco.testing import ConformanceError, check_all
 from hepreco.testing.manifests import assert_manifest
 
