@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from hepreco.conventions import check_positive
 from hepreco.errors import ConfigError, one_line
 from hepreco.events import Dataset, Variation
 from hepreco.generation import Sample
 from hepreco.histograms import HistogramSpec, default_histograms
+from hepreco.names import check_field, safe_name
 from hepreco.plugin import Reconstructor, discover
 from hepreco.plugin.manifest import PluginCard
 from hepreco.plugin.modules import import_beside
@@ -132,6 +134,14 @@ class AnalysisConfig:
     mass_peaks: tuple[MassPeakConfig, ...] = ()
     rocs: tuple[RocConfig, ...] = ()
     luminosity: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, dataset in self.datasets.items():
+            dataset.dataset(name, dataset.files)  # refuses names and cross-sections before anything is generated
+        if self.luminosity is not None:
+            check_positive(self.luminosity, what="luminosity", unit="fb⁻¹")
+        for name in self.plugins:
+            check_field(name, what="a plugin's table")
 
     def reconstructors(self) -> dict[str, Reconstructor]:
         """The plugins with their options, by field name (hyphens become underscores).
@@ -276,7 +286,7 @@ def override_files(datasets: Mapping[str, DatasetConfig], files: tuple[str, ...]
         name, separator, pattern = argument.partition("=")
         if not separator or "/" in name:
             pattern = argument
-            name = Path(argument).name.partition(".")[0].replace("*", "") or "files"
+            name = safe_name(Path(argument).name.partition(".")[0]) or "files"
         chosen[name] = (*chosen.get(name, ()), pattern)
     return {
         name: replace(datasets.get(name, DatasetConfig()), files=patterns, sample=None)

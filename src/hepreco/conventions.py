@@ -5,7 +5,10 @@ Four-momenta have components (E, px, py, pz) in the last axis and the metric (+,
 Axes are ordered: event, permutation, object, component.
 """
 
+import math
 from typing import Final
+
+from hepreco.errors import ConfigError
 
 #: Masses and widths in GeV, Particle Data Group, Phys. Rev. D 110, 030001 (2024).
 W_MASS: Final = 80.3692
@@ -20,3 +23,14 @@ PB_FB: Final = 1000.0
 
 #: (ħc)² in pb GeV²: a cross-section in GeV⁻² times this is in pb (CODATA 2018).
 HBARC_SQUARED: Final = 3.893793721e8
+
+
+def check_positive(value: float, *, what: str, unit: str) -> None:
+    """Refuse a cross-section or a luminosity that no sample has: zero, negative, infinite, or NaN.
+
+    Example
+    -------
+    >>> check_positive(831.8, what="cross_section of 'ttbar'", unit="pb")
+    """
+    if not (math.isfinite(value) and value > 0):
+        raise ConfigError(f"{what} is {value:g} {unit}", f"give a positive number, in {unit}")

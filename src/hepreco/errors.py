@@ -84,7 +84,7 @@ class MomentaError(HepRecoError):
     """Momenta that do not belong to a process: off their mass shells, unbalanced, too few, not finite."""
 
 
-class SelectionError(HepRecoError):
+class SelectionError(ConfigError):
     """A cut function that raises, or gives something else than one truth value per event."""
 
 

@@ -26,10 +26,11 @@ class Reference:
         return torch.from_numpy(self.arrays[name])
 
 
-@pytest.fixture(scope="session")
-def reference(shared: Callable[[str], Path]) -> Callable[[str], Reference]:
-    """Reads the reference points of a process."""
-    root = shared("reference")
+@pytest.fixture(scope="session", params=["frozen", "shared"])
+def reference(request: pytest.FixtureRequest) -> Callable[[str], Reference]:
+    """Reads the reference points of a process: ten of the repository's own, and all of them where they are at hand."""
+    frozen = Path(__file__).parents[1] / "data" / "madgraph"
+    root = frozen if request.param == "frozen" else request.getfixturevalue("shared")("reference")
 
     def read(name: str) -> Reference:
         card = json.loads((root / f"points_{name}.json").read_text())

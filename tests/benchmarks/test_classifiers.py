@@ -1,5 +1,6 @@
 """Events per second of ``part-sm`` in the processor, and its transformer against the reference: ``tox -e bench``."""
 
+import numpy as np
 import pytest
 import torch
 from coffea import processor as coffea_processor
@@ -47,10 +48,19 @@ def test_classifiers_in_the_processor(sample, tmp_path, best_of):
     )
 
     def go(reconstructors):
-        runner(to_fileset([sample]), processor_instance=ReconstructionProcessor(reconstructors))
+        return runner(to_fileset([sample]), processor_instance=ReconstructionProcessor(reconstructors))
 
-    for plugin in plugins.values():
+    for name, plugin in plugins.items():
         plugin.setup("cpu")
+        batch = read_batch(sample, plugin.inputs)
+        scores = plugin.reconstruct(batch)["score_tttt"].numpy().astype(np.float32)
+        known, weight = np.isfinite(scores), batch.weight.numpy()
+        filled = go({"plugin": plugin})["histograms"]["plugin.score_tttt"]
+        filled = filled[{"variation": "nominal", "dataset": "tttt"}]
+        counted = np.histogram(scores[known], filled.axes[0].edges, weights=weight[known])[0]
+        assert np.abs(counted - filled.values()).sum() <= 4, name  # of scores at an edge
+        assert filled.sum(flow=True).value == pytest.approx(weight[known].sum())
+        assert known.sum() > EVENTS / 2
     bare, *seconds = best_of(
         lambda: go({}), *(lambda plugin=plugin: go({"plugin": plugin}) for plugin in plugins.values()), rounds=2
     )
@@ -94,6 +104,10 @@ def test_transformer_against_the_reference(sample, best_of):
         rounds=3,
     )
     assert ours(particles).shape == of_theirs().shape == (len(features), len(CLASSES))
+    order = torch.randperm(particles.kinds.shape[1], generator=torch.Generator().manual_seed(1))
+    shuffled = Particles(particles.momenta[:, order], particles.kinds[:, order], particles.missing_momentum)
+    with torch.no_grad():
+        torch.testing.assert_close(ours.eval()(shuffled), ours.eval()(particles), rtol=1e-3, atol=1e-4)
     print(f"\nparameters {sizes[0]:,} and {sizes[1]:,}; µs per event, ours and the reference's, and their ratio")
     for name, (one, other) in zip(("training", "inference"), zip(times[::2], times[1::2], strict=False), strict=False):
         print(f"{name}: {1e6 * one / BATCH:.0f}, {1e6 * other / BATCH:.0f}, {other / one:.2f}")

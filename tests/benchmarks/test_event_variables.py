@@ -1,10 +1,11 @@
 """Events per second of whole runs with learned variables, and with those derived by hand: ``tox -e bench``."""
 
+import numpy as np
 import pytest
 from coffea import processor as coffea_processor
 
 import hepreco
-from hepreco.events import Dataset, to_fileset
+from hepreco.events import Dataset, read_batch, to_fileset
 from hepreco.generation import Sample, write_sample
 from hepreco.plugin import discover
 from hepreco.processing import ReconstructionProcessor
@@ -34,8 +35,18 @@ def test_event_variables_in_the_processor(sample, best_of):
         return runner(to_fileset([sample]), processor_instance=ReconstructionProcessor(reconstructors))
 
     for name, plugin in plugins.items():
-        found = go({"plugin": plugin})["report"].without_answer["ttbar"].get("plugin", {})
+        output = go({"plugin": plugin})
+        found = output["report"].without_answer["ttbar"].get("plugin", {})
         assert sum(found.values()) < EVENTS / 2, name
+        batch = read_batch(sample, plugin.inputs)
+        direct, weight = plugin.reconstruct(batch), batch.weight.numpy()
+        for column in plugin.outputs:
+            histogram = output["histograms"][f"plugin.{column.name}"][{"variation": "nominal", "dataset": "ttbar"}]
+            values = direct[column.name].numpy().astype(np.float32)
+            edges = np.asarray(histogram.axes[0].edges)
+            known = np.isfinite(values)
+            counted = np.histogram(values[known], edges, weights=weight[known])[0]
+            assert np.abs(counted - histogram.values()).sum() <= 4, name  # of values at an edge
     bare, *seconds = best_of(
         lambda: go({}), *(lambda plugin=plugin: go({"plugin": plugin}) for plugin in plugins.values()), rounds=2
     )

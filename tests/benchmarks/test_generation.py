@@ -3,6 +3,7 @@
 import time
 
 import pytest
+import torch
 
 from hepreco.generation import PRESETS, Beams, adapt, find_densities, find_preset
 from hepreco.generation.parton_level import make_batch
@@ -34,3 +35,11 @@ def test_every_preset(name, one_thread):
         f"σ = {found.value * factor:.4g} ± {found.error * factor:.2g} fb"
     )
     assert made > 0
+    # What was found before and what came of it agree, and few weights are above the largest that was expected.
+    before = sampler.tally.cross_section
+    assert found.value == pytest.approx(before.value, abs=5 * before.error)
+    assert excess < 0.05 * (made + excess)
+    assert torch.isfinite(events.events.momenta).all()
+    balance = torch.where(events.events.status[..., None] == 1, events.events.momenta, 0.0).sum(dim=1)
+    incoming = torch.where(events.events.status[..., None] == -1, events.events.momenta, 0.0).sum(dim=1)
+    torch.testing.assert_close(balance, incoming, rtol=1e-6, atol=1e-4)

@@ -5,10 +5,12 @@ factor 1.5. All others are measured here, in one run; the sweeps' are per event 
 """
 
 import itertools
+import json
 import subprocess
 import sys
 import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -33,6 +35,14 @@ MADGRAPH = {
     "g g > t t~": 7.2, "u d~ > t t~ w+": 4.4, "g g > t t~ h": 14.5, "g g > t t~ z": 69.0,
     "g g > t t~ t t~ QED=0": 387.0, "u u > w+ w- u u QCD=0": 475.0, "g g > t t~ w+ w-": 521.0,
 }  # fmt: skip
+
+
+FROZEN = json.loads((Path(__file__).parents[1] / "data" / "madgraph_points.json").read_text())
+
+
+def same_process(one, other):
+    """Whether two process strings mean the same."""
+    return " ".join(one.split()) == " ".join(other.split())
 
 
 def permutations(legs):
@@ -72,7 +82,15 @@ def test_plain_batches(process, threads, on_shell, best_of):
     momenta = on_shell(me, energy=1500.0, events=8192)
     results = []
     (seconds,) = best_of(lambda: results.append(me(momenta)), rounds=4)
-    assert all(torch.isfinite(result).all() for result in results)
+    for result in results:
+        torch.testing.assert_close(
+            result[::2048], torch.cat([me(p[None]) for p in momenta[::2048]]), rtol=1e-10, atol=0
+        )
+        assert torch.equal(result, results[0])
+    points = next(point for point in FROZEN["points"] if same_process(point["process"], process))
+    expected = torch.tensor(points["me2"], dtype=torch.float64)
+    there = MatrixElement(process, model=StandardModel(**points["model"]))(torch.tensor(points["momenta"]).double())
+    torch.testing.assert_close(there, expected, rtol=1e-9, atol=0)
     microseconds = 1e6 * seconds / len(momenta)
     print(f"\n{process}, {threads} thread(s): {microseconds:.2f} µs, {MADGRAPH[process] / microseconds:.1f} × MadGraph")
 
@@ -95,7 +113,15 @@ def test_sweeps(name, process, assignments, events, aim, threads, on_shell, best
         momenta = on_shell(me, energy=1500.0, events=events)
         sweep = partial(me.sweep, momenta, assignments)
         (seconds,) = best_of(sweep, rounds=4)
-        assert torch.isfinite(sweep()).all()
+        found = sweep()
+        some = range(0, len(assignments), max(1, len(assignments) // 20))
+        if m_b == 0:  # otherwise permuted momenta are off their mass shells, and a call has other ones
+            for row in some:
+                permuted = torch.cat((momenta[:, :2], momenta[:, 2:][:, assignments[row]]), dim=1)
+                torch.testing.assert_close(found[:, row], me.log(permuted), rtol=0, atol=1e-8)
+        identity = torch.arange(assignments.shape[1])[None]
+        torch.testing.assert_close(me.sweep(momenta, identity)[:, 0], me.log(momenta), rtol=0, atol=1e-8)
+        assert torch.isfinite(found).all()
         microseconds = 1e6 * seconds / (events * len(assignments))
         print(
             f"\n{process}, m_b = {m_b}, {name} ({len(assignments)} assignments), {threads} thread(s): "
@@ -144,7 +170,7 @@ me = MatrixElement(sys.argv[1])
 momenta = torch.load(sys.argv[2], weights_only=True)
 generator = torch.Generator().manual_seed(1)
 assignments = torch.stack([torch.randperm(12, generator=generator) for _ in range(int(sys.argv[3]))])
-me.sweep(momenta, assignments)
+print(float(me.sweep(momenta, assignments).logsumexp(dim=(0, 1))))
 # Of this process alone: what getrusage calls the peak starts with that of the process that started it.
 print(next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")))
 """
@@ -158,7 +184,11 @@ def test_peak_memory_is_bounded(on_shell, tmp_path):
         path = tmp_path / "momenta.pt"
         torch.save(on_shell(me, energy=1500.0, events=events).clone(), path)
         command = [sys.executable, "-c", MEMORY, TTTT, str(path), str(assignments)]
-        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        peaks.append(int(output) / 1024)
+        total, peak = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        generator = torch.Generator().manual_seed(1)
+        orders = torch.stack([torch.randperm(12, generator=generator) for _ in range(assignments)])
+        alone = torch.cat([me.sweep(torch.load(path, weights_only=True), some) for some in orders.split(500)], dim=1)
+        assert float(total) == pytest.approx(float(alone.logsumexp(dim=(0, 1))), abs=1e-8)
+        peaks.append(int(peak) / 1024)
         print(f"\n{events} events, {assignments} assignments of tt̄tt̄: peak memory {peaks[-1]:.0f} MiB")
     assert min(peaks) > 0

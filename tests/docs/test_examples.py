@@ -1,17 +1,130 @@
-"""The pages' examples, run as a reader would run them."""
+"""The pages' examples, run as a reader would run them, and what they print compared with what is known otherwise."""
 
+import math
+import re
+
+import awkward as ak
+import numpy as np
 import pytest
+import uproot
 
 HEPRECO = ("-c", "from hepreco.cli import main; main()")
-PAGES = [
-    "README.md",
-    "docs/tutorial.md",
-    "docs/how-to/columns.md",
-    "docs/how-to/run-on-a-cluster.md",
-    "docs/how-to/add-a-process.md",
-    "docs/how-to/generate-events.md",
-    "docs/reference/matrix-elements.md",
-]
+#: The order of the momenta of gg → tt̄, all hadronic.
+TOP_PAIR = "(21, 21, 2, -1, 5, -2, 1, -5)"
+
+
+def numbers(pattern, text):
+    """The numbers in the only match of a pattern."""
+    (found,) = re.findall(pattern, text)
+    return [float(number) for number in (found if isinstance(found, tuple) else [found])]
+
+
+def with_six_jets(path):
+    """The sum of weights of events with at least six jets of the χ² assigner, and of all."""
+    with uproot.open(path)["Events"] as tree:
+        pt, eta, weight = (tree[name].array() for name in ("Jet_pt", "Jet_eta", "genWeight"))
+    six = ak.sum((pt > 30) & (abs(eta) < 2.4), axis=1) >= 6
+    return float(ak.sum(ak.values_astype(weight, "float64")[six])), float(ak.sum(ak.values_astype(weight, "float64")))
+
+
+def two_tops_per_event(printed):
+    """The sum of a histogram of both top masses, with what lies outside of its axis."""
+    (value,) = numbers(r"\(WeightedSum\(value=([\d.e+]+), variance=[\d.e+]+\) with flow\)", printed)
+    return value / 2
+
+
+def of_the_readme(printed, workplace):
+    selected, _ = with_six_jets(workplace / "output/samples/ttbar.root")
+    assert two_tops_per_event(printed) == pytest.approx(selected, rel=1e-5)
+    assert "name='chi2_assigner.top.mass'" in printed
+    assert printed.splitlines()[-1] == TOP_PAIR
+
+
+def of_the_tutorial(printed, workplace):
+    with uproot.open(workplace / "output/samples/ttbar.root")["Events"] as tree:
+        assert f"{tree.num_entries} events" in printed
+    for name in ("chi2_assigner.top.mass", "autoencoder.error", "cutflow"):
+        assert f"'{name}'" in printed
+    nominal, up = numbers(r"^([\d.]+) ([\d.]+)$", printed.splitlines()[2])
+    assert nominal < up < 1.2 * nominal  # jets of 3 % more energy pass more often
+    position, spread, width, purity = numbers(
+        r"position ([\d.]+) ± ([\d.]+) width ([\d.]+) ± [\d.]+ purity ([\d.]+)", printed
+    )
+    assert position == pytest.approx(172.5, abs=5 * spread)
+    assert width == pytest.approx(12.0, abs=4.0)
+    assert 0.8 < purity < 1
+    assert 0 < numbers(r"χ²/ndof ([\d.]+)", printed)[0] < 3
+    area, error = numbers(r"AUC ([\d.]+) ± ([\d.]+)", printed)
+    assert 0.5 + 5 * error < area < 1
+    assert numbers(r"efficiency at 50 %: ([\d.]+) ±", printed)[0] > 2  # of a score that knows nothing
+    for figure in ("mjjj", "peak", "roc"):
+        assert all(path.stat().st_size > 1000 for path in (workplace / "figures").glob(f"{figure}.*"))
+        assert list((workplace / "figures").glob(f"{figure}.*"))
+
+
+def of_columns(printed, workplace):
+    columns = ak.from_parquet(workplace / "output/columns/ttbar")
+    assert numbers(r"count +(\d+)\.0+ +(\d+)\.0+", printed) == [len(columns)] * 2
+    chi2 = ak.to_numpy(columns["chi2_assigner_chi2"])
+    assert numbers(r"min +[\d.]+ +([\d.]+)", printed) == [pytest.approx(chi2.min(), rel=1e-4)]
+    with uproot.open(workplace / "output/samples/ttbar.root")["Events"] as tree:
+        event, met = (tree[name].array(library="np") for name in ("event", "PuppiMET_pt"))
+        jets = tree["Jet_pt"].array()
+    known = dict(zip(event.tolist(), met.tolist(), strict=True))
+    rows = re.findall(r"^\d +(\d+) +([\d.]+) +([\d.]+)$", printed, re.M)
+    assert len(rows) == 5
+    answers = dict(zip(ak.to_list(columns["event"]), chi2.tolist(), strict=True))
+    for number, missing, value in rows:
+        assert float(missing) == pytest.approx(known[int(number)], rel=1e-5)
+        assert float(value) == pytest.approx(answers[int(number)], rel=1e-5)
+    (line,) = (line for line in printed.splitlines() if line.startswith("[[") and line.endswith("]]"))
+    first = {n: jets[np.flatnonzero(event == n)[0]] for n in sorted(answers)[:3]}
+    b_index = dict(zip(ak.to_list(columns["event"]), ak.to_list(columns["chi2_assigner_b_index"]), strict=True))
+    pairs = re.findall(r"\[([\d.]+), ([\d.]+)\]", line)
+    for (number, pt), pair in zip(first.items(), pairs, strict=True):
+        assert [float(value) for value in pair] == pytest.approx([pt[i] for i in b_index[number]], rel=5e-3)
+
+
+def of_the_cluster(printed, workplace):
+    selected, every = with_six_jets(workplace / "ttbar.root")
+    assert "2000 events" in printed
+    assert two_tops_per_event(printed) == pytest.approx(380.0 * 1000 * selected / every, rel=1e-5)
+
+
+def of_adding_a_process(printed, _workplace):
+    """γγ → tt̄ at right angles is 4e⁴Q⁴N(1 + 2β² − 2β⁴), with e² = 4π/132.507."""
+    legs, squared, best = printed.splitlines()
+    assert legs == "(21, 21, 2, -1, 5, 11, -12, -5, 5, -5) 8"
+    beta2 = 1 - (173.0 / 300.0) ** 2
+    expected = 4 * (4 * math.pi / 132.507) ** 2 * (2 / 3) ** 4 * 3 * (1 + 2 * beta2 - 2 * beta2**2)
+    assert numbers(r"tensor\(([\d.]+),", squared) == [pytest.approx(expected, abs=6e-5)]
+    assert best == "tensor([[0, 1, 2, 3]])"
+
+
+def of_generating(printed, workplace):
+    value, error = numbers(r"([\d.]+) ± ([\d.]+) pb", printed)
+    assert 0 < error < 0.02 * value
+    assert value < 64.4  # which is without any cut
+    assert "torch.Size([1000, 10]) ('m_A', 'm_C')" in printed
+    with uproot.open(workplace / "few.root")["Events"] as tree:
+        quarks = tree["LHEPart_status"].array() == 1
+        assert len(quarks) == 500
+        assert ak.all(tree["LHEPart_pt"].array()[quarks] > 20)
+
+
+def of_matrix_elements(printed, _workplace):
+    assert printed.strip() == TOP_PAIR
+
+
+PAGES = {
+    "README.md": of_the_readme,
+    "docs/tutorial.md": of_the_tutorial,
+    "docs/how-to/columns.md": of_columns,
+    "docs/how-to/run-on-a-cluster.md": of_the_cluster,
+    "docs/how-to/add-a-process.md": of_adding_a_process,
+    "docs/how-to/generate-events.md": of_generating,
+    "docs/reference/matrix-elements.md": of_matrix_elements,
+}
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +147,7 @@ def test_python_runs(page, root, workplace, blocks_of, shell):
     script = workplace / f"{page.replace('/', '-')}.py"
     script.write_text("\n\n".join(code))
     assert code
-    shell(script.name, cwd=workplace)
+    PAGES[page](shell(script.name, cwd=workplace), workplace)
 
 
 def test_a_plugin_written_from_its_page_passes(root, tmp_path, write_package, shell):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from hepreco.errors import ConfigError
+from hepreco.errors import ConfigError, DatasetError
 from hepreco.events import EventBatch, InputSpec, ObjectSpec, read_batch, to_batch
 from hepreco.events.bridge import four_vector_records, missing_where_nan, parallel_to_collection
 from hepreco.kinematics import pt
@@ -50,6 +50,35 @@ def test_at_most_keeps_the_leading():
     batch, _ = to_batch(jets([40.0, 20.0, 90.0]), InputSpec((ObjectSpec("Jet", at_most=2),)), weight=np.ones(1))
     assert batch.index.tolist() == [[2, 0]]
     assert torch.isnan(batch.missing_momentum).all()
+
+
+def test_the_first_object_of_a_chunk_counts():
+    """Its position in the chunk is 0, and 0 is no padding."""
+    spec = InputSpec((ObjectSpec("Jet", at_least=1),))
+    batch, enough = to_batch(jets([40.0], [50.0, 60.0]), spec, weight=np.ones(2))
+    assert enough.tolist() == [True, True]
+    assert batch.index.tolist() == [[0, -1], [1, 0]]
+
+
+@pytest.mark.parametrize(("at_least", "at_most", "width"), [(0, None, 2), (4, None, 4), (0, 1, 1), (1, 7, 2)])
+def test_there_are_as_many_slots_as_are_needed(at_least, at_most, width):
+    spec = InputSpec((ObjectSpec("Jet", at_least=at_least, at_most=at_most),))
+    batch, enough = to_batch(jets([40.0, 50.0], []), spec, weight=np.ones(2))
+    assert batch.mask.shape[1] == width
+    assert enough.tolist() == [at_least <= 2, at_least == 0]
+
+
+def test_features_of_one_collection_are_zero_in_others():
+    spec = InputSpec((ObjectSpec("Muon"), ObjectSpec("Jet", features=("tag", "eta"))))
+    batch, _ = to_batch(jets([40.0, 50.0]), spec, weight=np.ones(1))
+    assert batch.features["tag"].tolist() == [[0.0, 1.0, 0.0]]
+    assert batch.features["eta"].tolist() == [[0.0, 0.1, 0.0]]
+    assert batch.collections == ("Muon", "Jet")
+
+
+def test_jets_of_equal_pt_stay_in_order():
+    batch, _ = to_batch(jets([40.0, 50.0, 40.0, 50.0]), InputSpec((ObjectSpec("Jet"),)), weight=np.ones(1))
+    assert batch.index.tolist() == [[1, 3, 0, 2]]
 
 
 def test_forty_jets_and_none():
@@ -112,3 +141,20 @@ def test_an_input_specification_names_each_collection_once():
     for objects in ((), (ObjectSpec("Jet"), ObjectSpec("Jet"))):
         with pytest.raises(ConfigError, match="collections"):
             InputSpec(objects)
+
+
+def test_integer_momenta_are_ordered_as_numbers():
+    objects = ak.zip({name: ak.unflatten(np.array([0, 7, 200], "u1"), [3]) for name in ("pt", "eta", "phi", "mass")})
+    events = ak.Array({"Jet": objects, "run": [1], "luminosityBlock": [1], "event": [1]})
+    batch, _ = to_batch(events, InputSpec((ObjectSpec("Jet"),)), weight=np.ones(1))
+    assert batch.index.tolist() == [[2, 1, 0]]
+
+
+def test_an_integer_that_a_tensor_would_round_is_refused():
+    events = jets([40.0])
+    events["Jet"] = ak.with_field(events.Jet, ak.Array([[2**53]]), "bits")
+    spec = InputSpec((ObjectSpec("Jet", features=("bits",)),))
+    assert to_batch(events, spec, weight=np.ones(1))[0].features["bits"].tolist() == [[2.0**53]]
+    events["Jet"] = ak.with_field(events.Jet, ak.Array([[2**53 + 2]]), "bits")
+    with pytest.raises(DatasetError, match="Jet_bits"):
+        to_batch(events, spec, weight=np.ones(1))

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import awkward as ak
 import numpy as np
@@ -30,7 +31,9 @@ class Layout:
     Parameters
     ----------
     metadata
-        The description of the tree, with everything that is in no other part: streamers, directories, free space.
+        Everything that is in no other part: the description of the tree, streamers, directories, free space.
+    tree
+        The description of the tree, or the envelopes of an RNTuple, which end in a checksum of what precedes it.
     keys
         The headers of baskets; none in an RNTuple.
     payloads
@@ -40,19 +43,17 @@ class Layout:
     free
         Bytes that no other byte of the file depends on: numbers in uncompressed baskets, or in compressed ones that
         have no checksum. That they were changed cannot be seen.
-    envelopes
-        Parts of an RNTuple that end in a checksum of what precedes it.
     byteorder
         Of numbers in the description, as :mod:`struct` writes it.
     """
 
     metadata: tuple[Range, ...]
+    tree: tuple[Range, ...]
     keys: tuple[Range, ...]
     payloads: tuple[Range, ...]
     counters: tuple[Range, ...]
     free: tuple[Range, ...]
-    envelopes: tuple[Range, ...] = ()
-    byteorder: str = ">"
+    byteorder: Literal[">", "<"] = ">"
 
 
 @dataclass(frozen=True)
@@ -179,12 +180,18 @@ def _layout_of_tree(tree: uproot.TTree, size: int, compression: uproot.compressi
             compressed = key.fObjlen != payload[1] - start
             if not compressed and branch.name == "nJet":
                 counters.append(payload)
-            elif not compressed:
+            elif not compressed and basket.border:
                 free.append((start, start + basket.border))
-            elif not isinstance(compression, _CHECKED):
+            elif compressed and not isinstance(compression, _CHECKED):
                 free.append(payload)
+    description = tree.parent
     return Layout(
-        *(tuple(_between((*keys, *payloads), size)), tuple(keys), tuple(payloads), tuple(counters), tuple(free))
+        metadata=tuple(_between((*keys, *payloads), size)),
+        tree=((description.fSeekKey, description.fSeekKey + description.fNbytes),),
+        keys=tuple(keys),
+        payloads=tuple(payloads),
+        counters=tuple(counters),
+        free=tuple(free),
     )
 
 
@@ -209,7 +216,13 @@ def _layout_of_ntuple(ntuple: uproot.behaviors.RNTuple, size: int, compression: 
         *((link.offset, link.offset + link.num_bytes) for link in links),
     ]
     return Layout(
-        tuple(_between(pages, size)), (), tuple(pages), tuple(counters), tuple(free), tuple(envelopes), byteorder="<"
+        metadata=tuple(_between(pages, size)),
+        tree=tuple(envelopes),
+        keys=(),
+        payloads=tuple(pages),
+        counters=tuple(counters),
+        free=tuple(free),
+        byteorder="<",
     )
 
 

@@ -15,17 +15,23 @@ UNLIKE = (0, 1, EVENTS - 1, EVENTS + 1, 2 * EVENTS, 10 * EVENTS)
 Damage = Callable[[Base, Base, np.random.Generator], bytes]
 
 
-def _spots(ranges: Sequence[Range], rng: np.random.Generator, count: int) -> list[int]:
-    """Positions in one of the ranges, each range as likely as its length."""
+def _spots(data: bytes, ranges: Sequence[Range], rng: np.random.Generator, count: int) -> list[int]:
+    """Positions in one of the ranges, each range as likely as its length; mostly where there is something.
+
+    Files have long stretches of zeros that nobody reads.
+    """
     sizes = np.array([stop - start for start, stop in ranges], float)
     start, stop = ranges[rng.choice(len(ranges), p=sizes / sizes.sum())]
+    filled = start + np.flatnonzero(np.frombuffer(data[start:stop], np.uint8))
+    if len(filled) and rng.random() < 0.7:
+        return [int(position) for position in rng.choice(filled, count)]
     return [int(position) for position in rng.integers(start, stop, count)]
 
 
 def _flipped(data: bytes, ranges: Sequence[Range], rng: np.random.Generator) -> bytes:
     """One to eight bytes changed: one bit of each, or all."""
     damaged = bytearray(data)
-    for position in _spots(ranges, rng, int(rng.choice([1, 1, 1, 2, 4, 8]))):
+    for position in _spots(data, ranges, rng, int(rng.choice([1, 1, 1, 2, 4, 8]))):
         damaged[position] ^= int(1 << rng.integers(8) if rng.random() < 0.6 else rng.integers(1, 256))
     return bytes(damaged)
 
@@ -36,8 +42,14 @@ def flip_header(base: Base, _: Base, rng: np.random.Generator) -> bytes:
 
 
 def flip_metadata(base: Base, _: Base, rng: np.random.Generator) -> bytes:
-    """Bytes of the description of the tree, of directories or of streamers."""
+    """Bytes of directories, of streamers or of anything else that is neither header nor basket."""
     return _flipped(base.data, base.layout.metadata, rng)
+
+
+def flip_tree(base: Base, _: Base, rng: np.random.Generator) -> bytes:
+    """Bytes of the description of the tree; half of the time with checksums that agree, where it has any."""
+    damaged = _flipped(base.data, base.layout.tree, rng)
+    return _checked(damaged, base) if rng.random() < 0.5 else damaged
 
 
 def flip_key(base: Base, _: Base, rng: np.random.Generator) -> bytes:
@@ -115,7 +127,7 @@ def entries(base: Base, _: Base, rng: np.random.Generator) -> bytes:
     damaged = bytearray(base.data)
     for place in chosen:
         damaged[place : place + 8] = struct.pack(f"{base.layout.byteorder}q", value)
-    return _checked(bytes(damaged), base.layout.envelopes)
+    return _checked(bytes(damaged), base)
 
 
 def _places(base: Base, number: int) -> list[int]:
@@ -129,10 +141,10 @@ def _places(base: Base, number: int) -> list[int]:
     return found
 
 
-def _checked(data: bytes, envelopes: Sequence[Range]) -> bytes:
+def _checked(data: bytes, base: Base) -> bytes:
     """The same with the checksums of an RNTuple's envelopes made right, as a program that lies would write them."""
     fixed = bytearray(data)
-    for start, stop in envelopes:
+    for start, stop in base.layout.tree if base.layout.byteorder == "<" else ():
         fixed[stop - 8 : stop] = struct.pack("<Q", xxhash.xxh3_64_intdigest(bytes(fixed[start : stop - 8])))
     return bytes(fixed)
 
@@ -182,12 +194,26 @@ def pointers(base: Base, _: Base, rng: np.random.Generator) -> bytes:
     damaged[one[1] : one[1] + 8] = struct.pack(order, target)
     if target == other[0] and rng.random() < 0.5:
         damaged[other[1] : other[1] + 8] = struct.pack(order, one[0])
-    return _checked(bytes(damaged), base.layout.envelopes)
+    return _checked(bytes(damaged), base)
+
+
+#: How often another block is drawn where one changed nothing, as zeros in a stretch of zeros.
+_TRIES = 100
+
+
+def damaged(kind: str, base: Base, other: Base, rng: np.random.Generator) -> bytes:
+    """The bytes of a damaged file, which are not those of the whole one."""
+    for _ in range(_TRIES):
+        data = DAMAGES[kind](base, other, rng)
+        if data != base.data:
+            return data
+    raise ValueError(f"{kind!r} does not change {base.name!r}")
 
 
 DAMAGES: dict[str, Damage] = {
     "flip in the header": flip_header,
     "flip in metadata": flip_metadata,
+    "flip in the tree": flip_tree,
     "flip in a basket's header": flip_key,
     "flip in a payload": flip_payload,
     "cut short": cut_short,

@@ -4,8 +4,17 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from hepreco.errors import OutputError
-from hepreco.histograms import HistogramSpec, fill, fill_cutflow, read_histograms, sort_categories, write_histograms
+from hepreco.errors import ConfigError, OutputError
+from hepreco.histograms import (
+    HistogramSpec,
+    fill,
+    fill_all,
+    fill_cutflow,
+    read_histograms,
+    sort_categories,
+    write_histograms,
+)
+from hepreco.histograms.filling import squares
 from hepreco.plugin import Axis
 
 SPEC = HistogramSpec("x", ("x",), Axis(20, -3.0, 3.0), "x", "GeV")
@@ -118,3 +127,98 @@ def test_a_file_of_something_else_is_refused(tmp_path):
         read_histograms(tmp_path / "h.zip")
     with pytest.raises(OutputError, match="cannot read histograms"):
         read_histograms(tmp_path / "absent.zip")
+
+
+def slowly(spec, events, *, weights, dataset):
+    """Each column of each variation on its own, by ak.flatten and hist's own fill, with squares in float32."""
+    booked = fill(spec, {name: chosen[:0] for name, chosen in events.items()}, weights=weights, dataset=dataset)
+    for position, (variation, selected) in enumerate(events.items()):
+        for path in spec.columns:
+            column = selected[tuple(path.split("."))]
+            flat = ak.to_numpy(ak.flatten(column, axis=None))
+            weight = weights[variation]
+            weight = weight if column.ndim == 1 else np.repeat(weight, ak.to_numpy(ak.num(column)))
+            for part, term in (("value", weight), ("variance", np.square(weight))):
+                plain = hist.Hist(spec.last_axis(), storage=hist.storage.Double()).fill(flat, weight=term)
+                booked.view(flow=True)[part][0, position] += plain.view(flow=True)
+    return booked
+
+
+@pytest.mark.parametrize("kind", ["one", "two signs", "many", "none", "negative"])
+def test_many_histograms_at_once_have_the_bits_of_one_by_one(kind):
+    generator = np.random.default_rng(5)
+    choices = {"one": [1.5], "two signs": [-3.7, 3.7], "many": generator.normal(size=99), "none": [0], "negative": [-2]}
+    events, weights = {}, {}
+    for variation in ("nominal", "up", "down"):
+        size = int(generator.integers(400, 600))
+        counts = generator.poisson(3, size)
+        jets = {name: generator.normal(2, 3, counts.sum()).astype(np.float32) for name in ("pt", "eta")}
+        x, chosen = generator.normal(size=size), generator.permutation(size)[:300]
+        events[variation] = ak.Array({"Jet": ak.unflatten(ak.zip(jets), counts), "x": x})[chosen]
+        weights[variation] = generator.choice(choices[kind], 300).astype(np.float32)
+    axes = (Axis(11, -3.0, 4.0), Axis(7, 0.01, 5.0, "log"))
+    columns = (("Jet.pt",), ("Jet.eta", "Jet.pt"), ("x",), ("x", "Jet.pt", "Jet.eta"))
+    specs = [HistogramSpec(f"{'-'.join(paths)} {axis.spacing}", paths, axis) for paths in columns for axis in axes]
+    found = fill_all(specs, events, weights=weights, dataset="a").histograms
+    assert list(found) == [spec.name for spec in specs]
+    for spec in specs:
+        expected = slowly(spec, events, weights=weights, dataset="a")
+        assert found[spec.name] == expected
+        assert found[spec.name].view(flow=True).tobytes() == expected.view(flow=True).tobytes()
+
+
+@pytest.mark.parametrize("size", [1e20, 3e38, 1e-20, 1e-37])
+def test_weights_of_any_size_have_a_variance(size):
+    weight = np.full(3, size, np.float32)
+    events = ak.Array({"x": [0.5, 1.5, 1.5]})
+    flow = fill_cutflow({"nominal": {"all": np.ones(3, bool)}}, weights=weight, dataset="a")
+    for total in (filled(events, weight).sum(), flow[{"dataset": "a", "variation": "nominal", "cut": "all"}]):
+        np.testing.assert_allclose(total.value, 3 * float(weight[0]), rtol=1e-15)
+        np.testing.assert_allclose(total.variance, 3 * float(weight[0]) ** 2, rtol=1e-7)
+
+
+def test_squares_are_those_of_float32_where_it_has_them():
+    weights = np.random.default_rng(6).normal(size=10_000).astype(np.float32)
+    assert np.array_equal(squares(weights), np.square(weights).astype(np.float64))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("stop", [1.0, 0.3, 0.7, np.pi])
+def test_an_end_that_is_included_is_in_the_last_bin(stop, dtype):
+    """Also where a float32 of the end is larger than the end."""
+    events = ak.Array({"x": np.array([stop, np.nextafter(stop, 0), 2 * stop, -0.1, np.nan], dtype)})
+    weight = np.float32([1, 10, 100, 1000, 10000])
+    spec = HistogramSpec("s", ("x",), Axis(4, 0.0, stop, closed=True))
+    values = filled(events, weight, spec)[{"dataset": "a", "variation": "nominal"}].values(flow=True)
+    assert values.tolist() == [1000, 0, 0, 0, 11, 10100]
+
+
+def test_an_end_that_is_not_included_is_in_the_overflow_and_counted():
+    events = ak.Array({"x": [5.0, 5.0, 4.0, 6.0], "y": [5.0, 1.0, 1.0, 1.0], "z": [1.0] * 4})
+    specs = [HistogramSpec(name, (name,), Axis(5, 0.0, 5.0)) for name in "xyz"]
+    specs.append(HistogramSpec("both", ("x", "y"), Axis(5, 0.0, 5.0)))
+    found = fill_all(
+        specs, {"nominal": events, "up": events[:0]}, weights={"nominal": np.ones(4), "up": np.ones(0)}, dataset="a"
+    )
+    assert found.histograms["x"][{"dataset": "a", "variation": "nominal"}].values(flow=True).tolist()[-2:] == [1, 3]
+    assert found.overflow == {
+        "x": {"at_stop": 2, "beyond": 1},
+        "y": {"at_stop": 1, "beyond": 0},
+        "both": {"at_stop": 3, "beyond": 1},
+    }
+
+
+def test_a_score_of_one_and_a_truth_value_are_not_in_the_overflow():
+    axis = Axis(2, 0.0, 1.0)
+    for values in ([1.0, 0.0, 1.0], [True, False, True], np.array([1, 0, 1], "u1")):
+        spec = HistogramSpec("s", ("x",), axis)
+        counted = filled(ak.Array({"x": values}), np.ones(3, np.float32), spec)
+        assert counted[{"dataset": "a", "variation": "nominal"}].values(flow=True).tolist() == [0, 1, 2, 0]
+
+
+@pytest.mark.parametrize("name", ["index", "provenance", "../x", "a/b", ""])
+def test_an_archive_refuses_names_of_its_own_entries_and_paths(tmp_path, name):
+    events, weight = chunk(size=5)
+    with pytest.raises(ConfigError, match="a histogram is named"):
+        write_histograms(tmp_path / "h.zip", {name: filled(events, weight)}, provenance={})
+    assert not list(tmp_path.iterdir())

@@ -128,7 +128,12 @@ def test_any_damaged_branch_in_use_is_an_unreadable_file(job, refused, branch):
     met = {"name": "met", "columns": ["PuppiMET.pt"], "axis": {"bins": 10, "start": 0, "stop": 100}}
     eta = {"name": "eta", "columns": ["Jet.eta"], "axis": {"bins": 10, "start": -2, "stop": 2}}
     cut = {"name": "jet", "collection": "Jet", "where": ["pt > 30"]}
-    job.configure(datasets={"x": {"files": ["bad.root", "good.root"]}}, selection=[cut], histograms=[met, eta])
+    job.configure(
+        datasets={"x": {"files": ["bad.root", "good.root"]}},
+        selection=[cut],
+        plugins={"chi2-assigner": {}},
+        histograms=[met, eta],
+    )
     skipped = job.run("--skip-bad-files")
     assert skipped.exit_code == 0, skipped.output
     assert failure(job)["kind"] == "unreadable"
@@ -358,7 +363,8 @@ def test_a_manifest_of_any_bytes(tmp_path, content):
 @pytest.mark.parametrize("name", ["histograms.zip", "report.json"])
 def test_results_of_any_bytes_are_refused_by_plot(job, content, name):
     job.write()
-    assert job.run().exit_code == 0
+    good = job.run()
+    assert good.exit_code == 0, good.output
     (job / "out" / name).write_bytes(content)
     result = CliRunner().invoke(main, ["plot", str(job / "out")])
     assert "unexpected" not in result.output

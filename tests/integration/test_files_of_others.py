@@ -170,7 +170,11 @@ class Ranges(SimpleHTTPRequestHandler):
             self.stop.wait(60)
             return
         self.answers.pop()
-        data = Path(self.translate_path(self.path)).read_bytes()
+        path = Path(self.translate_path(self.path))
+        if not path.is_file():
+            self.send_error(404)
+            return
+        data = path.read_bytes()
         first, last = 0, len(data) - 1
         asked = self.headers.get("Range")
         if asked:
@@ -229,7 +233,7 @@ def test_a_server_that_never_answers(job, refused, monkeypatch, executor):
     assert failure["file"] == address
 
 
-@pytest.mark.parametrize("answers", [1, 3, 5])
+@pytest.mark.parametrize("answers", [1, 2, 3])
 def test_a_server_that_falls_silent(job, serve, answers):
     """While the file is opened, or while events are read."""
     job.write("a.root", events=2000)

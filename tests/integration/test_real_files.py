@@ -1,4 +1,4 @@
-"""The main job on real CMS NanoAOD: simulation of two versions, and data."""
+"""The main job on real CMS NanoAOD, simulation of two versions and data; and on random values of its structure."""
 
 import json
 from pathlib import Path
@@ -18,6 +18,9 @@ from hepreco_part_sm import EventClassifier
 from hepreco_part_sm.particles import MOST
 
 FILES = {"nano_tt_v12": 200, "nano_tt_v15": 200, "nano_dimuon": 40}
+#: Of random values, with the structure of NanoAOD; the first is like data.
+STRUCTURE = {"nanoaod_v12": 12, "nanoaod_v15": 12}
+DATA = ("nano_dimuon", "nanoaod_v12")
 
 
 def run(analysis, output, *files, **options):
@@ -29,21 +32,34 @@ def run(analysis, output, *files, **options):
     return read_histograms(output / "histograms.zip").histograms
 
 
+@pytest.fixture(params=["structure", "real"])
+def files(request):
+    """Numbers of events by the path of a file, once of files that the repository has."""
+    if request.param == "structure":
+        folder, numbers = Path(__file__).parents[1] / "data", STRUCTURE
+    else:
+        folder, numbers = request.getfixturevalue("samples"), FILES
+    return {folder / f"{name}.root": number for name, number in numbers.items()}
+
+
 @pytest.fixture(autouse=True)
 def at_the_root(request, monkeypatch):
     monkeypatch.chdir(request.config.rootpath)
 
 
 @pytest.mark.parametrize("analysis", ["ttbar/analysis", "ttbar/lepton_jets", "theory_informed/lepton_jets"])
-def test_runs_unchanged_and_accounts_for_every_event(samples, tmp_path, analysis):
-    histograms = run(analysis, tmp_path, *(samples / f"{name}.root" for name in FILES))
+def test_runs_unchanged_and_accounts_for_every_event(files, tmp_path, analysis):
+    histograms = run(analysis, tmp_path, *files)
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["complete"]
-    assert report["events"] == FILES
+    assert report["events"] == {path.stem: events for path, events in files.items()}
     flow = histograms["cutflow"][{"variation": "nominal", "cut": "all"}]
-    assert flow[{"dataset": "nano_dimuon"}].value == 40
-    for name in ("nano_tt_v12", "nano_tt_v15"):
-        with uproot.open(samples / f"{name}.root")["Events"] as tree:
+    for path, events in files.items():
+        name = path.stem
+        if name in DATA:
+            assert flow[{"dataset": name}].value == events
+            continue
+        with uproot.open(path)["Events"] as tree:
             weight = tree["genWeight"].array(library="np").astype(np.float64)
         assert flow[{"dataset": name}].value == weight.sum()
         assert histograms["chi2_assigner.chi2"][{"dataset": name, "variation": "nominal"}].sum(flow=True).value != 0
@@ -56,6 +72,13 @@ def test_the_same_bins_for_any_chunk_size(samples, tmp_path, name, chunksizes):
     ]
     for other in results[1:]:
         assert other == results[0]
+
+
+@pytest.mark.parametrize("name", STRUCTURE)
+def test_the_same_bins_of_the_structure_for_any_chunk_size(tmp_path, name):
+    path = Path("tests/data") / f"{name}.root"
+    results = [run("ttbar/analysis", tmp_path / str(size), path, chunksize=size) for size in (5, 100)]
+    assert results[0] == results[1]
 
 
 def test_top_mass_peaks_where_it_should_in_full_simulation(samples, tmp_path):
@@ -109,12 +132,15 @@ def test_leptons_and_missing_momentum_of_full_simulation_are_assigned(samples, t
     assert (mass(found["leptonic_w"][answered]) - 80.419).abs().max() < 0.01
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_objects_of_real_files_are_classified(samples, name):
+def test_objects_of_real_files_are_classified(files):
     """Kinds are those that cuts, tags and charges give; jets that are leptons are not counted twice."""
-    path = samples / f"{name}.root"
+    for path, events in files.items():
+        _compare_kinds(path, events)
+
+
+def _compare_kinds(path, events):
     plugin = EventClassifier(photon_where=())  # these files have no photons
-    batch = read_batch(Dataset(name, (str(path),)), plugin.inputs)
+    batch = read_batch(Dataset(path.stem, (str(path),)), plugin.inputs)
     kinds = plugin.particles(batch).kinds
     with uproot.open(path)["Events"] as tree:
         columns = {
@@ -122,7 +148,7 @@ def test_objects_of_real_files_are_classified(samples, name):
             for collection, own in (("Jet", "btagDeepFlavB"), ("Electron", "charge"), ("Muon", "charge"))
             for column in ("pt", "eta", "phi", own)
         }
-    for event in range(FILES[name]):
+    for event in range(events):
         values = {column: np.asarray(entries[event], dtype=np.float64) for column, entries in columns.items()}
         jets, electrons, muons = (
             _passing(values, collection, cut, 2.5)[0]

@@ -20,6 +20,7 @@ from hepreco.plotting import (
     save_figure,
 )
 from hepreco.plotting.files import DPI
+from hepreco.plotting.style import COLOURS
 from hepreco.studies import mass_peak, reliability, roc
 
 LABELS = {"ttbar": "tt̄", "multijet": "QCD"}
@@ -179,13 +180,24 @@ def test_reliability_shows_fractions_and_differences() -> None:
     signal, background = (
         hist.Hist(axis, storage=hist.storage.Weight()).fill(rng.beta(*shape, 5000)) for shape in ((2, 1), (1, 2))
     )
-    found = reliability(signal, background)
-    above, below = reliability_figure({"score": found}).axes
-    assert np.array_equal(above.containers[0].lines[0].get_data(), (found.predicted, found.observed))
-    assert np.array_equal(below.containers[0].lines[0].get_ydata(), found.observed - found.predicted)
-    assert legend(above) == [f"score, ECE {found.expected_calibration_error:.3f}"]
-    low, high = below.get_ylim()
-    assert low < (found.observed - found.predicted).min() < (found.observed - found.predicted).max() < high
+    scores = {"score": reliability(signal, background), "turned": reliability(background, signal)}
+    above, below = reliability_figure(scores).axes
+    for position, found in enumerate(scores.values()):
+        difference = found.observed - found.predicted
+        for axes, values in ((above, found.observed), (below, difference)):
+            points, _, (bars,) = axes.containers[position].lines
+            assert np.array_equal(points.get_data(), (found.predicted, values))
+            ends = np.array(bars.get_segments())
+            assert ends[:, :, 0] == pytest.approx(np.stack([found.predicted] * 2, axis=1))
+            expected = np.stack([values - found.uncertainty, values + found.uncertainty], axis=1)
+            assert ends[:, :, 1] == pytest.approx(expected)
+            assert points.get_color() == COLOURS[position]
+        low, high = below.get_ylim()
+        assert low < difference.min() < difference.max() < high
+    assert legend(above) == [f"{name}, ECE {found.expected_calibration_error:.3f}" for name, found in scores.items()]
+    assert above.lines[0].get_xydata().tolist() == [[0, 0], [1, 1]]
+    assert list(below.lines[0].get_ydata()) == [0, 0]
+    assert (above.get_xlim(), above.get_ylim()) == ((0, 1), (0, 1))
     with pytest.raises(StudyError, match="no scores"):
         reliability_figure({})
 

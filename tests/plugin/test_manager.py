@@ -77,6 +77,8 @@ def test_a_good_plugin_is_found(install):
         (GOOD.replace('register("good", Plugin)', "raise OSError('while registering')"), "while registering"),
         (GOOD.replace('register("good", Plugin)', "pass"), "registers no reconstructor"),
         (GOOD.replace('register("good", Plugin)', "register('Good Plugin', Plugin)"), "not a plugin name"),
+        (GOOD.replace('register("good", Plugin)', "register('Good', Plugin)"), "not a plugin name"),
+        (GOOD.replace('register("good", Plugin)', "register('go_od', Plugin)"), "not a plugin name"),
         (GOOD.replace('register("good", Plugin)', "register('good', Plugin())"), "not a subclass"),
         (GOOD.replace("@dataclass(frozen=True)\n", ""), "not a frozen dataclass"),
         (GOOD.replace("def reconstruct", "def reconstrue"), "does not implement reconstruct"),

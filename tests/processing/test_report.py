@@ -1,7 +1,7 @@
 import pytest
 
-from hepreco.errors import PluginError
-from hepreco.processing import Chunk, Failure, RunReport
+from hepreco.errors import PluginError, UnreadableError
+from hepreco.processing import Chunk, Failure, ProcessedChunks, RunReport
 
 
 def chunk(start, stop, dataset="a"):
@@ -11,7 +11,7 @@ def chunk(start, stop, dataset="a"):
 def report(*chunks, weight=1.0):
     total = weight * sum(c.events for c in chunks)
     return RunReport(
-        frozenset(chunks),
+        ProcessedChunks(chunks),
         sum_of_weights={"a": total},
         cross_section={"a": 2.0},
         without_answer={"a": {"p": {"no_answer": 1}}},
@@ -33,7 +33,7 @@ def test_a_chunk_counts_once():
 
 def test_json_joins_neighbours_and_reads_back():
     failure = Failure(chunk(9, 12), "lost", "why", "what")
-    total = report(chunk(0, 5)) + report(chunk(5, 9)) + RunReport(failures=frozenset([failure]))
+    total = report(chunk(0, 5)) + report(chunk(5, 9)) + RunReport(failures={failure})
     values = total.as_json()
     assert [(row["start"], row["stop"]) for row in values["processed"]] == [(0, 9)]
     assert not values["complete"]
@@ -42,15 +42,55 @@ def test_json_joins_neighbours_and_reads_back():
     assert back.sum_of_weights == total.sum_of_weights
 
 
-def _raised(error, cause=None):
-    error.__cause__ = cause
-    return error
-
-
 def test_failures_say_why():
-    wrapped = _raised(RuntimeError("Failed processing"), _raised(PluginError("plugin 'x' raised", "ask its author")))
-    assert Failure.from_exception(chunk(0, 1), wrapped).remedy == "ask its author"
-    unreadable = _raised(RuntimeError("Failed"), _raised(OSError("truncated")))
-    assert Failure.from_exception(chunk(0, 1), unreadable).kind == "unreadable"
-    bug = _raised(ValueError("a bug"))
-    assert Failure.from_exception(chunk(0, 1), bug).kind == "error"
+    broken = Failure.from_exception(chunk(0, 1), PluginError("plugin 'x' raised", "ask its author"))
+    assert (broken.kind, broken.reason, broken.remedy) == ("error", "plugin 'x' raised", "ask its author")
+    bug = Failure.from_exception(chunk(0, 1), ValueError("a bug"))
+    assert (bug.kind, bug.reason) == ("error", "ValueError: a bug")
+
+
+@pytest.mark.parametrize("error", [OSError("truncated"), EOFError(), PluginError("no such file", "mend it")])
+def test_only_the_border_of_reading_makes_a_file_unreadable(error):
+    assert Failure.from_exception(chunk(0, 1), error).kind == "error"
+    assert Failure.from_exception(chunk(0, 1), UnreadableError("damaged", "replace it")).kind == "unreadable"
+
+
+def test_an_exception_whose_text_raises_is_told_in_one_line():
+    class MuteError(Exception):
+        def __str__(self):
+            raise SystemExit(3)
+
+    failure = Failure.from_exception(chunk(0, 1), MuteError())
+    assert failure.reason == "MuteError: (its text raises SystemExit)"
+
+
+def test_enormous_messages_are_cut():
+    assert len(Failure.from_exception(chunk(0, 1), PluginError("x" * 10**6, "y" * 10**6)).reason) < 3000
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 1, 0, 2], [2, 3, 1, 0]])
+def test_neighbours_are_joined_in_any_order(order):
+    pieces = [chunk(0, 5), chunk(5, 9), chunk(9, 9 + 4), chunk(13, 20)]
+    processed = ProcessedChunks(pieces[i] for i in order)
+    assert list(processed) == [chunk(0, 20)]
+    assert chunk(3, 12) in processed
+    assert chunk(19, 21) not in processed
+
+
+def test_a_gap_stays_open():
+    processed = ProcessedChunks([chunk(0, 5), chunk(9, 12)])
+    assert len(processed) == 2
+    assert chunk(5, 9) not in processed
+    assert processed != ProcessedChunks([chunk(0, 12)])
+
+
+@pytest.mark.parametrize("again", [(0, 5), (4, 6), (2, 3), (0, 9), (11, 13)])
+def test_entries_count_once(again):
+    with pytest.raises(ValueError, match="counted twice"):
+        ProcessedChunks([chunk(0, 5), chunk(9, 12), chunk(*again)])
+
+
+def test_an_empty_chunk_counts_once_too():
+    assert list(ProcessedChunks([chunk(0, 0)])) == [chunk(0, 0)]
+    with pytest.raises(ValueError, match="counted twice"):
+        ProcessedChunks([chunk(0, 0), chunk(0, 0)])

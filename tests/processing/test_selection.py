@@ -34,6 +34,13 @@ def test_the_flow_is_cumulative():
     assert {name: mask.sum() for name, mask in flow.items()} == {"all": 3, "finite momenta": 3, "jets": 2, "met": 1}
 
 
+def test_a_cut_has_a_name_that_prints():
+    assert Cut("|eta| < 2.4 / veto", "Jet").name
+    for build in (lambda: Cut("", "Jet"), lambda: FunctionCut("\t", "awkward:all")):
+        with pytest.raises(ConfigError, match="a cut is named"):
+            build()
+
+
 def test_no_events():
     assert Cut("c", "Jet", ("pt > 45",))(EVENTS[:0]).tolist() == []
 

@@ -151,3 +151,25 @@ def test_what_cannot_be_fitted_says_why(
 def test_histogram_without_squared_weights_is_refused() -> None:
     with pytest.raises(StudyError, match="lacks Σw²"):
         mass_peak(hist.Hist(hist.axis.Regular(60, *RANGE, name="mass")), window=WINDOW)
+
+
+def few(seed: int) -> hist.Hist:
+    """So few events, some of negative weight, that fits from some starts do not converge."""
+    rng = np.random.default_rng(seed)
+    masses = np.concatenate([rng.normal(POSITION, 5.0, 40), rng.uniform(*RANGE, 15)])
+    return book().fill(masses, weight=WEIGHTS["negative"](rng, len(masses)))
+
+
+@pytest.mark.parametrize("seed", [26, 36, 51])
+def test_a_fit_that_converged_comes_before_one_that_is_lower(seed: int) -> None:
+    """From one start or two the fit of these ends lower than the others, and is not valid."""
+    peak = mass_peak(few(seed), window=WINDOW, fit_range=RANGE, background="exponential")
+    assert peak.valid
+    assert peak.position.value == pytest.approx(POSITION, abs=3 * peak.position.uncertainty)
+    assert peak.position.uncertainty == pytest.approx(5.0 / 40**0.5, rel=1.0)
+
+
+@pytest.mark.parametrize("seed", [10, 21, 48])
+def test_a_fit_that_did_not_converge_is_refused(seed: int) -> None:
+    with pytest.raises(StudyError, match="did not converge"):
+        mass_peak(few(seed), window=WINDOW, fit_range=RANGE, background="exponential")

@@ -63,6 +63,17 @@ def test_validation_loss_is_that_of_the_whole_sample(line: Line) -> None:
     assert result.best_loss == pytest.approx(expected, rel=1e-5)
 
 
+def test_training_loss_is_the_mean_over_events_whatever_the_minibatches(line: Line) -> None:
+    """Of parameters that do not move: 400 events in 57 minibatches of 7 and one of 1."""
+    network = small()
+    options = replace(OPTIONS, batch_size=7, epochs=1, learning_rate=1e-30)
+    plain = nn.Sequential(*(layer for layer in network if not isinstance(layer, nn.BatchNorm1d)))
+    result = fit(plain, squared, training=line, validation=line, options=options)
+    with torch.no_grad():
+        expected = squared(plain, *line).item()
+    assert result.history["training_loss"] == pytest.approx([expected], rel=1e-5)
+
+
 def test_minibatches_hold_every_training_event_once_and_no_validation_event(line: Line) -> None:
     seen: list[Tensor] = []
 

@@ -1,3 +1,5 @@
+import hashlib
+
 import pytest
 import torch
 from torch import nn
@@ -27,6 +29,14 @@ def test_round_trip(directory):
     torch.testing.assert_close(network.weight, tensors["weight"].double())
     assert not network.training
     assert not network.weight.requires_grad
+
+
+def test_directories_are_made_and_used_again(tmp_path):
+    for seed in (1, 2):
+        manifest = Manifest("", {}, "a sample", seed, "hepreco train", "0.1")
+        written = save_weights(tmp_path / "some" / "where", {"w": torch.ones(seed)}, manifest)
+        assert read_manifest(tmp_path / "some" / "where") == written
+    assert read_weights(tmp_path / "some" / "where")[0]["w"].tolist() == [1.0, 1.0]
 
 
 def test_modules_that_are_used_twice_are_kept(tmp_path):
@@ -67,7 +77,8 @@ def test_one_changed_byte_is_noticed(directory, position):
     data = bytearray(path.read_bytes())
     data[position] ^= 1
     path.write_bytes(data)
-    with pytest.raises(WeightsError, match="sha256"):
+    expected, found = read_manifest(directory).sha256[:12], hashlib.sha256(data).hexdigest()[:12]
+    with pytest.raises(WeightsError, match=f"sha256 {found}…, expected {expected}…"):
         read_weights(directory)
 
 

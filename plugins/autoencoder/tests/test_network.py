@@ -47,6 +47,11 @@ def test_error_has_no_unit() -> None:
         network = initialised(lambda: Autoencoder(objects=6, hidden=(8,), latent=3, scale=100 * unit), seed=1)  # noqa: B023
         errors.append(reconstruction_error(network.double(), unit * momenta))
     torch.testing.assert_close(*errors)
+    # Which is no constant: it is the mean square of 24 differences, over the scale, and other momenta have another one.
+    expected = ((network(1000 * momenta) - 1000 * momenta) / 100_000).flatten(1).square().sum(dim=1) / 24
+    torch.testing.assert_close(errors[1], expected)
+    assert len(errors[0].unique()) == 5
+    assert (reconstruction_error(network, 500 * momenta) - errors[1]).abs().min() > 1e-9
 
 
 def test_gradient(network: Autoencoder) -> None:

@@ -116,6 +116,26 @@ def test_ties_are_settled_by_order():
     assert answers[0] == answers[1] == answers[2]
 
 
+#: (b, q, q) and (b, q, q) of the jets by falling pt: of equal minima the first, where candidates are listed by jets.
+FIRST = {6: ([0, 3], [1, 2, 4, 5]), 8: ([0, 3], [1, 2, 4, 5])}
+
+
+@pytest.mark.parametrize("number", FIRST)
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5, 6, 7], [7, 6, 5, 4, 3, 2, 1, 0], [3, 7, 0, 5, 1, 6, 2, 4]])
+def test_ties_go_to_the_jets_of_largest_pt(number, order):
+    """Jets in one direction have no masses at all, so that all assignments cost the same, whatever their pts."""
+    order = [slot for slot in order if slot < number]
+    plugin = Chi2Assigner()
+    batch = hepreco.testing.toy_batch(plugin.inputs, events=1, seed=1)
+    pt = 10.0 * torch.tensor([2.0 ** (9 - rank) for rank in range(number)], dtype=torch.float64)[order]
+    jets = torch.stack((pt, pt, 0 * pt, 0 * pt), dim=-1)[None]
+    found = plugin.reconstruct(_with_jets(batch, jets))
+    b, q = FIRST[number]
+    by_pt = torch.tensor(order).argsort()
+    assert found["b_index"][0].tolist() == by_pt[b].tolist()
+    assert found["q_index"][0].tolist() == by_pt[q].tolist()
+
+
 @pytest.mark.parametrize(("jets", "count"), [(3, 3), (6, 60), (8, 168), (40, 29640)])
 def test_all_triplets_are_candidates(jets, count):
     members = triplets(jets)

@@ -1,12 +1,15 @@
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from hepreco.amplitudes import MatrixElement, StandardModel
 from hepreco.events import Dataset, EventBatch, read_batch
 from hepreco.generation import Detector, Sample, write_sample
+from hepreco.kinematics import boost
 from hepreco_me_assigner import MatrixElementAssigner
 from hepreco_me_assigner.frames import partonic
 
@@ -53,6 +56,41 @@ def in_order(batch: EventBatch) -> Tensor:
 def ordered() -> Callable[[EventBatch], Tensor]:
     """Momenta in the order of the process."""
     return in_order
+
+
+def with_beams(momenta: Tensor) -> Tensor:
+    """Massless final momenta in their centre of mass, behind partons along ±z: (event, assignment, leg, 4)."""
+    massless = torch.cat((momenta[..., 1:].norm(dim=-1, keepdim=True), momenta[..., 1:]), dim=-1)
+    total = massless.sum(dim=-2, keepdim=True)
+    final = boost(massless, velocity=(-total[..., 1:] / total[..., :1]).expand_as(massless[..., 1:]))
+    incoming = torch.zeros_like(final[..., :2, :])
+    incoming[..., 0] = final[..., 0].sum(dim=-1, keepdim=True) / 2
+    incoming[..., 0, 3], incoming[..., 1, 3] = incoming[..., 0, 0], -incoming[..., 1, 0]
+    return torch.cat((incoming, final), dim=-2)
+
+
+@pytest.fixture(scope="session")
+def in_every_order() -> Callable[[Tensor, int], tuple[Tensor, Tensor]]:
+    """Every way to put objects on legs, and the momenta then, beams first: nothing of the plugin is used."""
+
+    def make(momenta: Tensor, legs: int) -> tuple[Tensor, Tensor]:
+        orders = torch.tensor(list(permutations(range(momenta.shape[1]), legs)))
+        return orders, with_beams(momenta[:, orders])
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def log_me2() -> Callable[[str, Tensor], Tensor]:
+    """ln|M|² of a process by single calls, summed over both ways in which unlike partons can come."""
+
+    def evaluate(process: str, momenta: Tensor) -> Tensor:
+        me = MatrixElement(process, model=StandardModel(m_b=0.0, alpha_s=0.13))
+        one, other = process.split()[:2]
+        ways = [momenta] if one == other else [momenta, momenta[..., [1, 0, *range(2, momenta.shape[-2])], :]]
+        return sum(me(way.flatten(0, -3)) for way in ways).log().view(momenta.shape[:-2])
+
+    return evaluate
 
 
 def pytest_configure() -> None:

@@ -1,8 +1,10 @@
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from hepreco.errors import ConfigError
 from hepreco.events import EventBatch
@@ -13,6 +15,11 @@ from hepreco_me_assigner import Hypothesis, MatrixElementAssigner, Potential
 from hepreco_me_assigner.frames import partonic
 from hepreco_me_assigner.solvers import Problem, greedy, marginal, topologies
 
+#: ln|M|² of two ways of computing it.
+SAME = 1e-9
+#: Events whose every assignment is tried.
+FEW = 60
+PROCESS = "g g > t t~, (t > b w+, w+ > u d~), (t~ > b~ w-, w- > u~ d)"
 PARTONS = MatrixElementAssigner(collection="LHEPart", where=("status == 1",), at_most=6)
 TTBAR = Hypothesis("ttbar")
 
@@ -20,6 +27,39 @@ TTBAR = Hypothesis("ttbar")
 @pytest.fixture(scope="module")
 def exact(ttbar: EventBatch) -> dict[str, torch.Tensor]:
     return dict(PARTONS.reconstruct(ttbar))
+
+
+@dataclass(frozen=True)
+class Scan:
+    """All assignments of some events, and ln|M|² of each, without anything of the plugin."""
+
+    orders: Tensor
+    log_me2: Tensor
+
+    def at(self, slots: Tensor) -> Tensor:
+        """ln|M|² of one assignment per event."""
+        where = (slots[:, None] == self.orders).all(dim=2).int().argmax(dim=1)
+        return self.log_me2.gather(1, where[:, None])[:, 0]
+
+
+@pytest.fixture(scope="module")
+def scan(
+    ttbar: EventBatch, in_every_order: Callable[..., tuple[Tensor, Tensor]], log_me2: Callable[..., Tensor]
+) -> Scan:
+    orders, momenta = in_every_order(ttbar.momenta[:FEW], 6)
+    return Scan(orders, log_me2(PROCESS, momenta))
+
+
+def slots(batch: EventBatch, index: Tensor) -> Tensor:
+    """Where the objects of these indices stand."""
+    return (index[:, :, None] == batch.index[:, None, :]).int().argmax(dim=2)
+
+
+def test_the_optimum_is_the_largest_of_all_assignments(ttbar: EventBatch, exact: dict[str, Tensor], scan: Scan) -> None:
+    torch.testing.assert_close(exact["log_me2"][:FEW], scan.log_me2.max(dim=1).values, rtol=0, atol=SAME)
+    there = scan.at(slots(ttbar, exact["leg_index"])[:FEW])
+    torch.testing.assert_close(there, scan.log_me2.max(dim=1).values, rtol=0, atol=SAME)
+    assert (exact["certified"] == 1).all()
 
 
 def test_truth_is_what_is_found(ttbar: EventBatch, exact: dict[str, torch.Tensor]) -> None:
@@ -40,8 +80,15 @@ def test_columns_say_what_was_assigned(ttbar: EventBatch, exact: dict[str, torch
 
 
 @pytest.mark.parametrize(("solver", "least"), [("beam", 0.99), ("policy", 0.8), ("marginal", 0.95), ("greedy", 0.85)])
-def test_solvers_find_the_optimum(solver: str, least: float, ttbar: EventBatch, exact: dict[str, torch.Tensor]) -> None:
+def test_solvers_find_the_optimum(
+    solver: str, least: float, ttbar: EventBatch, exact: dict[str, torch.Tensor], scan: Scan
+) -> None:
     found = replace(PARTONS, solver=solver).reconstruct(ttbar)
+    alone = scan.at(slots(ttbar, found["leg_index"])[:FEW])
+    largest = scan.log_me2.max(dim=1).values
+    assert (alone > largest - 0.01).double().mean() > least - 0.05  # of fewer events
+    if solver != "policy":
+        torch.testing.assert_close(found["log_me2"][:FEW], alone, rtol=0, atol=SAME)
     slot = (found["leg_index"][:, :, None] == ttbar.index[:, None, :]).int().argmax(dim=2)
     value = TTBAR.log_me2(partonic(ttbar.momenta.gather(1, slot[..., None].expand(-1, -1, 4))))
     assert (value <= exact["log_me2"] + 1e-9).all()
@@ -155,8 +202,21 @@ def test_events_that_cannot_be_have_no_answer(process: str, solver: str, ttbar: 
     assert (found["leg_index"][4:] >= 0).all()
 
 
-def test_a_process_is_data(ttbar: EventBatch) -> None:
-    plugin = replace(PARTONS, process="u u~ > z z, z > d d~, z > d d~")
-    found = plugin.reconstruct(ttbar[:20])
+def test_a_process_is_data(
+    ttbar: EventBatch, in_every_order: Callable[..., tuple[Tensor, Tensor]], log_me2: Callable[..., Tensor]
+) -> None:
+    """Four of six partons on the legs of two Z bosons: the best of 360 ways, and the bosons are made of them."""
+    process = "u u~ > z z, z > d d~, z > d d~"
+    plugin = replace(PARTONS, process=process)
+    few = ttbar[:20]
+    found = plugin.reconstruct(few)
+    orders, momenta = in_every_order(few.momenta, 4)
+    every = Scan(orders, log_me2(process, momenta))
+    chosen = slots(few, found["leg_index"])
+    torch.testing.assert_close(found["log_me2"], every.log_me2.max(dim=1).values, rtol=0, atol=SAME)
+    torch.testing.assert_close(every.at(chosen), found["log_me2"], rtol=0, atol=SAME)
+    assigned = few.momenta.gather(1, chosen[..., None].expand(-1, -1, 4))
     assert found["z"].shape == (20, 2, 4)
+    torch.testing.assert_close(found["z"], assigned.unflatten(1, (2, 2)).sum(dim=2))
+    assert (found["calls"] >= 360).all()
     assert (found["certified"] == 0).all()

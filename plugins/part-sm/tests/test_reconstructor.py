@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,6 +166,32 @@ def test_a_jet_that_is_a_lepton_is_none_for_the_region():
     events = without_muons(ak.Array([one]))
     assert enough_jets(events, at_least=6).tolist() == [False]
     assert enough_jets(events, at_least=5).tolist() == [True]
+
+
+@pytest.mark.parametrize("muon", [False, True])
+@pytest.mark.parametrize(("distance", "is_lepton"), [(0.39, True), (0.41, False), (0.79, False)])
+def test_the_cone_is_0_4_and_a_jet_at_its_edge_is_a_jet(distance: float, is_lepton: bool, muon: bool):
+    """The cone that the particles of the plugin have too, for each of the region's functions."""
+    one = event(jets=6, tagged=2, leptons=(1, 1), pt=90.0)  # 540 GeV with six jets, 450 GeV with five
+    one["Jet"][0] |= {"eta": 2.0 - distance, "phi": -3.0}
+    events = ak.Array([one])
+    if muon:
+        events = ak.with_field(events, events.Electron, "Muon")
+        events = ak.with_field(events, events.Electron[:, :0], "Electron")
+    else:
+        events = without_muons(events)
+    for cut in (enough_jets, enough_b_jets, enough_scalar_sum):
+        assert cut(events).tolist() == [not is_lepton]
+    assert EventClassifier().cone == 0.4
+
+
+def test_distances_go_around_the_detector():
+    one = event(jets=6, tagged=2, leptons=(1, 1))
+    one["Jet"][0] |= {"eta": 2.0, "phi": 3.1}  # 0.18 from the lepton at φ = −3
+    events = without_muons(ak.Array([one]))
+    assert enough_jets(events).tolist() == [False]
+    assert enough_jets(events, cone=0.1).tolist() == [True]
+    assert enough_jets(events, cone=2 * math.pi - 6.1).tolist() == [True]  # at the edge
 
 
 def test_kind_numbers_are_those_of_the_matrices():

@@ -66,7 +66,7 @@ class MatrixElement:
     def __init__(self, process: str | Process, *, model: StandardModel | None = None) -> None:
         self.process = _one_process(process) if isinstance(process, str) else process
         self.model = StandardModel() if model is None else model
-        self._production = build_production(self.process, self._is_massless)
+        self._production = build_production(self.process, self._massless)
         self._kept: tuple[Tensor | None, tuple[Fillings, ...]] = (None, ())
 
     def __repr__(self) -> str:
@@ -84,7 +84,7 @@ class MatrixElement:
     @property
     def diagrams(self) -> int:
         """The number of Feynman diagrams of the production."""
-        return count_diagrams(self.process, self._is_massless)
+        return count_diagrams(self.process, self._massless)
 
     def __call__(self, momenta: Tensor) -> Float[Tensor, "*batch"]:
         """|M|².
@@ -256,8 +256,9 @@ class MatrixElement:
         opened = math.prod(leg.spins for leg in legs) * count(leg.open_slots for leg in legs)
         return max(amplitude.colours for amplitude in self._production.amplitudes) * min(closed, opened)
 
-    def _is_massless(self, particle: Particle) -> bool:
-        return as_float(self.model.mass(particle)) == 0
+    @property
+    def _massless(self) -> frozenset[Particle]:
+        return frozenset(particle for particle in PARTICLES.values() if as_float(self.model.mass(particle)) == 0)
 
 
 def _one_process(text: str) -> Process:

@@ -41,15 +41,21 @@ def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
             highlight=False,
             markup=False,
         )
-    for dataset, notes in sorted(report.notes.items()):
-        for note in sorted(notes):
-            console.print(f"  {dataset}: {note}", highlight=False, markup=False)
     for dataset, counts in sorted(report.without_answer.items()):
         for plugin, reasons in counts.items():
             why = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in reasons.items() if count)
             if why:
                 events = f"{sum(reasons.values())} selected events"
                 console.print(f"  {dataset}: {plugin} has no answer for {events} ({why})", highlight=False)
+    for dataset, columns in sorted(report.partly_missing.items()):
+        for plugin, lacking in columns.items():
+            if lacking:
+                which = ", ".join(f"{name} of {count}" for name, count in lacking.items())
+                console.print(
+                    f"  {dataset}: {plugin} answers selected events in part, without {which}", highlight=False
+                )
+    for warning in sorted(report.warnings):
+        console.print(f"  warning: {warning}", highlight=False, markup=False)
     if "cutflow" in histograms:
         _show_cutflow(histograms["cutflow"])
 

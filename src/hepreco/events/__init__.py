@@ -6,7 +6,8 @@ from hepreco.events.columns import Columns
 from hepreco.events.datasets import Dataset, to_fileset
 from hepreco.events.objects import InputSpec, ObjectSpec, column, finite, momentum_columns, passing
 from hepreco.events.reading import NanoAODSchema, read_batch
-from hepreco.events.variations import NOMINAL, Variation
+from hepreco.events.variations import NOMINAL, Variation, missing_momenta
+from hepreco.events.weights import generator_weights
 
 __all__ = [
     "NOMINAL",
@@ -20,6 +21,8 @@ __all__ = [
     "column",
     "finite",
     "four_vector_records",
+    "generator_weights",
+    "missing_momenta",
     "missing_where_nan",
     "momentum_columns",
     "parallel_to_collection",

@@ -9,6 +9,7 @@ from coffea.nanoevents.methods import nanoaod
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hepreco.errors import DatasetError
 from hepreco.events.batch import EventBatch
 from hepreco.events.objects import InputSpec, ObjectSpec, column, flattened, passing
 from hepreco.kinematics import from_pt_eta_phi_mass, to_pt_eta_phi_mass
@@ -120,7 +121,7 @@ def _slots(events: ak.Array, spec: ObjectSpec) -> NDArray[np.int64]:
     counts = ak.to_numpy(ak.num(pt)).astype(np.int64)
     kept = np.flatnonzero(flattened(passing(events, spec.collection, spec.where)))
     event = np.repeat(np.arange(len(counts)), counts)[kept]
-    order = np.lexsort((kept, -flattened(pt)[kept], event))
+    order = np.lexsort((kept, -flattened(pt)[kept].astype(np.float64), event))
     kept, event = kept[order], event[order]
     per_event = np.bincount(event, minlength=len(counts))
     rank = np.arange(len(kept)) - np.repeat(np.cumsum(per_event) - per_event, per_event)
@@ -143,9 +144,20 @@ def _gather(
 ) -> list[NDArray[np.float64]]:
     gathered = []
     for field in fields:
-        flat = flattened(column(events, f"{spec.collection}.{field}")).astype(np.float64)
+        flat = _as_float64(flattened(column(events, f"{spec.collection}.{field}")), f"{spec.collection}_{field}")
         gathered.append(np.where(table >= 0, np.append(flat, 0.0)[table], 0.0))
     return gathered
+
+
+def _as_float64(values: NDArray[Any], branch: str) -> NDArray[np.float64]:
+    """The same numbers; integers that no float64 holds are refused."""
+    numbers: NDArray[np.float64] = values.astype(np.float64)
+    if values.dtype.kind in "iu" and values.dtype.itemsize == 8 and (np.abs(numbers) > 2.0**53).any():
+        raise DatasetError(
+            f"the branch {branch!r} holds integers beyond 2⁵³, which a tensor of float64 would round",
+            "do not ask for it as a feature, or split its bits into branches of 32",
+        )
+    return numbers
 
 
 def _missing_momentum(events: ak.Array, collection: str | None) -> Tensor:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final
 
 from hepreco.errors import DatasetError
 from hepreco.events.objects import DERIVED, MOMENTUM, Comparison, InputSpec, closest
@@ -40,7 +40,7 @@ class Columns:
     optional: tuple[str, ...] = ()
     anything: bool = False
 
-    def __or__(self, other: "Columns") -> Self:
+    def __or__(self, other: "Columns") -> "Columns":
         """What both read."""
         return type(self)(
             tuple(dict.fromkeys((*self.required, *other.required))),

@@ -8,7 +8,9 @@ from typing import Any
 
 from coffea.processor.executor import DEFAULT_METADATA_CACHE
 
+from hepreco.conventions import check_positive
 from hepreco.errors import DatasetError
+from hepreco.names import check_name
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Dataset:
     Parameters
     ----------
     name
-        Its name on the ``dataset`` axis of every histogram.
+        Its name on the ``dataset`` axis of every histogram, and that of its directory of columns.
     files
         Paths, globs, or addresses that uproot opens (``root://``, ``https://``).
     cross_section
@@ -28,6 +30,11 @@ class Dataset:
         What a figure's legend says; the name by default.
     tree
         Name of the tree in the files.
+
+    Raises
+    ------
+    ConfigError
+        The name could not be that of a directory, or the cross-section is not a positive number.
     """
 
     name: str
@@ -35,6 +42,11 @@ class Dataset:
     cross_section: float | None = None
     label: str = ""
     tree: str = "Events"
+
+    def __post_init__(self) -> None:
+        check_name(self.name, what="a dataset")
+        if self.cross_section is not None:
+            check_positive(self.cross_section, what=f"cross_section of dataset {self.name!r}", unit="pb")
 
     def paths(self) -> tuple[str, ...]:
         """Every file, globs expanded in sorted order, each once.

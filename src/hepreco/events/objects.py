@@ -1,5 +1,6 @@
 """Which objects of an event count: declarative cuts on NanoAOD collections."""
 
+import math
 import operator
 import re
 from collections.abc import Iterable
@@ -32,7 +33,7 @@ class Comparison:
 
     field: str
     sign: str
-    value: float
+    value: int | float
     absolute: bool
 
     @classmethod
@@ -40,8 +41,8 @@ class Comparison:
         """Read ``field sign number``; :class:`~hepreco.errors.ConfigError` where it is anything else."""
         match = _COMPARISON.fullmatch(text.strip())
         try:
-            if match:
-                return cls(match["field"], match["sign"], float(match["value"]), absolute=bool(match["bar"]))
+            if match and not math.isnan(value := _number(match["value"])):
+                return cls(match["field"], match["sign"], value, absolute=bool(match["bar"]))
         except ValueError:
             pass
         raise ConfigError(
@@ -50,8 +51,42 @@ class Comparison:
         )
 
     def __call__(self, values: ak.Array) -> ak.Array:
-        """Whether each value passes."""
-        return _SIGNS[self.sign](abs(values) if self.absolute else values, self.value)
+        """Whether each value passes, integers exactly: the absolute value of an int8 of −128 is 128."""
+        values = _magnitude(values) if self.absolute else values
+        return _SIGNS[self.sign](values, _exact(self.value, self.sign, _dtype(values)))
+
+
+def _number(text: str) -> int | float:
+    """A float, or an integer where no float is equal to it."""
+    number = float(text)
+    return int(text) if math.isfinite(number) and re.fullmatch(r"[+-]?\d+", text) and int(text) != number else number
+
+
+def _dtype(values: ak.Array) -> np.dtype[Any] | None:
+    """The type of the numbers in an array; ``None`` where they are not of one type."""
+    layout = values.layout
+    while hasattr(layout, "content"):
+        layout = layout.content
+    return getattr(layout, "dtype", None)
+
+
+def _magnitude(values: ak.Array) -> ak.Array:
+    """Absolute values: those of signed integers as unsigned ones of equal width, which hold them all."""
+    dtype = _dtype(values)
+    if dtype is None or dtype.kind != "i":
+        return abs(values)
+    return ak.values_astype(abs(values), np.dtype(f"u{dtype.itemsize}"))
+
+
+def _exact(value: int | float, sign: str, dtype: np.dtype[Any] | None) -> Any:
+    """What an integer column of 64 bits is compared with: an integer, since not every such integer is a float."""
+    if dtype is None or dtype.kind not in "iu" or dtype.itemsize < 8 or not math.isfinite(value):
+        return float(value)
+    whole = math.floor(value) if sign in (">", "<=") else math.ceil(value)
+    if sign == "==" and whole != value:
+        return math.nan
+    limits = np.iinfo(dtype)
+    return dtype.type(whole) if limits.min <= whole <= limits.max else math.copysign(math.inf, whole)
 
 
 @dataclass(frozen=True)

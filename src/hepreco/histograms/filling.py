@@ -1,11 +1,13 @@
 """Filling that gives the same bins whatever the order in which chunks are added.
 
 NanoAOD's generator weights are float32. Sums of such numbers in float64 are exact, in any order, as long as fewer than
-2²⁹ weights of like size meet in a bin; their squares, rounded to float32 (a relative error below 6·10⁻⁸ in each term
-of a variance), have the same property. So histograms of one sample agree bin for bin for every chunk size and executor.
+2²⁹ weights of like size meet in a bin; their squares, rounded to the 24 bits of a float32 (a relative error below
+6·10⁻⁸ in each term of a variance), have the same property. So histograms of one sample agree bin for bin for every
+chunk size and executor.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import awkward as ak
 import boost_histogram as bh
@@ -13,18 +15,39 @@ import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from hepreco.events import column
+from hepreco.histograms.entries import flattened
 from hepreco.histograms.specs import HistogramSpec
+from hepreco.plugin import Axis
+
+#: In each bin, flow bins included.
+Sums = NDArray[np.float64]
 
 
-def fill(
-    spec: HistogramSpec, events: Mapping[str, ak.Array], *, weights: Mapping[str, NDArray[np.float32]], dataset: str
-) -> hist.Hist:
-    """The histogram of one chunk.
+class Filled(NamedTuple):
+    """The histograms of a chunk by name, and what stands in the overflow of their first variation.
+
+    ``overflow`` counts, for each histogram that has any, entries ``at_stop``, exactly at the upper end of an axis that
+    does not include it, and those ``beyond``.
+    """
+
+    histograms: dict[str, hist.Hist]
+    overflow: dict[str, dict[str, int]]
+
+
+def fill_all(
+    specs: Sequence[HistogramSpec],
+    events: Mapping[str, ak.Array],
+    *,
+    weights: Mapping[str, NDArray[np.float32]],
+    dataset: str,
+) -> Filled:
+    """The histograms of one chunk.
+
+    Every column is made flat and looked up in an axis once for each variation, however many histograms share them.
 
     Parameters
     ----------
-    spec
+    specs
         What to fill.
     events, weights
         Selected events of each variation with their weights.
@@ -33,15 +56,33 @@ def fill(
 
     Returns
     -------
-    hist.Hist
-        Axes ``dataset``, ``variation`` (both growing categories) and the one of the specification; ``Weight`` storage.
+    Filled
+        Histograms with the axes ``dataset``, ``variation`` (both growing categories) and the one of the specification;
+        ``Weight`` storage.
     """
-    booked = _book(dataset, list(events), spec.last_axis())
-    for position, (variation, selected) in enumerate(events.items()):
+    booked = {spec.name: _book(dataset, list(events), spec.last_axis()) for spec in specs}
+    axes = {spec.axis: booked[spec.name].axes[-1] for spec in specs}
+    wanted: dict[str, dict[Axis, None]] = {}
+    for spec in specs:
         for path in spec.columns:
-            values, weight = _entries(column(selected, path), weights[variation])
-            booked.view(flow=True)[0, position] += _weighted_bins(spec.last_axis(), values, weight)
-    return booked
+            wanted.setdefault(path, {})[spec.axis] = None
+    overflow: dict[str, dict[str, int]] = {}
+    for position, (variation, selected) in enumerate(events.items()):
+        sums, counts = _all_sums(selected, wanted, axes=axes, weights=weights[variation])
+        overflow = overflow if position else _overflow(specs, counts)
+        for spec in specs:
+            view = booked[spec.name].view(flow=True)[0, position]
+            for path in spec.columns:
+                view["value"] += sums[path, spec.axis][0]
+                view["variance"] += sums[path, spec.axis][1]
+    return Filled(booked, overflow)
+
+
+def fill(
+    spec: HistogramSpec, events: Mapping[str, ak.Array], *, weights: Mapping[str, NDArray[np.float32]], dataset: str
+) -> hist.Hist:
+    """One histogram of one chunk; see :func:`fill_all`."""
+    return fill_all([spec], events, weights=weights, dataset=dataset).histograms[spec.name]
 
 
 def fill_cutflow(
@@ -50,13 +91,23 @@ def fill_cutflow(
     """Weighted cut flow of one chunk: for each variation and cut, the events that pass it and all before it."""
     cuts = list(next(iter(passed.values())))
     booked = _book(dataset, list(passed), hist.axis.StrCategory(cuts, name="cut", label="", overflow=False))
+    terms = np.stack((weights, squares(weights)))
     for position, masks in enumerate(passed.values()):
         for cut, mask in enumerate(masks.values()):
-            booked.view()[0, position, cut] = (
-                np.sum(weights[mask], dtype=np.float64),
-                np.sum(np.square(weights[mask]), dtype=np.float64),
-            )
+            booked.view()[0, position, cut] = tuple(terms[:, mask].sum(axis=1))
     return booked
+
+
+def squares(weights: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Squares of weights, rounded to the 24 bits of a float32 but not to its range: 10²⁰ has a square too.
+
+    Example
+    -------
+    >>> squares(np.float32([-3, 2**70])).tolist() == [9.0, 2.0**140]
+    True
+    """
+    fraction, exponent = np.frexp(np.square(weights, dtype=np.float64))
+    return np.ldexp(fraction.astype(np.float32).astype(np.float64), exponent)
 
 
 def sort_categories(histogram: hist.Hist) -> hist.Hist:
@@ -84,23 +135,62 @@ def _book(dataset: str, variations: Sequence[str], axis: bh.axis.Axis) -> hist.H
     )
 
 
-def _entries(values: ak.Array, weight: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """All present entries, flat, each with its event's weight."""
-    flat = ak.to_numpy(ak.drop_none(ak.flatten(values, axis=None)))
-    if values.ndim == 1:
-        return flat, weight if len(flat) == len(weight) else weight[ak.to_numpy(~ak.is_none(values))]
-    counts = ak.count(values, axis=-1)
-    while counts.ndim > 1:
-        counts = ak.sum(counts, axis=-1)
-    return flat, np.repeat(weight, ak.to_numpy(counts))
+def _all_sums(
+    events: ak.Array,
+    wanted: Mapping[str, Iterable[Axis]],
+    *,
+    axes: Mapping[Axis, hist.axis.Regular | hist.axis.Variable],
+    weights: NDArray[np.float32],
+) -> tuple[dict[tuple[str, Axis], list[Sums]], dict[tuple[str, Axis], NDArray[np.int64]]]:
+    """For every column and axis that is wanted: Σw and Σw² in each bin, and how many entries are at stop and beyond."""
+    terms = [_common(term) for term in (weights.astype(np.float64), squares(weights))]
+    sums: dict[tuple[str, Axis], list[Sums]] = {}
+    counts: dict[tuple[str, Axis], NDArray[np.int64]] = {}
+    known, each = None, terms
+    for path, values, places in flattened(events, wanted):
+        if places is not known:
+            known, each = places, [term[places.event] if term.ndim else term for term in terms]
+        for axis in wanted[path]:
+            where = _bins(values, axis, axes[axis])
+            sums[path, axis] = _sums(where, each, bins=axis.bins + 2)
+            over = values[where > axis.bins]
+            counts[path, axis] = np.bincount(~_at_stop(over, axis), minlength=2)
+    return sums, counts
 
 
-def _weighted_bins(axis: bh.axis.Axis, values: NDArray[np.float64], weight: NDArray[np.float32]) -> NDArray[np.void]:
-    """Σw and Σw² per bin, flow bins included; each term a float32."""
-    sums = [
-        bh.Histogram(axis, storage=bh.storage.Double()).fill(values, weight=term).view(flow=True)
-        for term in (weight, np.square(weight))
-    ]
-    bins = np.empty(sums[0].shape, dtype=[("value", np.float64), ("variance", np.float64)])
-    bins["value"], bins["variance"] = sums
+def _common(terms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """One number in place of many that are equal: then entries are counted instead of summed."""
+    return np.asarray(terms[0]) if len(terms) and (terms == terms[0]).all() else terms
+
+
+def _overflow(
+    specs: Iterable[HistogramSpec], counts: Mapping[tuple[str, Axis], NDArray[np.int64]]
+) -> dict[str, dict[str, int]]:
+    total = {spec.name: np.sum([counts[path, spec.axis] for path in spec.columns], axis=0) for spec in specs}
+    return {name: {"at_stop": int(count[0]), "beyond": int(count[1])} for name, count in total.items() if count.any()}
+
+
+def _bins(values: NDArray[Any], axis: Axis, booked: hist.axis.Regular | hist.axis.Variable) -> NDArray[np.intp]:
+    """The bin of each value: 0 for the underflow."""
+    bins = np.asarray(booked.index(values)).astype(np.intp)
+    if axis.includes_stop:
+        bins[_at_stop(values, axis)] = axis.bins - 1
+    bins += 1
     return bins
+
+
+def _at_stop(values: NDArray[Any], axis: Axis) -> NDArray[np.bool_]:
+    """Whether each value is the upper end, as a number of the values' own precision."""
+    return values == (values.dtype.type(axis.stop) if values.dtype.kind == "f" else axis.stop)
+
+
+def _sums(where: NDArray[np.intp], terms: Sequence[NDArray[np.float64]], *, bins: int) -> list[Sums]:
+    """In each bin the sum of each term, of one number per entry or the same for all.
+
+    A multiple of the same number is exactly their sum, within the limits that the sums are exact themselves.
+    """
+    counts = [np.bincount(where, minlength=bins)] if any(term.ndim == 0 for term in terms) else []
+    return [
+        np.asarray(np.bincount(where, weights=term, minlength=bins) if term.ndim else counts[0] * term, np.float64)
+        for term in terms
+    ]

@@ -1,12 +1,19 @@
 """What to histogram."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import hist
-import numpy as np
 
+from hepreco.errors import ConfigError
+from hepreco.names import check_name
 from hepreco.plugin import Axis, Column, Reconstructor
+
+#: Entries of the archive, a figure of the studies, the other axes, and what hist keeps for its own arguments.
+RESERVED: Final = frozenset({"index", "provenance", "roc", "dataset", "variation", "weight", "sample", "threads"})
+#: Of all histograms of one dataset, in bytes: every chunk makes them, and merging holds several.
+MOST_BYTES: Final = 2**30
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,11 @@ class HistogramSpec:
         Its binning.
     label, unit
         For figures.
+
+    Raises
+    ------
+    ConfigError
+        The name could not be that of a file, or stands for something else; or there is no column.
     """
 
     name: str
@@ -32,13 +44,45 @@ class HistogramSpec:
     label: str = ""
     unit: str = ""
 
+    def __post_init__(self) -> None:
+        check_name(self.name, what="a histogram", reserved=RESERVED)
+        if not self.columns:
+            raise ConfigError(f"histogram {self.name!r} names no column", 'give it columns = ["..."]')
+
     def last_axis(self) -> hist.axis.Regular | hist.axis.Variable:
         """The axis after ``dataset`` and ``variation``, with under- and overflow."""
         label = f"{self.label or self.name}" + (f" [{self.unit}]" if self.unit else "")
         axis = self.axis
         if axis.spacing == "log":
-            return hist.axis.Variable(np.geomspace(axis.start, axis.stop, axis.bins + 1), name=self.name, label=label)
+            return hist.axis.Variable(axis.edges, name=self.name, label=label)
         return hist.axis.Regular(axis.bins, axis.start, axis.stop, name=self.name, label=label)
+
+
+def check_memory(specs: Iterable[HistogramSpec], *, variations: int) -> None:
+    """Refuse histograms that together would take too much memory; sixteen bytes per bin, dataset and variation."""
+    sizes = {spec.name: 16 * (spec.axis.bins + 2) * variations for spec in specs}
+    if sum(sizes.values()) > MOST_BYTES:
+        largest = max(sizes, key=lambda name: sizes[name])
+        raise ConfigError(
+            f"{len(sizes)} histograms of {variations} variations take {sum(sizes.values()) / 2**30:.1f} GiB for each "
+            f"dataset, more than {MOST_BYTES / 2**30:.0f}",
+            f"use fewer bins; {largest!r} has the most",
+        )
+
+
+def overflow_warnings(specs: Iterable[HistogramSpec], overflow: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """What to say of histograms whose overflow holds nothing but the upper end of their axis.
+
+    ``overflow`` counts entries ``at_stop`` and ``beyond`` by the histogram's name, as in
+    :class:`~hepreco.histograms.filling.Filled`.
+    """
+    ends = {spec.name: spec.axis.stop for spec in specs}
+    return [
+        f"histogram {name!r}: its overflow holds {counts['at_stop']} entries, all exactly at the upper end "
+        f"{ends[name]:g}; 'closed = true' in its axis has them in the last bin, a larger stop in bins of their own"
+        for name, counts in overflow.items()
+        if name in ends and counts["at_stop"] and not counts["beyond"]
+    ]
 
 
 def default_histograms(reconstructors: Mapping[str, Reconstructor]) -> tuple[HistogramSpec, ...]:

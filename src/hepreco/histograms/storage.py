@@ -11,10 +11,13 @@ import hist
 import uhi.io.zip
 
 from hepreco.errors import OutputError
+from hepreco.names import check_name
 
 PROVENANCE: Final = "provenance.json"
 INDEX: Final = "index.json"
 FORMAT: Final = 1
+#: Names whose entry would be one of the archive's own.
+OWN: Final = frozenset(entry.removesuffix(".json") for entry in (PROVENANCE, INDEX))
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,14 @@ def write_histograms(path: Path, histograms: Mapping[str, hist.Hist], *, provena
     """Write a zip archive of UHI histograms, in place only once it is whole.
 
     ``provenance`` is stored beside them as JSON.
+
+    Raises
+    ------
+    ConfigError
+        A name could not be that of an entry.
     """
+    for name in histograms:
+        check_name(name, what="a histogram", reserved=OWN)
     partial = path.with_name(path.name + ".partial")
     with zipfile.ZipFile(partial, "w", compression=zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(INDEX, json.dumps({"format": FORMAT, "histograms": list(histograms)}))

@@ -13,9 +13,12 @@ from torch import Tensor
 
 from hepreco.errors import ConfigError, PluginError
 from hepreco.events import EventBatch, column, four_vector_records, missing_where_nan, parallel_to_collection
+from hepreco.names import check_field
 
 #: The field of every plugin's record that holds a :class:`Reason`.
 REASON: Final = "reason"
+#: Of an axis: a histogram stores sixteen bytes for each of them, for each dataset and variation.
+MOST_BINS: Final = 1_000_000
 
 
 class Reason(IntEnum):
@@ -35,24 +38,52 @@ class Axis:
     Parameters
     ----------
     bins
-        How many.
+        How many; at most a million.
     start, stop
         Lower and upper end.
     spacing
-        ``linear``: bins of equal width; ``log``: of equal ratio.
+        ``linear``, or ``log``: bins of equal ratio.
+    closed
+        Whether a value of exactly ``stop`` belongs to the last bin, as a score of 1 does, or to the overflow, as a pt
+        or a count does. By default to the last bin if the axis is linear from 0 or −1 to 1.
+
+    Example
+    -------
+    >>> Axis(1000, 0.0, 1.0).includes_stop, Axis(50, 0.0, 500.0).includes_stop
+    (True, False)
     """
 
     bins: int
     start: float
     stop: float
     spacing: Literal["linear", "log"] = "linear"
+    closed: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.bins < 1 or not self.start < self.stop or (self.spacing == "log" and self.start <= 0):
+        said = f"no histogram axis has {self.bins} bins from {self.start} to {self.stop} ({self.spacing})"
+        if not (self.bins >= 1 and self.start < self.stop and np.isfinite(self.stop - self.start)):
+            raise ConfigError(said, "give at least one bin, and numbers start < stop")
+        if self.spacing == "log" and self.start <= 0:
+            raise ConfigError(said, "give start > 0 for log spacing")
+        if self.bins > MOST_BINS:
             raise ConfigError(
-                f"no histogram axis has {self.bins} bins from {self.start} to {self.stop} ({self.spacing})",
-                "give at least one bin, start < stop, and start > 0 for log spacing",
+                said, f"give at most {MOST_BINS} bins: every one takes memory for each dataset and variation"
             )
+        if not (np.diff(self.edges) > 0).all():
+            raise ConfigError(f"{said}: they are narrower than the rounding of numbers", "give fewer bins")
+
+    @property
+    def edges(self) -> NDArray[np.float64]:
+        """Where bins begin and end."""
+        space = np.geomspace if self.spacing == "log" else np.linspace
+        return space(self.start, self.stop, self.bins + 1)
+
+    @property
+    def includes_stop(self) -> bool:
+        """Whether a value of exactly ``stop`` belongs to the last bin."""
+        if self.closed is not None:
+            return self.closed
+        return self.spacing == "linear" and self.stop == 1 and self.start in (0, -1)
 
 
 @dataclass(frozen=True)
@@ -85,6 +116,7 @@ class Column:
     axis: Axis | None = None
 
     def __post_init__(self) -> None:
+        check_field(self.name, what="a column")
         if self.name == REASON:
             raise ConfigError(f"a column is named {REASON!r}", "name it otherwise: hepreco fills that field itself")
         if isinstance(self.per, str) and self.kind != "scalar":
@@ -133,6 +165,24 @@ def attachable(
     return ak.zip({**fields, REASON: _reasons(tensors, enough)}, depth_limit=1)
 
 
+def partly_missing(tensors: Mapping[str, Tensor], *, columns: tuple[Column, ...], batch: EventBatch) -> dict[str, int]:
+    """For each column of numbers, how many events lack an entry of it though the plugin answered in another.
+
+    Entries of objects count where a slot holds one; an index of −1 is an answer. Columns without such an event are left
+    out.
+    """
+    answered = torch.from_numpy(_reasons(tensors, np.ones(len(batch), dtype=bool)) == Reason.ANSWERED)
+    counts = {}
+    for spec in columns:
+        if spec.kind != "index":
+            lacking = torch.isnan(tensors[spec.name]).cpu()
+            lacking = lacking.flatten(start_dim=1) if lacking.ndim > 1 else lacking[:, None]
+            if isinstance(spec.per, str):
+                lacking &= batch.collection(spec.per).mask.cpu()
+            counts[spec.name] = int(lacking.any(dim=1)[answered].sum())
+    return {name: count for name, count in counts.items() if count}
+
+
 def check_outputs(
     tensors: Mapping[str, Tensor], *, columns: tuple[Column, ...], batch: EventBatch, plugin: str
 ) -> None:
@@ -151,8 +201,9 @@ def check_outputs(
             )
         if not (tensor.dtype == torch.int64 if spec.kind == "index" else tensor.is_floating_point()):
             raise PluginError(f"plugin {plugin!r}: {spec.name} is {tensor.dtype}, promised a {spec.kind}", remedy)
-        if tensor.is_floating_point() and torch.isinf(tensor).any():
-            raise PluginError(f"plugin {plugin!r}: {spec.name} is infinite; NaN stands for no answer", remedy)
+        if tensor.is_floating_point() and torch.isinf(tensor.float()).any():
+            beyond = "infinite" if torch.isinf(tensor).any() else "beyond the range of float32"
+            raise PluginError(f"plugin {plugin!r}: {spec.name} is {beyond}; NaN stands for no answer", remedy)
 
 
 def _reasons(tensors: Mapping[str, Tensor], enough: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -1,6 +1,6 @@
 """Columns out: what the plugins found, per event, as Parquet or ROOT files."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -11,6 +11,11 @@ import numpy as np
 import uproot
 from numpy.typing import NDArray
 
+from hepreco.errors import ConfigError
+from hepreco.events.objects import MOMENTUM
+from hepreco.names import safe_name
+from hepreco.plugin import Reconstructor
+from hepreco.plugin.columns import REASON
 from hepreco.processing.report import Chunk
 
 
@@ -30,7 +35,8 @@ class ColumnWriter:
     def name(self, chunk: Chunk) -> str:
         """The file of a chunk, relative to the directory."""
         digest = sha256(f"{chunk.file}:{chunk.start}-{chunk.stop}".encode()).hexdigest()[:12]
-        return f"{chunk.dataset}/{Path(chunk.file).stem}-{chunk.start}-{chunk.stop}-{digest}.{self.format}"
+        stem = safe_name(Path(chunk.file).stem)
+        return f"{chunk.dataset}/{stem}-{chunk.start}-{chunk.stop}-{digest}.{self.format}"
 
     def __call__(self, events: ak.Array, *, plugins: Iterable[str], weight: NDArray[np.float32], chunk: Chunk) -> str:
         """Write a chunk; returns the file's name relative to the directory. Writing it again replaces it."""
@@ -49,6 +55,36 @@ class ColumnWriter:
                 file.mktree("Events", {field: _type(values) for field, values in table.items()}).extend(table)
         partial.replace(path)
         return name
+
+
+def check_column_names(reconstructors: Mapping[str, Reconstructor]) -> None:
+    """Refuse columns of plugins that would have one name in a file of columns, where one would replace the other.
+
+    Raises
+    ------
+    ConfigError
+        Names both, for example a four-vector ``z``, written as ``z_mass`` among others, and a scalar ``z_mass``.
+    """
+    origins: dict[str, str] = {}
+    for plugin, reconstructor in reconstructors.items():
+        for written, origin in _branches(plugin, reconstructor):
+            other = origins.setdefault(written, origin)
+            if other != origin:
+                raise ConfigError(
+                    f"the columns {other!r} and {origin!r} would both be written as {written!r}",
+                    "rename the plugin's table, tell the plugin's author, or write no columns",
+                )
+
+
+def _branches(plugin: str, reconstructor: Reconstructor) -> Iterator[tuple[str, str]]:
+    """Every name in a plugin's files with the column it is of; ROOT counts lists in a branch called after them."""
+    yield f"{plugin}_{REASON}", f"{plugin}.{REASON}"
+    for column in reconstructor.outputs:
+        components = [f"_{name}" for name in MOMENTUM] if column.kind == "four-vector" else [""]
+        for component in components:
+            written = f"{plugin}_{column.name}{component}"
+            for name in (written,) if column.per is None else (written, f"n{written}"):
+                yield name, f"{plugin}.{column.name}"
 
 
 def _flat(name: str, values: ak.Array) -> dict[str, ak.Array]:

@@ -12,15 +12,34 @@ import torch
 from coffea import processor
 from numpy.typing import NDArray
 
-from hepreco.conventions import PB_FB
+from hepreco.conventions import check_positive
 from hepreco.errors import ConfigError, DatasetError, HepRecoError, OutputError, PluginError, what_was_raised
-from hepreco.events import NOMINAL, Columns, Variation, finite, momentum_columns, to_batch
+from hepreco.events import (
+    NOMINAL,
+    Columns,
+    Variation,
+    finite,
+    generator_weights,
+    missing_momenta,
+    momentum_columns,
+    to_batch,
+)
 from hepreco.events.columns import WEIGHT, of_inputs
-from hepreco.histograms import HistogramSpec, default_histograms, fill, fill_cutflow, sort_categories
+from hepreco.histograms import (
+    HistogramSpec,
+    check_memory,
+    default_histograms,
+    fill_all,
+    fill_cutflow,
+    normalisation,
+    overflow_warnings,
+    sort_categories,
+)
+from hepreco.names import check_field
 from hepreco.plugin import Reason, Reconstructor, attachable
-from hepreco.plugin.columns import REASON
+from hepreco.plugin.columns import REASON, partly_missing
 from hepreco.processing import identity
-from hepreco.processing.columns_out import ColumnWriter
+from hepreco.processing.columns_out import ColumnWriter, check_column_names
 from hepreco.processing.report import Chunk, ProcessedChunks, RunReport
 from hepreco.processing.selection import Cut, FunctionCut, cut_flow
 from hepreco.weights import read_manifest
@@ -73,6 +92,20 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         self.variations = (NOMINAL, *variations)
         for spec in self.histograms:
             self._require_columns(spec)
+        check_memory(self.histograms, variations=len(self.variations))
+        self.missing_momenta = missing_momenta(
+            self.variations,
+            inputs={name: plugin.inputs for name, plugin in self.reconstructors.items()},
+            columns={f"histogram {spec.name!r}": spec.columns for spec in self.histograms}
+            | {f"cut {cut.name!r}": cut.momentum_columns for cut in self.selection},
+            functions=any(isinstance(cut, FunctionCut) for cut in self.selection),
+        )
+        for name in self.reconstructors:
+            check_field(name, what="a plugin's table")
+        if columns:
+            check_column_names(self.reconstructors)
+        if luminosity is not None:
+            check_positive(luminosity, what="luminosity", unit="fb⁻¹")
         self.luminosity = luminosity
         self.device = device
         self.columns = columns
@@ -116,6 +149,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 if path.partition(".")[0] not in self.reconstructors
             )
         )
+        columns |= Columns(optional=tuple(f"{met}.{name}" for met in self.missing_momenta for name in ("pt", "phi")))
         for plugin in self.reconstructors.values():
             columns |= of_inputs(plugin.inputs)
         for part in (*self.selection, *self.variations):
@@ -168,29 +202,30 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         selected: dict[str, ak.Array] = {}
         weights: dict[str, NDArray[np.float32]] = {}
         without_answer: dict[str, dict[str, int]] = {}
+        partly: dict[str, dict[str, int]] = {}
         for variation in self.variations:
             try:
-                varied = variation(events)
+                varied = variation(events, missing_momenta=self.missing_momenta)
                 passed[variation.name] = cut_flow(varied, self.selection, finite=usable)
                 mask = list(passed[variation.name].values())[-1]
                 weights[variation.name] = weight[mask]
-                selected[variation.name], missing = self._reconstruct(varied[mask], weight[mask], chunk)
+                selected[variation.name], missing, lacking = self._reconstruct(varied[mask], weight[mask], chunk)
             except BaseException as error:
                 error.add_note(
                     f"dataset {chunk.dataset!r}, {chunk.file}, entries [{chunk.start}, {chunk.stop}), "
                     f"variation {variation.name!r}"
                 )
                 raise
-            without_answer = without_answer or missing
-        histograms = {
-            spec.name: fill(spec, selected, weights=weights, dataset=chunk.dataset) for spec in self.histograms
-        }
+            without_answer, partly = without_answer or missing, partly or lacking
+        histograms, overflow = fill_all(self.histograms, selected, weights=weights, dataset=chunk.dataset)
         histograms[CUTFLOW] = fill_cutflow(passed, weights=weight, dataset=chunk.dataset)
         report = RunReport(
             processed=ProcessedChunks([chunk]),
             sum_of_weights={chunk.dataset: float(weight.sum(dtype=np.float64))},
             cross_section={chunk.dataset: meta["cross_section"]} if "cross_section" in meta else {},
             without_answer={chunk.dataset: without_answer},
+            partly_missing={chunk.dataset: partly},
+            overflow=overflow,
             columns=self._write(selected[NOMINAL.name], weights[NOMINAL.name], chunk),
         )
         return {"histograms": histograms, "report": report}
@@ -199,7 +234,8 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         """Order the categories and normalise to luminosity, once all chunks are added."""
         report: RunReport = accumulator["report"]
         histograms = {name: sort_categories(histogram) for name, histogram in accumulator["histograms"].items()}
-        report.scale = {name: self._scale(report, name) for name in report.sum_of_weights}
+        report.scale, warnings = self._scales(report, histograms)
+        report.warnings |= {*warnings, *overflow_warnings(self.histograms, report.overflow)}
         for histogram in histograms.values():
             for row, dataset in enumerate(histogram.axes["dataset"]):
                 view = histogram.view(flow=True)[row]
@@ -207,24 +243,31 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 view["variance"] *= report.scale[dataset] ** 2
         return {"histograms": histograms, "report": report}
 
-    def require_luminosity(self, dataset: str) -> float:
-        """The luminosity, in fb⁻¹, for a dataset that has a cross-section."""
+    def require_luminosity(self, dataset: str) -> None:
+        """Refuse a dataset with a cross-section where there is no luminosity."""
         if self.luminosity is None:
             raise ConfigError(
                 f"dataset {dataset!r} has a cross-section, but there is no luminosity", "give luminosity in fb⁻¹"
             )
-        return self.luminosity
 
-    def _scale(self, report: RunReport, dataset: str) -> float:
-        cross_section, total = report.cross_section.get(dataset), report.sum_of_weights[dataset]
-        if cross_section is None or total == 0:
-            return 1.0
-        return cross_section * PB_FB * self.require_luminosity(dataset) / total
+    def _scales(self, report: RunReport, histograms: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:
+        """What each dataset is multiplied by, and warnings."""
+        found = {}
+        for name, total in report.sum_of_weights.items():
+            every = histograms[CUTFLOW][{"dataset": name, "variation": NOMINAL.name, "cut": "all"}]
+            found[name] = normalisation(
+                name,
+                cross_section=report.cross_section.get(name),
+                luminosity=self.luminosity,
+                sum_of_weights=total,
+                sum_of_squares=every.variance,
+            )
+        return {name: scale for name, (scale, _) in found.items()}, [said for _, said in found.values() if said]
 
     def _weights(self, events: ak.Array) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Generator weights, and whether they and all momenta in use are finite; a non-finite weight becomes 0."""
         if WEIGHT in events.fields:
-            weight = ak.to_numpy(events[WEIGHT]).astype(np.float32)
+            weight = generator_weights(events)
         elif events.metadata.get("cross_section") is None:
             weight = np.ones(len(events), dtype=np.float32)
         else:
@@ -239,9 +282,9 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     def _reconstruct(
         self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk
-    ) -> tuple[ak.Array, dict[str, dict[str, int]]]:
-        """The events with every plugin's columns, and how many each plugin had no answer for, by reason."""
-        missing = {}
+    ) -> tuple[ak.Array, dict[str, dict[str, int]], dict[str, dict[str, int]]]:
+        """The events with every plugin's columns; how many each plugin had no answer for, by reason; by column."""
+        missing, lacking = {}, {}
         for name, plugin in self.reconstructors.items():
             if name in events.fields:
                 raise ConfigError(
@@ -251,9 +294,10 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
             columns = _guarded(plugin, batch.to(self.device), name=name, chunk=chunk)
             record = attachable(columns, columns=plugin.outputs, batch=batch, enough=enough, events=events, plugin=name)
             events = ak.with_field(events, record, name)
+            lacking[name] = partly_missing(columns, columns=plugin.outputs, batch=batch)
             counts = np.bincount(ak.to_numpy(record[REASON]), minlength=len(Reason)).tolist()
             missing[name] = {reason.name.lower(): counts[reason] for reason in Reason if reason}
-        return events, missing
+        return events, missing, lacking
 
     def _write(self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk) -> set[str]:
         if self.columns is None:

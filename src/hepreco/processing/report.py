@@ -1,15 +1,11 @@
 """The account of a run: which chunks were processed, which were not, and why."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Self, TypeVar
+from typing import Any, Literal, NamedTuple, Self
 
-from hepreco.errors import HepRecoError, UnreadableError, what_was_raised
-
-Number = TypeVar("Number", int, float)
-#: Longer reasons are cut: a report holds many.
-LONGEST = 500
+from hepreco.errors import HepRecoError, UnreadableError, one_line, what_was_raised
 
 
 class Chunk(NamedTuple):
@@ -44,13 +40,13 @@ class Failure:
         """Say why a chunk failed. Only the border of reading raises an error that makes it ``unreadable``."""
         if isinstance(error, HepRecoError):
             kind: Literal["unreadable", "error"] = "unreadable" if isinstance(error, UnreadableError) else "error"
-            return cls(chunk, kind, shortened(error.problem), shortened(error.remedy))
+            return cls(chunk, kind, one_line(error.problem), one_line(error.remedy))
         return cls(
-            chunk, "error", shortened(what_was_raised(error)), "this is unexpected: please report it with this message"
+            chunk, "error", one_line(what_was_raised(error)), "this is unexpected: please report it with this message"
         )
 
 
-class ProcessedChunks:
+class ProcessedChunks:  # noqa: PLW1641  it grows, so it has no hash
     """Entries that were processed, by dataset and file, with neighbouring chunks joined, so that it stays small.
 
     Example
@@ -77,7 +73,7 @@ class ProcessedChunks:
     def __len__(self) -> int:
         return sum(map(len, self._intervals.values()))
 
-    def __eq__(self, other: object) -> bool:  # noqa: PLW1641  it grows, so it has no hash
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, ProcessedChunks) and self._intervals == other._intervals
 
     def __contains__(self, chunk: Chunk) -> bool:
@@ -126,12 +122,16 @@ class RunReport:
         In pb, per dataset; ``None`` for data.
     without_answer
         Per dataset, plugin and reason (``too_few_objects``, ``no_answer``), how many selected events have no answer.
+    partly_missing
+        Per dataset, plugin and column, how many selected events with an answer lack an entry of this column.
+    overflow
+        Per histogram, how many nominal entries are ``at_stop``, exactly at the upper end of its axis, and ``beyond``.
+    warnings
+        What a reader of the histograms should know, in sentences.
     columns
         Names of the files of columns that were written.
     scale
         Per dataset, what the sums of weights were multiplied by in the end.
-    notes
-        Per dataset, what its files lack and how hepreco made up for it.
     """
 
     processed: ProcessedChunks = field(default_factory=ProcessedChunks)
@@ -140,8 +140,10 @@ class RunReport:
     cross_section: dict[str, float | None] = field(default_factory=dict)
     without_answer: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     columns: set[str] = field(default_factory=set)
+    partly_missing: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+    overflow: dict[str, dict[str, int]] = field(default_factory=dict)
+    warnings: set[str] = field(default_factory=set)
     scale: dict[str, float] = field(default_factory=dict)
-    notes: dict[str, set[str]] = field(default_factory=dict)
 
     def __iadd__(self, other: Self) -> Self:
         """Count another account in, at a cost that does not grow with this one."""
@@ -149,12 +151,11 @@ class RunReport:
         self.failures |= other.failures
         _add(self.sum_of_weights, other.sum_of_weights)
         self.cross_section |= other.cross_section
-        for dataset, plugins in other.without_answer.items():
-            for plugin, reasons in plugins.items():
-                _add(self.without_answer.setdefault(dataset, {}).setdefault(plugin, {}), reasons)
+        _add(self.without_answer, other.without_answer)
+        _add(self.partly_missing, other.partly_missing)
+        _add(self.overflow, other.overflow)
         self.columns |= other.columns
-        for dataset, notes in other.notes.items():
-            self.notes.setdefault(dataset, set()).update(notes)
+        self.warnings |= other.warnings
         return self
 
     def __add__(self, other: Self) -> Self:
@@ -190,7 +191,7 @@ class RunReport:
             "processed": [chunk._asdict() for chunk in self.processed],
             "failures": failures,
             "columns": sorted(self.columns),
-            "notes": {dataset: sorted(notes) for dataset, notes in sorted(self.notes.items())},
+            "warnings": sorted(self.warnings),
             **{name: dict(sorted(getattr(self, name).items())) for name in _PLAIN},
         }
 
@@ -204,19 +205,18 @@ class RunReport:
                 for row in values["failures"]
             },
             columns=set(values["columns"]),
-            notes={dataset: set(notes) for dataset, notes in values["notes"].items()},
+            warnings=set(values["warnings"]),
             **{name: values[name] for name in _PLAIN},
         )
 
 
-_PLAIN = ("sum_of_weights", "cross_section", "without_answer", "scale")
+_PLAIN = ("sum_of_weights", "cross_section", "without_answer", "partly_missing", "overflow", "scale")
 
 
-def shortened(text: str) -> str:
-    """Text of at most :data:`LONGEST` characters."""
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-
-
-def _add(total: dict[str, Number], more: dict[str, Number]) -> None:
-    for name, number in more.items():
-        total[name] = total.get(name, 0) + number
+def _add(total: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Add numbers by name, however deep the tables are."""
+    for name, value in more.items():
+        if isinstance(value, Mapping):
+            _add(total.setdefault(name, {}), value)
+        else:
+            total[name] = total.get(name, 0) + value

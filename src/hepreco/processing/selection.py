@@ -13,6 +13,7 @@ from hepreco.errors import ConfigError, HepRecoError, SelectionError, what_was_r
 from hepreco.events import Columns, ObjectSpec, passing
 from hepreco.events.columns import compared
 from hepreco.events.objects import MOMENTUM
+from hepreco.names import check_label
 from hepreco.processing import identity
 
 
@@ -45,6 +46,7 @@ class Cut:
     at_most: int | None = None
 
     def __post_init__(self) -> None:
+        check_label(self.name, what="a cut")
         ObjectSpec(self.collection, self.where)  # refuses what it cannot read
 
     @property
@@ -103,6 +105,7 @@ class FunctionCut:
     options: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
+        check_label(self.name, what="a cut")
         self._resolved()
 
     @property

@@ -181,8 +181,7 @@ class Processing:
                 if reader.failure is not None:
                     raise reader.failure from error
                 raise
-        if reader.notes:
-            output["report"].notes = {chunk.dataset: set(reader.notes)}
+        output["report"].warnings |= {f"dataset {chunk.dataset!r}: {note}" for note in reader.notes}
         return output
 
 

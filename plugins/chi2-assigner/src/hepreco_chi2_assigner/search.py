@@ -40,8 +40,8 @@ def best_disjoint_pair(
 
     The total is cost₁ + cost₂, plus (m₁ − m₂)²/σ² where ``sigma`` (GeV) is given; pairs with a jet in common are
     excluded. Only the cheapest candidates are paired; since the last term is never negative, a pair with any other
-    costs at least the next candidate plus the cheapest of the other side. Events in which that bound does not settle
-    the optimum look at more. Of equal pairs the first in order of cost, then of candidates, is taken.
+    costs at least the next candidate plus the cheapest of the other side. Events in which such a pair could be as cheap
+    look at more. Of equal pairs the first in order of cost, then of candidates, is taken.
     """
     events = torch.arange(len(first.cost), device=first.cost.device)
     best = torch.zeros(2, len(events), dtype=torch.int64, device=events.device)
@@ -53,7 +53,7 @@ def best_disjoint_pair(
         best[0, events] = left_order.gather(1, (position // right.cost.shape[1])[:, None])[:, 0]
         best[1, events] = right_order.gather(1, (position % right.cost.shape[1])[:, None])[:, 0]
         bound = torch.minimum(left_next + right.cost[:, 0], left.cost[:, 0] + right_next)
-        events = events[cost > bound]
+        events = events[(cost >= bound) & bound.isfinite()]  # all were looked at where nothing follows
         number *= 4
     return best[0], best[1]
 
