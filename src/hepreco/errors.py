@@ -6,6 +6,8 @@ from typing import Final
 
 #: Characters of a message that are shown; no terminal or report is the place for more.
 LONGEST: Final = 2000
+#: A text that is a little longer stays, so that what was cut once may get a few words around it.
+_REST: Final = 200
 
 
 class HepRecoError(Exception):
@@ -130,7 +132,7 @@ def shorten(text: str) -> str:
     >>> shorten("a" * 10_000).lstrip("a")
     ' … (10000 characters, cut)'
     """
-    cut = text if len(text) <= LONGEST else f"{text[:LONGEST]} … ({len(text)} characters, cut)"
+    cut = text if len(text) <= LONGEST + _REST else f"{text[:LONGEST]} … ({len(text)} characters, cut)"
     return "".join(letter if letter.isprintable() or letter == "\n" else _escaped(letter) for letter in cut)
 
 

@@ -159,3 +159,12 @@ def test_notebooks_are_stored_without_outputs(root):
                 assert cell["outputs"] == []
                 assert cell["execution_count"] is None
                 ast.parse("".join(line for line in cell["source"] if not line.startswith("%")))
+
+
+def test_pages_read_well_without_a_build(page):
+    """No roles and targets, which a forge shows as they are; what Sphinx fills in is announced in words."""
+    text = page.read_text()
+    assert not re.findall(r"\{[a-z]+(?::[a-z]+)?\}`", text)
+    assert not re.findall(r"^\([\w-]+\)=$", text, re.M)
+    if "```{eval-rst}" in text:
+        assert "module" in text.partition("```{eval-rst}")[0]

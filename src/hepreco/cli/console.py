@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
+from itertools import pairwise
 from typing import Any, NoReturn, TypeVar
 
 import click
@@ -31,8 +32,7 @@ format_option: Callable[[F], F] = click.option(
 
 def wants_json(arguments: Sequence[str]) -> bool:
     """Whether a command line asks for JSON; told from its words, so that errors in it can be told in JSON as well."""
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
-    return any(word == "--format=json" or (word == "--format" and value == "json") for word, value in pairs)
+    return "--format=json" in arguments or ("--format", "json") in pairwise(arguments)
 
 
 def answer(document: Mapping[str, object]) -> None:

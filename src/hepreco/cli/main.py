@@ -3,7 +3,8 @@
 import io
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -31,30 +32,25 @@ INTERRUPTED: Final = 130
 class _Commands(LazyGroup):
     """Turns errors into advice, for people or for programs."""
 
-    def main(self, args: Sequence[str] | None = None, *more: Any, standalone_mode: bool = True, **settings: Any) -> Any:
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
         words = list(sys.argv[1:] if args is None else args)
         console.quiet = wants_json(words)
         _print_anything()
+        command = partial(super().main, words, prog_name, complete_var, standalone_mode=False, **extra)
         if not standalone_mode:
-            return super().main(words, *more, standalone_mode=False, **settings)
+            return command()
         try:
-            status = self._status(words, *more, **settings)
+            status = _status(command)
         except click.exceptions.Exit as end:
             status = end.exit_code
         sys.exit(status if isinstance(status, int) else 0)
-
-    def _status(self, words: list[str], *more: Any, **settings: Any) -> Any:
-        """Run it; what click itself refuses is said as everything else is."""
-        try:
-            return super().main(words, *more, standalone_mode=False, **settings)
-        except click.ClickException as error:
-            if console.quiet:
-                remedy = "see the command's --help"
-                fail(error.format_message(), remedy, kind="UsageError", status=error.exit_code)
-            error.show()
-            return error.exit_code
-        except click.Abort:
-            fail("interrupted", "repeat the command", kind="Interrupted", status=INTERRUPTED, prefix="")
 
     def invoke(self, ctx: click.Context) -> object:
         with interrupts() as interrupted:
@@ -71,6 +67,19 @@ class _Commands(LazyGroup):
                 remedy = "run 'hepreco --traceback …' and report what it prints"
                 problem = f"unexpected {describe(error)}"
                 fail(problem, remedy, kind=type(error).__name__, status=2, prefix="")
+
+
+def _status(command: Callable[[], object]) -> object:
+    """Run it; what click itself refuses is said as everything else is."""
+    try:
+        return command()
+    except click.ClickException as error:
+        if console.quiet:
+            fail(error.format_message(), "see the command's --help", kind="UsageError", status=error.exit_code)
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        fail("interrupted", "repeat the command", kind="Interrupted", status=INTERRUPTED, prefix="")
 
 
 def _print_anything() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import cattrs
 from cattrs.gen import make_dict_structure_fn
@@ -57,21 +57,35 @@ def _converter() -> cattrs.Converter:
     converter = cattrs.Converter()
     for kind in (bool, int, float, str):
         converter.register_structure_hook(kind, _scalar)
-    converter.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _choice)
+    converter.register_structure_hook_func(_is_choice, _choice)
     converter.register_structure_hook_factory(is_dataclass, _table)
-    converter.register_structure_hook_factory(lambda kind: get_origin(kind) in (tuple, list), _list)
-    converter.register_structure_hook_factory(lambda kind: get_origin(kind) in (Union, UnionType), _one_of)
+    converter.register_structure_hook_factory(_is_list, _list)
+    converter.register_structure_hook_factory(_is_union, _one_of)
     return converter
 
 
+def _is_choice(kind: Any) -> bool:
+    return cast(object, get_origin(kind)) is Literal
+
+
+def _is_list(kind: Any) -> bool:
+    return get_origin(kind) is tuple or get_origin(kind) is list
+
+
+def _is_union(kind: Any) -> bool:
+    origin = cast(object, get_origin(kind))
+    return origin is Union or origin is UnionType
+
+
 def _scalar(value: Any, kind: type) -> Any:
-    accepted = int | float if kind is float else kind
+    accepted: Any = int | float if kind is float else kind
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
         raise _misfit(value, kind)
     try:
         return kind(value)
     except OverflowError:
-        raise _MisfitError(f"an integer of {value.bit_length()} bits is no number that can be computed with") from None
+        bits = value.bit_length()
+        raise _MisfitError(f"an integer of {bits} bits is no number that can be computed with") from None
 
 
 def _choice(value: Any, kind: Any) -> Any:
@@ -82,8 +96,8 @@ def _choice(value: Any, kind: Any) -> Any:
     raise _MisfitError(f"{_shown(value)} is none of {', '.join(map(repr, choices))} ({question})")
 
 
-def _table(kind: type, converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
-    inner = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True)
+def _table(kind: type, converter: cattrs.BaseConverter) -> Callable[[Any, Any], Any]:
+    inner: Callable[[Any, Any], Any] = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True)
 
     def structured(value: Any, _: Any) -> Any:
         if not isinstance(value, Mapping):
@@ -93,7 +107,7 @@ def _table(kind: type, converter: cattrs.Converter) -> Callable[[Any, Any], Any]
     return structured
 
 
-def _list(kind: Any, converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
+def _list(kind: Any, converter: cattrs.BaseConverter) -> Callable[[Any, Any], Any]:
     container, parts = get_origin(kind), get_args(kind)
     alike = container is list or (len(parts) == 2 and parts[1] is Ellipsis)
 
@@ -115,7 +129,7 @@ def _as_list(value: object) -> str:
     return f": write [{_shown(value)}]" if isinstance(value, str) else ""
 
 
-def _entries(values: Iterable[Any], kinds: list[Any], converter: cattrs.Converter) -> Iterator[Any]:
+def _entries(values: Iterable[Any], kinds: list[Any], converter: cattrs.BaseConverter) -> Iterator[Any]:
     errors: list[Exception] = []
     for index, (value, kind) in enumerate(zip(values, kinds, strict=True)):
         try:
@@ -128,9 +142,9 @@ def _entries(values: Iterable[Any], kinds: list[Any], converter: cattrs.Converte
         raise cattrs.IterableValidationError("entries that do not fit", errors, list)
 
 
-def _one_of(kind: Any, converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
+def _one_of(kind: Any, converter: cattrs.BaseConverter) -> Callable[[Any, Any], Any]:
     members = [each for each in get_args(kind) if each is not NoneType]
-    tables = [each for each in members if is_dataclass(each)]
+    tables = [each for each in members if isinstance(each, type) and is_dataclass(each)]
 
     def structured(value: Any, _: Any) -> Any:
         if value is None and len(members) < len(get_args(kind)):
