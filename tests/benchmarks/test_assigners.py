@@ -48,8 +48,8 @@ def test_assigners_in_the_processor(objects, sample, best_of):
             below = np.cumsum(masses.values()) / masses.values().sum()
             medians[name] = masses.axes[0].centers[np.searchsorted(below, 0.5)]
 
-    for name, plugin in plugins.items():
-        ReconstructionProcessor({name: plugin}).setup()
+    for plugin in plugins.values():
+        ReconstructionProcessor({"plugin": plugin}).setup()
     bare, *seconds = best_of(
         lambda: go("none", {}),
         *(lambda name=name, plugin=plugin: go(name, {"plugin": plugin}) for name, plugin in plugins.items()),

@@ -38,12 +38,14 @@ def test_event_variables_in_the_processor(sample, best_of):
         output = go({"plugin": plugin})
         found = output["report"].without_answer["ttbar"].get("plugin", {})
         assert sum(found.values()) < EVENTS / 2, name
-        direct = plugin.reconstruct(read_batch(sample, plugin.inputs))
+        batch = read_batch(sample, plugin.inputs)
+        direct, weight = plugin.reconstruct(batch), batch.weight.numpy()
         for column in plugin.outputs:
             histogram = output["histograms"][f"plugin.{column.name}"][{"variation": "nominal", "dataset": "ttbar"}]
             values = direct[column.name].numpy().astype(np.float32)
             edges = np.asarray(histogram.axes[0].edges)
-            counted = np.histogram(values[np.isfinite(values)], edges)[0]
+            known = np.isfinite(values)
+            counted = np.histogram(values[known], edges, weights=weight[known])[0]
             assert np.abs(counted - histogram.values()).sum() <= 4, name  # of values at an edge
     bare, *seconds = best_of(
         lambda: go({}), *(lambda plugin=plugin: go({"plugin": plugin}) for plugin in plugins.values()), rounds=2

@@ -25,7 +25,7 @@ from hepreco.plugin import discover
 
 JET_PT = {"name": "jet_pt", "columns": ["Jet.pt"], "axis": {"bins": 20, "start": 0, "stop": 200}}
 #: Longest time that a run in this process may take, in seconds; a run that hangs fails its test then.
-LIMIT = 60
+LIMIT = 300
 
 PLUGIN = '''
 import sys

@@ -10,9 +10,7 @@ from rich.table import Table
 from hepreco.cli.console import console
 from hepreco.plugin import Reconstructor, discover
 from hepreco.plugin.description import describe_plugin
-from hepreco.plugin.manifest import manifest_path
 from hepreco.plugin.schemas import words_for
-from hepreco.testing import CheckResult, ConformanceError, assert_manifest, check_all
 from hepreco.weights import read_manifest
 
 
@@ -42,20 +40,6 @@ def _what_it_does(built: Reconstructor) -> dict[str, Any]:
         "outputs": [asdict(column) for column in built.outputs],
         "weights": asdict(read_manifest(built.weights)) if built.weights else None,
     }
-
-
-def check_plugin(name: str, options: Mapping[str, Any]) -> tuple[CheckResult, ...]:
-    """Run the conformance kit, and compare the manifest, where the plugin ships one, with the code."""
-    plugin = discover()[name]
-    outcomes = check_all(plugin.build(options))
-    path = manifest_path(plugin.module)
-    if path is None or not path.is_file():
-        return outcomes
-    try:
-        assert_manifest(plugin.module)
-    except ConformanceError as error:
-        return (*outcomes, CheckResult("manifest", passed=False, detail=str(error)))
-    return (*outcomes, CheckResult("manifest", passed=True))
 
 
 def show(details: Mapping[str, Any]) -> None:
