@@ -94,8 +94,9 @@ def described(command: click.Command, words: tuple[str, ...]) -> Iterator[str]:
         title, usage = " ".join(words), " ".join(command.collect_usage_pieces(context))
         yield f"## `{title}`\n\n```text\n{title} {usage}\n```\n\n{prose(command.help or '')}\n"
         options = [each for each in command.params if isinstance(each, click.Option)]
-        if options:
-            yield "| option | default | meaning |\n|---|---|---|"
+        if not options:
+            return
+        yield "| option | default | meaning |\n|---|---|---|"
         for option in options:
             names = ", ".join(option.opts)
             value = "" if option.is_flag else f" {option.make_metavar(context)}"

@@ -31,6 +31,8 @@ def checked(member=None, *, typechecker=None):
     """What jaxtyping's hook decorates every function and class with, in place of ``jaxtyping.jaxtyped``."""
     if member is None:
         return partial(checked, typechecker=typechecker)
+    if member == "context":
+        return ONE_CALL
     if inspect.isclass(member):
         if dataclasses.is_dataclass(member) and "__init__" in vars(member):
             member.__init__ = checked(member.__init__)

@@ -158,7 +158,7 @@ class Job:
 
     def run(self, *options: object, output: str = "out") -> Result:
         """``hepreco run`` in this process."""
-        with limit(LIMIT):
+        with limit(WORKERS_LIMIT if "--executor" in options else LIMIT):
             return CliRunner(env={"COLUMNS": "300"}).invoke(main, self.arguments(*options, output=output))
 
     def start(self, *options: object, output: str = "out", **environment: str) -> subprocess.Popen[str]:

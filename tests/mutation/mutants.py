@@ -306,18 +306,16 @@ def main() -> None:
     for name in HEAVY:
         import_module(name)
     for room in options.rooms:
-        before = read_table()
-        known = [row for row in before if row.room == room]
-        made = [row for row in before if row.room != room]
+        known = [row for row in read_table() if row.room == room]
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / "hepreco"
             shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".tox", "output", "__pycache__"))
-            for row in try_room(
-                room, copy, number=options.number, seed=options.seed, known=known, again=not options.survivors
-            ):
+            asked = {"number": options.number, "seed": options.seed, "again": not options.survivors}
+            made = []
+            for row in try_room(room, copy, known=known, **asked):
                 print(*astuple(row)[:5], sep=" | ", flush=True)
                 made.append(row)
-        write_table(made)
+        write_table([row for row in read_table() if row.room != room] + made)
 
 
 if __name__ == "__main__":

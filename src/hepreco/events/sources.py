@@ -75,8 +75,9 @@ def open_source(path: str, tree: str, *, wanted: Callable[[str], bool] = lambda 
         return ParquetSource(path)
     try:
         opened, names = open_tree(path, tree, wanted=wanted)
-    except KeyError as error:  # uproot's KeyInFileError lists the keys of the file
-        refuse_other_formats(path, (tree, *error.__dict__.get("keys", ())))
+    except KeyError as error:  # uproot's KeyInFileError lists the keys of the file, as 'CollectionTree;1'
+        keys = [key.partition(";")[0] for key in error.__dict__.get("keys", ())]
+        refuse_other_formats(path, (tree, *keys))
         raise UnreadableError(f"{path} has no tree {tree!r}", "name its tree with 'tree' in the dataset") from error
     refuse_other_formats(path, (tree, *names))
     return FieldSource(path, opened) if isinstance(opened, HasFields) else TreeSource(path, opened, names)

@@ -201,15 +201,15 @@ def prepare(
 
 def process(plan: Plan, *, executor: ExecutorBase, checkpoints: Path | None = None, timeout: float = TIMEOUT) -> Output:
     """Process what is planned; parameters and result are those of :func:`run`."""
-    stored = Checkpoints(checkpoints) if checkpoints else None
-    directory = plan.reconstruction.columns.directory if plan.reconstruction.columns else None
+    writer = plan.reconstruction.columns
+    stored = Checkpoints(checkpoints, writer.directory if writer else None) if checkpoints else None
     work = Processing(cloudpickle.dumps(plan.reconstruction), executor.file_retries, timeout, stored)
     output: Output = {"histograms": {}, "report": RunReport(failures=set(plan.failures))}
     waiting = {task.key: task for task in plan.tasks}
 
     def recall() -> None:
         """Count in what is stored, of an earlier run or of workers that died since."""
-        for keys, result in stored.load(waiting, columns=directory) if stored else ():
+        for keys, result in stored.load(waiting) if stored else ():
             iadd(output, result)
             for key in keys:
                 del waiting[key]
