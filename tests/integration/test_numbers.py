@@ -27,7 +27,7 @@ def met_of(job, *, missing: str, **variation: str) -> tuple[object, dict[str, in
     )
     one = {"run": np.ones(1, "u4"), "luminosityBlock": np.ones(1, "u4"), "event": np.ones(1, "u8"), "Jet": jet}
     met = {f"{missing}_pt": np.full(1, 50, "f4"), f"{missing}_phi": np.zeros(1, "f4")}
-    job.write(**one, **met, genWeight=None, PuppiMET_pt=met.get("PuppiMET_pt"), PuppiMET_phi=met.get("PuppiMET_phi"))
+    job.write(**{"genWeight": None, "PuppiMET_pt": None, "PuppiMET_phi": None, **one, **met})
     job.configure(
         plugins={"kinematic-variables": {"missing_momentum": missing}},
         variations=[{"name": "jes_up", "scale": 1.2, **variation}],
