@@ -5,8 +5,10 @@ from pathlib import Path
 from types import ModuleType
 
 import awkward as ak
+import hist
 import numpy as np
 import pytest
+import torch
 import uproot
 from sklearn.metrics import roc_auc_score
 
@@ -22,12 +24,13 @@ def analysis():
     """The modules of the analysis, which is no package."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(HERE))
-        for name in ("benchmark", "samples"):  # other analyses have modules of the same names
+        for name in ("benchmark", "samples", "mixtures"):  # other analyses have modules of the same names
             patch.delitem(sys.modules, name, raising=False)
         import benchmark  # noqa: PLC0415
+        import mixtures  # noqa: PLC0415
         import samples  # noqa: PLC0415
 
-        yield {"benchmark": benchmark, "samples": samples}
+        yield {"benchmark": benchmark, "samples": samples, "mixtures": mixtures}
 
 
 @pytest.fixture
@@ -75,6 +78,57 @@ def test_the_fraction_of_background_below_gives_the_same_area(
     rounded = scores[:, 0].round(1)  # with ties
     fraction = analysis["benchmark"].fraction_below(rounded, weights[1][:1])[0]
     assert fraction[: SIZES["tttt"]].mean() == pytest.approx(expected_area(rounded), abs=1e-12)
+
+
+def area_of(score: np.ndarray, frequencies: dict[str, float], signal: str) -> float:
+    """By scikit-learn, of a signal against backgrounds that are so frequent."""
+    label = np.repeat(list(SIZES), list(SIZES.values()))
+    weight = np.array([1.0 if name == signal else frequencies.get(name, 0.0) / SIZES[name] for name in label])
+    return float(roc_auc_score(label == signal, score, sample_weight=weight))
+
+
+@pytest.mark.parametrize("signal", ["tttt", "tth"])
+def test_scores_for_mixtures_are_tried_on_mixtures(analysis: dict[str, ModuleType], signal: str) -> None:
+    """The best score for a mixture is p / (p + Σ f p) with its frequencies f, whatever it is tried on."""
+    rng = np.random.default_rng(3)
+    logits = rng.normal(size=(sum(SIZES.values()), 5)) + 1.5 * np.repeat(np.eye(5), list(SIZES.values()), axis=0)
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    found = analysis["mixtures"].compared(torch.from_numpy(p), SIZES, YIELDS, signal)
+    backgrounds = [name for name in SIZES if name != signal]
+    mixtures = {"as mixed": dict(zip(SIZES, YIELDS, strict=True)), "equal parts": dict.fromkeys(SIZES, 1.0)}
+    mixtures |= {name: {name: 1.0} for name in backgrounds}
+
+    def score(frequencies: dict[str, float]) -> np.ndarray:
+        kept = {name: value for name, value in frequencies.items() if name != signal}
+        mixed = sum(value * p[:, list(SIZES).index(name)] for name, value in kept.items()) / sum(kept.values())
+        own = p[:, list(SIZES).index(signal)]
+        return own / (own + mixed)
+
+    for made_for in ("as mixed", "equal parts"):
+        for tried_on, frequencies in mixtures.items():
+            expected = area_of(score(mixtures[made_for]), frequencies, signal)
+            assert found[made_for][tried_on][0] == pytest.approx(expected, abs=1e-12)
+            assert 0 < found[made_for][tried_on][1] < 0.05
+    alone = found["that background alone"]
+    assert list(alone) == backgrounds
+    for name in backgrounds:
+        assert alone[name][0] == pytest.approx(area_of(score({name: 1.0}), {name: 1.0}, signal), abs=1e-12)
+        assert alone[name][0] > found["as mixed"][name][0] - 3 * alone[name][1]
+
+
+def test_equal_parts_of_the_stored_histograms(analysis: dict[str, ModuleType], scores: np.ndarray) -> None:
+    squeezed = 1 / (1 + np.exp(-scores[:, 0]))
+    axes = (
+        hist.axis.StrCategory([], growth=True, name="dataset"),
+        hist.axis.StrCategory(["nominal"], name="variation"),
+    )
+    booked = hist.Hist(*axes, hist.axis.Regular(4000, 0, 1, name="score"), storage=hist.storage.Weight())
+    start = 0
+    for (name, size), total in zip(SIZES.items(), YIELDS, strict=True):
+        booked.fill(name, "nominal", squeezed[start : start + size], weight=total / size)
+        start += size
+    found = analysis["mixtures"].in_equal_parts(booked, "tttt")
+    assert found == pytest.approx(area_of(squeezed, dict.fromkeys(SIZES, 1.0), "tttt"), abs=1e-3)
 
 
 def test_the_region_is_that_of_the_plugin(analysis: dict[str, ModuleType]) -> None:
