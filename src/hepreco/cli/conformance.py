@@ -1,6 +1,7 @@
 """What ``hepreco plugins check`` does with one set of options: ask, and show what came of it."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 from rich.markup import escape
 from rich.table import Table
@@ -17,11 +18,18 @@ def check_plugin(plugin: Reconstructor, *, files: Sequence[str] = ()) -> bool:
     if events is not None:
         console.print(f"{len(events)} events have the objects that {type(plugin).__name__} asks for", highlight=False)
     results = {result.name: result for result in check_all(plugin, events)}
-    table = Table("check", "result", title=escape(repr(plugin)), title_justify="left")
+    table = Table("check", "result", title=escape(_with_options(plugin)), title_justify="left")
     for check in CHECKS:
         table.add_row(check.__name__, _told(results.get(check.__name__)))
     console.print(table)
     return all(result.passed for result in results.values())
+
+
+def _with_options(plugin: Reconstructor) -> str:
+    """The class, and the options that are not the defaults."""
+    held = [(option.name, getattr(plugin, option.name), option.default) for option in fields(plugin)]
+    options = ", ".join(f"{name}={value!r}" for name, value, default in held if value != default)
+    return f"{type(plugin).__name__}({options})"
 
 
 def _told(result: CheckResult | None) -> str:
