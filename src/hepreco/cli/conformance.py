@@ -1,7 +1,7 @@
 """What ``hepreco plugins check`` does: ask the kit, once for each set of options, and show what came of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from hepreco.cli.console import console
@@ -52,10 +52,17 @@ def show(outcomes: Iterable[Outcome]) -> None:
 
 def _checked(plugin: Reconstructor, files: Sequence[str]) -> list[Outcome]:
     events = read_batch(Dataset("check", tuple(files)), plugin.inputs) if files else None
-    told = f"{plugin!r}" + (f", {len(events)} events of files" if events is not None else "")
+    told = _with_options(plugin) + (f", {len(events)} events of files" if events is not None else "")
     return [
         Outcome(told, result.name, result.passed, result.detail, result.remark) for result in check_all(plugin, events)
     ]
+
+
+def _with_options(plugin: Reconstructor) -> str:
+    """The class, and the options that are not the defaults."""
+    held = [(option.name, getattr(plugin, option.name), option.default) for option in fields(plugin)]
+    options = ", ".join(f"{name}={value!r}" for name, value, default in held if value != default)
+    return f"{type(plugin).__name__}({options})"
 
 
 def _manifest(plugin: RegisteredPlugin) -> list[Outcome]:

@@ -94,14 +94,14 @@ def claim(path: Path) -> Iterator[OutputDirectory]:
     """
     path = path.resolve()
     lock = FileLock(path / LOCK, blocking=False)
-    try:
-        with writing(path):
-            path.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+        try:
             lock.acquire()
-    except Timeout:
-        raise OutputError(
-            f"another run is writing to {path}", "wait for it, or choose another directory for --output"
-        ) from None
+        except Timeout:
+            raise OutputError(
+                f"another run is writing to {path}", "wait for it, or choose another directory for --output"
+            ) from None
     with lock:
         yield OutputDirectory(path)
 

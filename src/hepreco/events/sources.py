@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
@@ -107,6 +107,8 @@ class _RootSource:
         self.uuid = str(tree.file.uuid)
         if self.entries < 0:
             raise contradiction(path, f"its tree says that it has {self.entries} entries")
+        if get_protocol(path) == "file" and Path(path).stat().st_size < tree.file.fEND:
+            raise contradiction(path, f"it is cut short, at {Path(path).stat().st_size} of {tree.file.fEND} bytes")
 
     def __enter__(self: Root) -> Root:
         return self

@@ -6,6 +6,8 @@ A plugin's test of its contract is three lines::
     def test_conformance(check):
         check(MyPlugin())
 
+A check takes events as a second argument where toy events do not suit the plugin.
+
 The public names are imported when they are first used, so that pytest, which loads the fixtures of this room in every
 environment that has hepreco, starts without torch.
 """

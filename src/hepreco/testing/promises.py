@@ -131,12 +131,14 @@ def no_label_leakage(examined: Examination) -> None:
 
 
 @check
-def index_range(examined: Examination) -> None:
+def index_range(examined: Examination) -> str:
     """Index columns hold −1 or the original position of an object of the same event, of the collection they name."""
-    for column in examined.reconstructor.outputs:
-        if column.kind == "index" and column.name in examined.found:
+    columns = [column for column in examined.reconstructor.outputs if column.kind == "index"]
+    for column in columns:
+        if column.name in examined.found:
             require_positions(examined, examined.found[column.name], column=column, batch=examined.events)
             _require_several(examined, examined.found[column.name], column=column)
+    return "" if columns or not examined.found else "no column holds indices"
 
 
 def require_positions(

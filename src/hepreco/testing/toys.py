@@ -78,7 +78,9 @@ def passing_cuts(quantile: Tensor, *, spec: ObjectSpec, field: str, at: Callable
     if all(bool(cut(values).all()) for cut in cuts):
         return values
     usual = at(torch.linspace(0, 1, _GRID, dtype=torch.float64)[:-1])
-    beyond = torch.cat([cut.value * (1 + _steps()) for cut in cuts] + [-cut.value * (1 + _steps()) for cut in cuts])
+    beyond = torch.cat([sign * cut.value * (1 + _steps()) for cut in cuts for sign in (1, -1)])
+    if float(usual.min()) >= 0:
+        beyond = beyond[beyond > 0]
     for candidates in (usual, beyond, torch.tensor([cut.value for cut in cuts], dtype=torch.float64)):
         passed = torch.stack([cut(candidates) for cut in cuts]).all(dim=0)
         if passed.any():
