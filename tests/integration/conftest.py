@@ -24,7 +24,7 @@ from hepreco.histograms import read_histograms
 from hepreco.plugin import discover
 
 JET_PT = {"name": "jet_pt", "columns": ["Jet.pt"], "axis": {"bins": 20, "start": 0, "stop": 200}}
-#: Longest time that a run may take, in seconds; one that hangs fails its test then. On a busy machine importing everything
+#: Longest time that a run may take, in seconds; one that hangs fails its test then. On a busy machine imports alone
 #: may take a minute.
 LIMIT = WORKERS_LIMIT = 300
 
