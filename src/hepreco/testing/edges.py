@@ -12,6 +12,7 @@ from hepreco.events.objects import Comparison
 from hepreco.kinematics import from_pt_eta_phi_mass, to_pt_eta_phi_mass
 from hepreco.testing.branches import known_range
 from hepreco.testing.rearranging import in_order, slots_of
+from hepreco.testing.toys import passes
 
 #: Of the distance to a cut.
 CLOSE: Final = 1e-6
@@ -67,7 +68,7 @@ def _undefined(spec: ObjectSpec, name: str) -> tuple[float, ...]:
     known = known_range(spec.collection, name)
     values = torch.tensor(known.undefined[: ONE_IN - 1] if known else (), dtype=torch.float64)
     for cut in (cut for cut in map(Comparison.parse, spec.where) if cut.field == name):
-        values = values[cut(values)]
+        values = values[passes(cut, values)]
     return tuple(values.tolist())
 
 

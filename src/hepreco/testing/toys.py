@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+import awkward as ak
 import torch
 from torch import Tensor
 
@@ -75,20 +76,25 @@ def passing_cuts(quantile: Tensor, *, spec: ObjectSpec, field: str, at: Callable
     """
     cuts = [cut for cut in map(Comparison.parse, spec.where) if cut.field == field]
     values = at(quantile)
-    if all(bool(cut(values).all()) for cut in cuts):
+    if all(bool(passes(cut, values).all()) for cut in cuts):
         return values
     usual = at(torch.linspace(0, 1, _GRID, dtype=torch.float64)[:-1])
     beyond = torch.cat([sign * cut.value * (1 + _steps()) for cut in cuts for sign in (1, -1)])
     if float(usual.min()) >= 0:
         beyond = beyond[beyond > 0]
     for candidates in (usual, beyond, torch.tensor([cut.value for cut in cuts], dtype=torch.float64)):
-        passed = torch.stack([cut(candidates) for cut in cuts]).all(dim=0)
+        passed = torch.stack([passes(cut, candidates) for cut in cuts]).all(dim=0)
         if passed.any():
             allowed = candidates[passed]
             return allowed[(quantile * len(allowed)).long()]
     raise ConfigError(
         f"{spec.collection}: no value of {field} passes {' and '.join(spec.where)}", "loosen the cuts of the inputs"
     )
+
+
+def passes(cut: Comparison, values: Tensor) -> Tensor:
+    """Which values pass a cut, compared as those of files are."""
+    return torch.from_numpy(ak.to_numpy(cut(ak.Array(values.numpy()))))
 
 
 def _steps() -> Tensor:
