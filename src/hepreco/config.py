@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from hepreco.conventions import check_positive
 from hepreco.errors import ConfigError, one_line
-from hepreco.events import Dataset, Variation
+from hepreco.events import Dataset, Variation, read_fileset
 from hepreco.generation import Sample
 from hepreco.histograms import HistogramSpec, default_histograms
 from hepreco.names import check_field, safe_name
@@ -279,16 +279,26 @@ def override_files(datasets: Mapping[str, DatasetConfig], files: tuple[str, ...]
     """The datasets that ``--files [NAME=]PATH …`` asks for instead of those of the configuration.
 
     Each argument is one dataset (quote a glob to have it so); several of one name are joined. Without a name it is
-    called after the file. A dataset of the configuration keeps its label and cross-section.
+    called after the file. A dataset of the configuration keeps its label and cross-section. A JSON file is a fileset of
+    coffea, with datasets of its own.
     """
     chosen: dict[str, tuple[str, ...]] = {}
+    of_filesets: dict[str, DatasetConfig] = {}
     for argument in files:
+        if argument.endswith(".json"):
+            for dataset in read_fileset(Path(argument)):
+                known = datasets.get(dataset.name, DatasetConfig())
+                cross_section = known.cross_section if dataset.cross_section is None else dataset.cross_section
+                of_filesets[dataset.name] = replace(
+                    known, files=dataset.files, sample=None, tree=dataset.tree, cross_section=cross_section
+                )
+            continue
         name, separator, pattern = argument.partition("=")
         if not separator or "/" in name:
             pattern = argument
             name = safe_name(Path(argument).name.partition(".")[0]) or "files"
         chosen[name] = (*chosen.get(name, ()), pattern)
-    return {
+    return of_filesets | {
         name: replace(datasets.get(name, DatasetConfig()), files=patterns, sample=None)
         for name, patterns in chosen.items()
     }

@@ -88,10 +88,10 @@ def run(config: Path, output: Path, files: tuple[str, ...], **options: Any) -> N
             "labels": labels,
         }
         _write(directory, result, provenance)
-        directory.finish(report.columns)
         results.show_report(report, result["histograms"])
         if report.processed and not options["no_figures"]:
             results.draw(directory, result["histograms"], analysis, labels=labels)
+        directory.finish(report.columns)
         console.print(f"results: {directory.path}", highlight=False)
         _finish(report, directory, skip_bad_files=options["skip_bad_files"])
     if options["output_format"] == "json":

@@ -27,6 +27,7 @@ OTHER_FORMATS: Final = {
     "Delphes": "Delphes",
     "podio_metadata": "EDM4hep",
     "EventHeader": "EDM4hep",
+    "events": "EDM4hep",
     "EventAuxiliary": "CMS AOD or MiniAOD",
 }
 #: Version, sizes, number of entries and last byte, after the key of a basket.
@@ -76,9 +77,12 @@ def open_source(path: str, tree: str, *, wanted: Callable[[str], bool] = lambda 
     try:
         opened, names = open_tree(path, tree, wanted=wanted)
     except KeyError as error:  # uproot's KeyInFileError lists the keys of the file, as 'CollectionTree;1'
-        keys = [key.partition(";")[0] for key in error.__dict__.get("keys", ())]
+        keys = dict.fromkeys(key.partition(";")[0] for key in error.__dict__.get("keys", ()))
         refuse_other_formats(path, (tree, *keys))
-        raise UnreadableError(f"{path} has no tree {tree!r}", "name its tree with 'tree' in the dataset") from error
+        held = f"; it has {', '.join(list(keys)[:10])}" if keys else ""
+        raise UnreadableError(
+            f"{path} has no tree {tree!r}{held}", "name its tree with 'tree' in the dataset, or use --skip-bad-files"
+        ) from error
     refuse_other_formats(path, (tree, *names))
     return FieldSource(path, opened) if isinstance(opened, HasFields) else TreeSource(path, opened, names)
 
