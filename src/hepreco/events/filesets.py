@@ -38,8 +38,9 @@ def _dataset(path: Path, name: str, entry: Any) -> Dataset:
         files = dict.fromkeys(files, entry.get("treename", "Events") if isinstance(entry, dict) else "Events")
     if not isinstance(files, dict) or not files:
         raise _no_fileset(path, f"dataset {name!r} has no files")
-    trees = {tree.get("object_path") if isinstance(tree, dict) else tree for tree in files.values()}
-    if not all(isinstance(tree, str) for tree in trees):
+    named = [tree.get("object_path") if isinstance(tree, dict) else tree for tree in files.values()]
+    trees = {tree for tree in named if isinstance(tree, str)}
+    if not all(isinstance(tree, str) for tree in named):
         raise _no_fileset(path, f"dataset {name!r} has a file without the name of a tree")
     if len(trees) > 1:
         raise DatasetError(f"{path}: dataset {name!r} has the trees {', '.join(sorted(trees))}", "make it one for each")
