@@ -25,8 +25,16 @@ from hepreco.processing import ColumnWriter, ReconstructionProcessor, RunReport,
 from hepreco.processing.checkpoints import Checkpoints
 from hepreco.processing.runner import ExecutorName
 
+#: Of --timeout, in seconds.
+LONGEST_WAIT: Final = 1e6
 #: So many reasons of failures are printed; the report has them all.
 SHOWN: Final = 20
+
+
+def _positive(_: click.Context, __: click.Parameter, seconds: float) -> float:
+    if not 0 < seconds <= LONGEST_WAIT:  # false of NaN as well
+        raise click.BadParameter(f"{seconds} is not a number of seconds between 0 and {LONGEST_WAIT:g}")
+    return seconds
 
 
 @click.command()
@@ -53,7 +61,8 @@ SHOWN: Final = 20
 @click.option("--skip-bad-files", is_flag=True, help="Count files that cannot be read, and go on.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=float,
+    callback=_positive,
     default=TIMEOUT,
     show_default=True,
     help="Seconds that opening a file, or reading a chunk of it, may take.",

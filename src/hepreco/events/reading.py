@@ -116,6 +116,7 @@ class ChunkReader:
         self.failure: HepRecoError | None = None
         self.notes: set[str] = set()
         self._read: dict[str, ak.Array] = {}
+        self._lengths: dict[str, NDArray[Any]] = {}
         self._substitutes: dict[str, Callable[[], NDArray[Any]]] = {}
 
     def preload(self, columns: Columns) -> None:
@@ -125,7 +126,6 @@ class ChunkReader:
             if not is_bit(path):
                 raise missing_column(path, file=self.path, names=self.source.names)
             self._substitutes[path.replace(".", "_")] = lambda: np.zeros(self.stop - self.start, dtype=bool)
-            self.notes.add(f"{path.replace('.', '_')} is missing in some files and counts as false there")
         self._load(columns.present(self.source.names))
 
     def form(self, names: list[str]) -> dict[str, Any]:
@@ -171,10 +171,13 @@ class ChunkReader:
             return values
         values = ak.Array(values.layout.to_ListOffsetArray64(True))
         counter = f"n{name.partition('_')[0]}"
+        lengths = ak.to_numpy(ak.num(values))
         if counter in self.source.names:
             self._load([counter])
-            if not np.array_equal(ak.to_numpy(ak.num(values)), ak.to_numpy(self._read[counter])):
+            if not np.array_equal(lengths, ak.to_numpy(self._read[counter])):
                 raise contradiction(self.path, f"{counter} is not the number of entries of {name}")
+        elif not np.array_equal(lengths, self._lengths.setdefault(counter, lengths)):
+            raise contradiction(self.path, f"{name} has other lengths than other columns of its collection")
         return values
 
     def _number_events(self) -> None:

@@ -17,7 +17,7 @@ from coffea.util import coffea_console
 
 from hepreco.errors import ConfigError, DatasetError, OutputError
 from hepreco.events import Columns, Dataset
-from hepreco.events.columns import WEIGHT, missing_column
+from hepreco.events.columns import WEIGHT, is_bit, missing_column
 from hepreco.events.reading import TIMEOUT
 from hepreco.processing import identity
 from hepreco.processing.checkpoints import Checkpoints
@@ -92,12 +92,15 @@ class Plan:
         Files that cannot be used, where that is tolerated.
     cross_sections
         In pb, by dataset.
+    warnings
+        What some files lack and is made up for.
     """
 
     reconstruction: ReconstructionProcessor
     tasks: tuple[Task, ...]
     failures: tuple[Failure, ...]
     cross_sections: dict[str, float | None]
+    warnings: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:
@@ -184,11 +187,8 @@ def prepare(
     refused = [failure for failure in bad if failure.kind == "error" or not skip_bad_files]
     if refused:
         listed = "\n".join(f"  - {failure.reason}" for failure in refused[:20])
-        remedies = {failure.remedy for failure in refused if failure.kind != "unreadable"}
-        raise DatasetError(
-            f"{len(refused)} of the files cannot be opened:\n{listed}",
-            "; ".join(sorted(remedies)) or "mend them, or use --skip-bad-files",
-        )
+        remedies = sorted({failure.remedy for failure in refused})
+        raise DatasetError(f"{len(refused)} of the files cannot be opened:\n{listed}", "; ".join(remedies[:3]))
     fingerprint = reconstruction.fingerprint
     tasks = tuple(
         Task(chunk, file.tree, file.uuid, _key(fingerprint, file, chunk), normalised[file.dataset])
@@ -196,7 +196,8 @@ def prepare(
         if not file.failure
         for chunk in _chunks(file, chunksize)
     )
-    return Plan(reconstruction, tasks, tuple(bad), {dataset.name: dataset.cross_section for dataset in datasets})
+    cross_sections = {dataset.name: dataset.cross_section for dataset in datasets}
+    return Plan(reconstruction, tasks, tuple(bad), cross_sections, tuple(_missing_bits(files)))
 
 
 def process(plan: Plan, *, executor: ExecutorBase, checkpoints: Path | None = None, timeout: float = TIMEOUT) -> Output:
@@ -235,6 +236,7 @@ def process(plan: Plan, *, executor: ExecutorBase, checkpoints: Path | None = No
         if task.chunk not in report.processed and task.chunk not in failed
     }
     report.cross_section = dict(plan.cross_sections)
+    report.warnings |= set(plan.warnings)
     return plan.reconstruction.postprocess(output)
 
 
@@ -342,6 +344,14 @@ def _refuse_unknown_columns(files: Sequence[FileOfEvents]) -> None:
         error = missing_column(path, file=usable[0].path, names=usable[0].names)
         others = f", nor in any of {len(usable) - 1} other files" if len(usable) > 1 else ""
         raise DatasetError(f"{error.problem}{others}", error.remedy)
+
+
+def _missing_bits(files: Sequence[FileOfEvents]) -> Iterator[str]:
+    """What to say of trigger bits that some files lack, with the names of the first few."""
+    for path in sorted({path for file in files for path in file.missing if is_bit(path)}):
+        lacking = [file.path for file in files if path in file.missing]
+        named = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
+        yield f"{path.replace('.', '_')} counts as false in {len(lacking)} of {len(files)} files that lack it: {named}"
 
 
 def _lost(chunk: Chunk) -> Output:
