@@ -1,27 +1,52 @@
 """TOML into frozen values: read once, by the command line."""
 
+import json
+import math
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from hepreco.conventions import check_positive
-from hepreco.errors import ConfigError
-from hepreco.events import Dataset, Variation
+from hepreco.errors import ConfigError, one_line
+from hepreco.events import Dataset, Variation, read_fileset
 from hepreco.generation import Sample
-from hepreco.histograms import HistogramSpec
+from hepreco.histograms import HistogramSpec, default_histograms
 from hepreco.names import check_field, safe_name
 from hepreco.plugin import Reconstructor, discover
-from hepreco.plugin.options import structure
+from hepreco.plugin.manifest import PluginCard
+from hepreco.plugin.modules import import_beside
+from hepreco.plugin.options import closest, structure
+from hepreco.plugin.schemas import schema_of
 from hepreco.processing import Cut, FunctionCut
+
+#: Where a reader finds every key.
+PAGE: Final = "docs/reference/configuration.md"
+#: Tables within tables; no key of a configuration is deeper than a few.
+_DEEPEST: Final = 50
+_PLUGIN_KEY: Final = {
+    "plugin": {"type": "string", "description": "The plugin to run, where the table has another name."}
+}
 
 
 @dataclass(frozen=True)
 class DatasetConfig:
     """A table ``[datasets.<name>]``: files to read, or a sample to generate.
 
-    ``cross_section`` is in pb; ``files`` are relative to the TOML file.
+    Parameters
+    ----------
+    files
+        Paths, globs, or addresses that uproot opens (``root://``, ``https://``); relative to the TOML file.
+    sample
+        A sample to generate instead: a table.
+    cross_section
+        In pb; leave it out for data.
+    label
+        What legends say, LaTeX between dollar signs; by default the name.
+    tree
+        Name of the tree.
     """
 
     files: tuple[str, ...] = ()
@@ -37,7 +62,19 @@ class DatasetConfig:
 
 @dataclass(frozen=True)
 class MassPeakConfig:
-    """A table ``[[mass_peaks]]``: fit the peak of a histogram and state its purity in a window (GeV)."""
+    """A table ``[[mass_peaks]]``: fit the peak of a histogram and state its purity in a window.
+
+    Parameters
+    ----------
+    histogram
+        Its name.
+    dataset
+        Which dataset.
+    window
+        Two numbers, GeV: where the purity is counted and the peak is looked for.
+    fit_range
+        Two numbers, GeV; by default the window, widened by half its width on either side.
+    """
 
     histogram: str
     dataset: str
@@ -47,7 +84,17 @@ class MassPeakConfig:
 
 @dataclass(frozen=True)
 class RocConfig:
-    """A table ``[[rocs]]``: separate two datasets by a score."""
+    """A table ``[[rocs]]``: separate two datasets by a score.
+
+    Parameters
+    ----------
+    histogram
+        The name of the score's histogram; bin it finely, about a thousand bins.
+    signal, background
+        Names of datasets.
+    higher_is_signal
+        Whether signal has the higher scores.
+    """
 
     histogram: str
     signal: str
@@ -59,8 +106,24 @@ class RocConfig:
 class AnalysisConfig:
     """A whole configuration file.
 
-    ``plugins`` maps field names to options; the option ``plugin`` names the plugin where that differs from the field.
-    ``luminosity`` is in fb⁻¹.
+    Parameters
+    ----------
+    datasets
+        What to read: a table per process or data-taking period, by its name.
+    plugins
+        What to run: the options of each plugin, by the name of the plugin or one of your own. Columns are attached
+        under that name, hyphens replaced by underscores. The key ``plugin`` names the plugin where the table has
+        another name.
+    selection
+        Cuts, applied in order.
+    histograms
+        More histograms, or, under the name of a default one, another binning of it.
+    variations
+        Systematic variations beside the nominal one.
+    mass_peaks, rocs
+        Studies of histograms, measured after the run.
+    luminosity
+        In fb⁻¹. Needed as soon as one dataset has a cross-section.
     """
 
     datasets: dict[str, DatasetConfig] = field(default_factory=dict)
@@ -81,52 +144,161 @@ class AnalysisConfig:
             check_field(name, what="a plugin's table")
 
     def reconstructors(self) -> dict[str, Reconstructor]:
-        """The plugins with their options, by field name (hyphens become underscores)."""
+        """The plugins with their options, by field name (hyphens become underscores).
+
+        Raises
+        ------
+        ConfigError
+            Two tables stand for one field, or an option does not fit.
+        PluginError
+            There is no such plugin, or it is broken.
+        """
         built: dict[str, Reconstructor] = {}
         for name, table in self.plugins.items():
-            options, attached = dict(table), name.replace("-", "_")
-            if attached in built:
-                raise ConfigError(f"two plugins' tables become events.{attached}", "rename one of them")
-            plugin = discover()[options.pop("plugin", name)]
-            built[attached] = plugin.build(options)
+            options, column = dict(table), name.replace("-", "_")
+            if column in built:
+                raise ConfigError(
+                    f"two tables of plugins stand for events.{column}: [plugins.{name}] is the second",
+                    "rename one of them; hyphens and underscores are the same here",
+                )
+            plugin = options.pop("plugin", name)
+            if not isinstance(plugin, str):
+                raise ConfigError(f"[plugins.{name}] names the plugin {plugin!r}", 'write plugin = "its-name"')
+            built[column] = discover()[plugin].build(options)
         return built
+
+    def check_studies(self, histograms: Iterable[str] | None = None) -> None:
+        """Refuse a study of a histogram that the run does not fill; builds the plugins, whose columns it needs.
+
+        Parameters
+        ----------
+        histograms
+            The names of those that there are, where they are filled already.
+
+        Raises
+        ------
+        ConfigError
+            A mass peak or ROC curve of another histogram; or as for :meth:`reconstructors`.
+        """
+        if histograms is None:
+            specs = (*default_histograms(self.reconstructors()), *self.histograms)
+            histograms = [spec.name for spec in specs]
+        known = sorted(set(histograms) - {"cutflow"})
+        for title, studies in (("mass_peaks", self.mass_peaks), ("rocs", self.rocs)):
+            for study in studies:
+                if study.histogram not in known:
+                    raise ConfigError(
+                        f"[[{title}]] studies the histogram {study.histogram!r}, which is not filled",
+                        f"{closest(study.histogram, known)} See 'Histograms' in {PAGE}",
+                    )
 
 
 def read_config(path: Path) -> AnalysisConfig:
-    """Read a configuration file.
+    """Read a configuration file; functions of its cuts may stand in a module beside it.
 
     Raises
     ------
     ConfigError
-        It is missing, not TOML, or has a key or value that is not understood.
+        It is missing, not TOML, or has a key or value that is not understood; or a function of a cut cannot be
+        imported.
     """
-    try:
-        table = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}", "give the path of a TOML file") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not TOML: {error}", "mend it") from None
-    config = structure(
-        table, AnalysisConfig, where=str(path), remedy="the reference of the configuration lists every key"
-    )
+    table = _read_table(path)
+    for name, function in _functions(table.get("selection")):
+        import_beside(function.partition(":")[0], path.parent, where=f"{path}: cut {name!r}")
+    remedy = f"{PAGE} explains every key, and 'hepreco schema' lets editors complete them"
+    config = structure(table, AnalysisConfig, where=str(path), remedy=remedy)
+    if config.luminosity is not None and not 0 < config.luminosity < math.inf:
+        raise ConfigError(f"{path}: luminosity = {config.luminosity}", "give a positive number, in fb⁻¹")
     relative = {name: _from_directory(dataset, path.parent) for name, dataset in config.datasets.items()}
     return replace(config, datasets=relative)
+
+
+def _read_table(path: Path) -> dict[str, Any]:
+    """A TOML file as a table; a byte-order mark is passed over."""
+    try:
+        table = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except (OSError, ValueError) as error:
+        match error:
+            case tomllib.TOMLDecodeError():
+                raise ConfigError(f"{path} is not TOML: {one_line(str(error))}", "mend it there") from None
+            case UnicodeDecodeError():
+                raise ConfigError(
+                    f"{path} is not TOML: byte {error.start + 1} is not UTF-8", "save the file as UTF-8"
+                ) from None
+            case _:
+                reason = getattr(error, "strerror", None) or error
+                raise ConfigError(f"cannot read {path}: {reason}", "give the path of a TOML file") from None
+    except RecursionError:
+        table = None
+    if table is None or _is_deep(table):
+        raise ConfigError(f"{path} nests tables or lists more than {_DEEPEST} deep", f"{PAGE} shows what is understood")
+    return table
+
+
+def _is_deep(table: object) -> bool:
+    """Whether tables and lists are nested deeper than any that is understood; without recursion."""
+    level: list[object] = [table]
+    for _ in range(_DEEPEST):
+        level = [
+            each
+            for outer in level
+            if isinstance(outer, dict | list)
+            for each in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(level)
+
+
+def _functions(selection: object) -> Iterator[tuple[str, str]]:
+    """The names of cuts and of their functions, as far as they are understood."""
+    for cut in selection if isinstance(selection, list) else ():
+        function = cut.get("function") if isinstance(cut, dict) else None
+        if isinstance(function, str) and re.fullmatch(r"\w+(\.\w+)*:.*", function):
+            yield str(cut.get("name", "")), function
+
+
+def configuration_schema(plugins: Iterable[PluginCard] = ()) -> dict[str, Any]:
+    """The JSON Schema of a configuration file, written from the dataclasses of this module.
+
+    Parameters
+    ----------
+    plugins
+        Those whose options are completed and checked in tables of their names.
+    """
+    schema = schema_of(AnalysisConfig)
+    tables = {}
+    for card in plugins:
+        # Definitions of a plugin move to the top of the document, under its name.
+        options = json.loads(json.dumps(card.options).replace('"#/$defs/', f'"#/$defs/{card.name}.'))
+        schema["$defs"] |= {f"{card.name}.{name}": each for name, each in options.pop("$defs", {}).items()}
+        tables[card.name] = {**options, "properties": {**options.get("properties", {}), **_PLUGIN_KEY}}
+    schema["properties"]["plugins"]["properties"] = tables
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "hepreco analysis", **schema}
 
 
 def override_files(datasets: Mapping[str, DatasetConfig], files: tuple[str, ...]) -> dict[str, DatasetConfig]:
     """The datasets that ``--files [NAME=]PATH …`` asks for instead of those of the configuration.
 
     Each argument is one dataset (quote a glob to have it so); several of one name are joined. Without a name it is
-    called after the file. A dataset of the configuration keeps its label and cross-section.
+    called after the file. A dataset of the configuration keeps its label and cross-section. A JSON file is a fileset of
+    coffea, with datasets of its own.
     """
     chosen: dict[str, tuple[str, ...]] = {}
+    of_filesets: dict[str, DatasetConfig] = {}
     for argument in files:
+        if argument.endswith(".json"):
+            for dataset in read_fileset(Path(argument)):
+                known = datasets.get(dataset.name, DatasetConfig())
+                cross_section = known.cross_section if dataset.cross_section is None else dataset.cross_section
+                of_filesets[dataset.name] = replace(
+                    known, files=dataset.files, sample=None, tree=dataset.tree, cross_section=cross_section
+                )
+            continue
         name, separator, pattern = argument.partition("=")
         if not separator or "/" in name:
             pattern = argument
             name = safe_name(Path(argument).name.partition(".")[0]) or "files"
         chosen[name] = (*chosen.get(name, ()), pattern)
-    return {
+    return of_filesets | {
         name: replace(datasets.get(name, DatasetConfig()), files=patterns, sample=None)
         for name, patterns in chosen.items()
     }

@@ -2,6 +2,12 @@
 
 from pathlib import Path
 from traceback import extract_tb
+from typing import Final
+
+#: Characters of a message that are shown; no terminal or report is the place for more.
+LONGEST: Final = 2000
+#: A text that is a little longer stays, so that what was cut once may get a few words around it.
+_REST: Final = 200
 
 
 class HepRecoError(Exception):
@@ -66,6 +72,10 @@ class ProcessError(HepRecoError):
     """A process that cannot be understood, or that does not exist."""
 
 
+class ForbiddenProcessError(ProcessError):
+    """A process that is well written, and that charges, flavours or vertices do not allow."""
+
+
 class ModelError(HepRecoError):
     """Parameters that no model can have."""
 
@@ -79,12 +89,11 @@ class SelectionError(ConfigError):
 
 
 def text_of(error: BaseException) -> str:
-    """The message of an exception in one line, also where asking for it raises another."""
+    """The message of an exception in one line that can be printed, also where asking for it raises another."""
     try:
-        message = " ".join(str(error).split())
+        return one_line(str(error))
     except BaseException as another:  # a broken exception may raise anything
-        message = f"(its text raises {type(another).__name__})"
-    return message
+        return f"(its text raises {type(another).__name__})"
 
 
 def what_was_raised(error: BaseException) -> str:
@@ -92,3 +101,40 @@ def what_was_raised(error: BaseException) -> str:
     frames = extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {text_of(error)[:300]}{place}"
+
+
+def describe(error: BaseException) -> str:
+    """Any exception in one line that can be printed, also where its text is enormous or cannot be had.
+
+    Example
+    -------
+    >>> describe(ValueError("no such   number"))
+    'ValueError: no such number'
+    >>> describe(ConfigError("no key 'luminosty'", "write 'luminosity'"))
+    "no key 'luminosty'; what to do: write 'luminosity'"
+    """
+    if isinstance(error, HepRecoError):
+        return one_line(f"{error.problem}; what to do: {error.remedy}")
+    text = text_of(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks, cut as by :func:`shorten`."""
+    return shorten(" ".join(text.split()))
+
+
+def shorten(text: str) -> str:
+    """A text cut after :data:`LONGEST` characters, in which what no terminal can show is escaped.
+
+    Example
+    -------
+    >>> shorten("a" * 10_000).lstrip("a")
+    ' … (10000 characters, cut)'
+    """
+    cut = text if len(text) <= LONGEST + _REST else f"{text[:LONGEST]} … ({len(text)} characters, cut)"
+    return "".join(letter if letter.isprintable() or letter == "\n" else _escaped(letter) for letter in cut)
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode()

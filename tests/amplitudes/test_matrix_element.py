@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from hepreco.amplitudes import MatrixElement, StandardModel
+from hepreco.amplitudes.diagrams import build_production, count_diagrams
 from hepreco.errors import MomentaError, ProcessError
 from hepreco.kinematics import boost
 
@@ -99,7 +100,28 @@ def test_an_amplitude_without_momenta(on_shell):
     )
 
 
-def test_built_whatever_the_defaults_are(momenta):
+@pytest.fixture
+def forget():
+    """Forgets the graphs of earlier tests, so that they are built again."""
+
+    def clear():
+        build_production.cache_clear()
+        count_diagrams.cache_clear()
+
+    clear()
+    return clear
+
+
+def test_built_once_for_all_models_of_the_same_massless_particles(momenta, forget):
+    models = [StandardModel(alpha_s=0.1), StandardModel(alpha_s=0.2), StandardModel(m_b=0.0)]
+    for model in models:
+        MatrixElement(TT, model=model)
+    assert build_production.cache_info().misses == 2
+    again = [MatrixElement(TT, model=model)(momenta) for model in models[:2]]
+    torch.testing.assert_close(again[1], 4 * again[0], rtol=1e-12, atol=0.0)
+
+
+def test_built_whatever_the_defaults_are(momenta, forget):
     default = torch.get_default_dtype()
     with torch.device("meta"):
         me = MatrixElement("g g > t t~ h")
@@ -110,10 +132,11 @@ def test_built_whatever_the_defaults_are(momenta):
         values = other(momenta)
     finally:
         torch.set_default_dtype(default)
+    forget()
     torch.testing.assert_close(MatrixElement(TT)(momenta), values, rtol=1e-12, atol=0.0)
 
 
-def test_what_is_kept_from_inference_mode_serves_gradients(momenta):
+def test_what_is_kept_from_inference_mode_serves_gradients(momenta, forget):
     with torch.inference_mode():
         me = MatrixElement(TT)
         me.sweep(momenta, torch.arange(6)[None].expand(3, -1))

@@ -150,3 +150,29 @@ def test_files_replace_datasets_and_keep_their_cross_section(tmp_path: Path):
     assert hepreco(*arguments, "--files", tmp_path / "one.root", "--files", tmp_path / "two.root").exit_code == 0
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["events"] == {"one": 40, "two": 30}
+
+
+def test_plugins_check_tries_the_examples_and_tells_the_time():
+    checked = hepreco("plugins", "check", "event-variables")
+    assert checked.exit_code == 0, checked.output
+    assert "LearnedVariable()" in checked.output
+    assert "LearnedVariable(topology='semi-visible')" in checked.output
+    assert checked.output.count("ms per event") == checked.output.count("another_process") == 4
+
+
+def test_plugins_check_takes_options_and_asks_about_files(hadronic):
+    (path,) = hadronic.paths()
+    options = ("--option", "channel='all-hadronic'", "--option", 'where=["pt > 20"]')
+    checked = hepreco("plugins", "check", "chi2-assigner", "--files", path, *options)
+    assert checked.exit_code == 0, checked.output
+    assert "events have the objects that Chi2Assigner asks for" in checked.output
+    assert "Chi2Assigner(where=('pt > 20',))" in checked.output
+    assert "FAILED" not in checked.output
+
+
+def test_plugins_check_reports_missing_weights_once():
+    checked = hepreco("plugins", "check", "autoencoder", "--option", "weights_directory='nowhere'")
+    assert checked.exit_code == 1
+    assert checked.output.count("FAILED") == 1
+    assert checked.output.count("nowhere") == 2  # the options that were checked, and the error
+    assert checked.output.count("not run") == 16

@@ -43,6 +43,7 @@ def test_writes_the_files_it_returns(tmp_path):
         "README.md",
         "pyproject.toml",
         "src/hepreco_two_jets2/__init__.py",
+        "src/hepreco_two_jets2/hepreco.json",
         "src/hepreco_two_jets2/reconstructor.py",
         "tests/test_two_jets2.py",
     ]

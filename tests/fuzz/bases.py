@@ -180,11 +180,11 @@ def _layout_of_tree(tree: uproot.TTree, size: int, compression: uproot.compressi
             compressed = key.fObjlen != payload[1] - start
             if not compressed and branch.name == "nJet":
                 counters.append(payload)
-            elif not compressed:
+            elif not compressed and basket.border:
                 free.append((start, start + basket.border))
-            elif not isinstance(compression, _CHECKED):
+            elif compressed and not isinstance(compression, _CHECKED):
                 free.append(payload)
-    description = tree.file.key("Events")
+    description = tree.parent
     return Layout(
         metadata=tuple(_between((*keys, *payloads), size)),
         tree=((description.fSeekKey, description.fSeekKey + description.fNbytes),),

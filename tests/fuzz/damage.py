@@ -15,17 +15,23 @@ UNLIKE = (0, 1, EVENTS - 1, EVENTS + 1, 2 * EVENTS, 10 * EVENTS)
 Damage = Callable[[Base, Base, np.random.Generator], bytes]
 
 
-def _spots(ranges: Sequence[Range], rng: np.random.Generator, count: int) -> list[int]:
-    """Positions in one of the ranges, each range as likely as its length."""
+def _spots(data: bytes, ranges: Sequence[Range], rng: np.random.Generator, count: int) -> list[int]:
+    """Positions in one of the ranges, each range as likely as its length; mostly where there is something.
+
+    Files have long stretches of zeros that nobody reads.
+    """
     sizes = np.array([stop - start for start, stop in ranges], float)
     start, stop = ranges[rng.choice(len(ranges), p=sizes / sizes.sum())]
+    filled = start + np.flatnonzero(np.frombuffer(data[start:stop], np.uint8))
+    if len(filled) and rng.random() < 0.7:
+        return [int(position) for position in rng.choice(filled, count)]
     return [int(position) for position in rng.integers(start, stop, count)]
 
 
 def _flipped(data: bytes, ranges: Sequence[Range], rng: np.random.Generator) -> bytes:
     """One to eight bytes changed: one bit of each, or all."""
     damaged = bytearray(data)
-    for position in _spots(ranges, rng, int(rng.choice([1, 1, 1, 2, 4, 8]))):
+    for position in _spots(data, ranges, rng, int(rng.choice([1, 1, 1, 2, 4, 8]))):
         damaged[position] ^= int(1 << rng.integers(8) if rng.random() < 0.6 else rng.integers(1, 256))
     return bytes(damaged)
 
@@ -189,6 +195,19 @@ def pointers(base: Base, _: Base, rng: np.random.Generator) -> bytes:
     if target == other[0] and rng.random() < 0.5:
         damaged[other[1] : other[1] + 8] = struct.pack(order, one[0])
     return _checked(bytes(damaged), base)
+
+
+#: How often another block is drawn where one changed nothing, as zeros in a stretch of zeros.
+_TRIES = 100
+
+
+def damaged(kind: str, base: Base, other: Base, rng: np.random.Generator) -> bytes:
+    """The bytes of a damaged file, which are not those of the whole one."""
+    for _ in range(_TRIES):
+        data = DAMAGES[kind](base, other, rng)
+        if data != base.data:
+            return data
+    raise ValueError(f"{kind!r} does not change {base.name!r}")
 
 
 DAMAGES: dict[str, Damage] = {

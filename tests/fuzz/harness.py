@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from bases import RECIPES, Base, make_base
 from damage import DAMAGES
+from damage import damaged as damaged_file
 from oracle import FAULTS, MEANING, Outcome, judge_file
 from other_files import (
     damaged,
@@ -35,8 +36,8 @@ from other_files import (
     weight_files,
 )
 
-#: A case that computes or waits longer hangs; whole files take a fraction of a second.
-CPU_LIMIT: Final = 20
+#: A case that computes or waits longer hangs; whole files take a fraction of a second, figures up to twenty.
+CPU_LIMIT: Final = 60
 WALL_LIMIT: Final = 180
 #: Memory that a case may take beyond that of the process that it was forked from.
 MEMORY_LIMIT: Final = 4 << 30
@@ -88,7 +89,7 @@ def file_case(material: Material, seed: int) -> Case:
         material.bases[whole],
         material.others[whole if rng.random() < 0.7 else str(rng.choice(list(RECIPES)))],
     )
-    data = DAMAGES[kind](base, other, rng)
+    data = damaged_file(kind, base, other, rng)
     return Case(f"file:{seed}", whole, kind, lambda directory: judge_file(base, data, directory))
 
 
@@ -106,14 +107,14 @@ def other_case(material: Material, seed: int) -> Case:
 
 
 def configuration_case(material: Material, seed: int) -> Case:
-    """A configuration."""
+    """A configuration; every eighth has its figures drawn, which takes far longer than all else."""
     kind, content = damaged_configuration(np.random.default_rng([3, seed]))
     root_file = material.bases["plain"].data
     return Case(
         f"configuration:{seed}",
         "configuration",
         kind,
-        lambda directory: judge_configuration(content, root_file, directory),
+        lambda directory: judge_configuration(content, root_file, directory, figures=seed % 8 == 0),
     )
 
 

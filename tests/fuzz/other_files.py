@@ -185,13 +185,14 @@ def _places(value: object) -> Iterator[tuple[Any, Any]]:
         yield from _places(inner)
 
 
-def judge_configuration(content: bytes, root_file: bytes, directory: Path) -> Outcome:
+def judge_configuration(content: bytes, root_file: bytes, directory: Path, *, figures: bool) -> Outcome:
     """A run that ends well, one whose failed chunks are named, or an error that says what to do."""
     directory.mkdir(parents=True)
     (directory / "x.root").write_bytes(root_file)
     (directory / "a.toml").write_bytes(content)
     outside = _files(directory)
-    run = command("run", str(directory / "a.toml"), "--output", str(directory / "out"))
+    drawing = () if figures else ("--no-figures",)
+    run = command("run", str(directory / "a.toml"), "--output", str(directory / "out"), *drawing)
     if _files(directory) != outside:
         return Outcome("wrong", f"files outside the output: {sorted(_files(directory) - outside)[:3]}")
     told = " ".join(run.output.split())[:400]

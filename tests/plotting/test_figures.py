@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import hist
@@ -18,6 +19,7 @@ from hepreco.plotting import (
     roc_figure,
     save_figure,
 )
+from hepreco.plotting.files import DPI
 from hepreco.plotting.style import COLOURS
 from hepreco.studies import mass_peak, reliability, roc
 
@@ -213,6 +215,68 @@ def test_cutflow_shows_nominal_events_after_each_cut() -> None:
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["QCD", "tt̄"]
     assert axes.get_xscale() == "log"
     assert cutflow_figure(book(CUTS)).axes[0].get_xscale() == "linear"
+
+
+@pytest.fixture(scope="module")
+def many() -> tuple[hist.Hist, hist.Hist]:
+    """A histogram and a cut flow of 200 datasets, of which the last hold most events; every third has a variation."""
+    names = [f"dataset_{number:03}" for number in range(200)]
+    axes = (
+        hist.axis.StrCategory(names, name="dataset"),
+        hist.axis.StrCategory(["nominal", "jes_up"], name="variation"),
+    )
+    h = hist.Hist(*axes, LINEAR, storage=hist.storage.Weight())
+    flow = hist.Hist(*axes, CUTS, storage=hist.storage.Weight())
+    for number, name in enumerate(names):
+        for variation in ("nominal", "jes_up")[: 2 if number % 3 == 0 else 1]:
+            h.fill(name, variation, [110.0 + number, 150.0 if variation == "nominal" else 160.0], weight=1.0 + number)
+        flow.fill(name, "nominal", ["all", "all", "all", "six jets"], weight=1.0 + number)
+    return h, flow
+
+
+def test_many_datasets_are_the_largest_and_the_sum_of_others(many: tuple[hist.Hist, hist.Hist]) -> None:
+    h, _ = many
+    above, rows = histogram_figure(h, labels={"dataset_199": "largest"}).axes
+    drawn = {str(patch.get_label()): patch.get_data().values for patch in steps(above, filled=False)}
+    largest = [f"dataset_{number}" for number in range(191, 199)]
+    assert legend(above)[:10] == [*largest, "largest", "sum of 191 others"]
+    others = h[{"variation": "nominal"}].values()[:191].sum(axis=0)
+    assert drawn["sum of 191 others"] == pytest.approx(others)
+    assert drawn["largest"] == pytest.approx(nominal(h, "dataset_199").values())
+    colours = {tuple(patch.get_edgecolor()) for patch in steps(above, filled=False) if not patch.get_hatch()}
+    assert len(colours) == 10
+    assert [label.get_text() for label in rows.get_yticklabels()] == [*list(h.axes[0])[:199], "largest"]
+    (mesh,) = rows.collections
+    shapes = np.asarray(mesh.get_array())
+    assert shapes.shape == (200, 25)
+    assert shapes.max(axis=1) == pytest.approx(np.ones(200))
+    assert shapes[7] == pytest.approx(nominal(h, "dataset_007").values() / 8.0)
+
+
+def test_a_sum_of_datasets_varies_only_those_that_vary(many: tuple[hist.Hist, hist.Hist]) -> None:
+    h, _ = many
+    (above, _) = histogram_figure(h).axes
+    envelope = [patch.get_data() for patch in steps(above, filled=False) if patch.get_hatch()][-1]
+    values = h.values()[:191]
+    varied = np.where(np.arange(191)[:, None] % 3 == 0, values[:, 1], values[:, 0]).sum(axis=0)
+    plain = values[:, 0].sum(axis=0)
+    assert envelope.values == pytest.approx(np.maximum(varied, plain))
+    assert envelope.baseline == pytest.approx(np.minimum(varied, plain))
+
+
+def test_cutflow_of_many_datasets_is_a_table(many: tuple[hist.Hist, hist.Hist]) -> None:
+    _, flow = many
+    figure = cutflow_figure(flow, labels={"dataset_000": "first"})
+    (axes,) = figure.axes
+    texts = [text.get_text() for text in axes.texts]
+    assert texts[:3] == ["3  (100 %)", "1  (33.3 %)", "0  (0 %)"]
+    assert texts[-3:] == ["600  (100 %)", "200  (33.3 %)", "0  (0 %)"]
+    assert len(texts) == 600
+    assert axes.get_yticklabels()[0].get_text() == "first"
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in axes.get_yticklabels()]
+    assert all(upper.y0 >= lower.y1 - 1 for upper, lower in pairwise(boxes))  # none on another
+    assert DPI * figure.get_figheight() < 2**16  # more pixels cannot be drawn
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """The kit passes a good plugin, and each check fails on a plugin that breaks just what it checks."""
 
+import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +16,7 @@ from hepreco.events import EventBatch, InputSpec, ObjectSpec
 from hepreco.kinematics import delta_phi, mass_squared, phi, pt
 from hepreco.plugin import Column, Reconstructor
 from hepreco.testing import CHECKS, ConformanceError, check_all
+from hepreco.weights import load_network
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,48 @@ def changed_in_place(_: Mapping[str, Tensor], batch: EventBatch) -> Mapping[str,
     return {}
 
 
+@dataclass(frozen=True)
+class WithoutWeights(Good):
+    def setup(self, device: str) -> None:
+        load_network(torch.nn.Linear, directory=Path("nowhere"), device=device)
+
+
+def drawn_by_the_process(found: Mapping[str, Tensor], _: EventBatch) -> Mapping[str, Tensor]:
+    return {"b_score": found["b_score"] + os.getpid() % 1000}
+
+
+def silent(found: Mapping[str, Tensor], _: EventBatch) -> Mapping[str, Tensor]:
+    return {
+        name: value * torch.nan if value.is_floating_point() else torch.full_like(value, -1)
+        for name, value in found.items()
+    }
+
+
+def sets_dtype(_: Mapping[str, Tensor], __: EventBatch) -> Mapping[str, Tensor]:
+    torch.set_default_dtype(torch.float64)
+    return {}
+
+
+def slow(found: Mapping[str, Tensor], batch: EventBatch) -> Mapping[str, Tensor]:
+    for _ in range(len(batch)):
+        for _ in range(10):
+            time.sleep(1e-3)
+    return {}
+
+
+def divided_by_missing_momentum(found: Mapping[str, Tensor], batch: EventBatch) -> Mapping[str, Tensor]:
+    return {"b_score": found["b_score"] + 1 / batch.missing_momentum.norm(dim=1)}
+
+
 BROKEN = [
+    ("branches", Good(collections=("Jet", "Muons")), "reads the collection 'Muons', .* for example Muon"),
+    ("setup", WithoutWeights(), "cannot be set up: .*nowhere"),
+    ("answered", Broken(instead=silent), r"answers none of 64 events, which have 2 to 8 of Jet, 0 to 3 of Muon"),
+    ("answered", Broken(instead=lambda found, _: {"b_score": 0 * found["b_score"] + 0.5}), "b_score is 0.5 in every"),
+    ("edge_events", Broken(instead=divided_by_missing_momentum), "with no missing momentum, b_score is infinite"),
+    ("another_process", Broken(instead=drawn_by_the_process), "in another process .*, b_score of event 0 changes"),
+    ("side_effects", Broken(instead=sets_dtype), "changes torch's default dtype .* in reconstruct"),
+    ("speed", Broken(instead=slow), "ms per event, .* times a χ² assignment .* calls of functions per event"),
     ("options", Undecorated(), "not a frozen dataclass of its own"),
     ("options", ChangingOutputs(), "outputs changes between two calls"),
     ("options", Columns(column=Column("b score")), "column 'b score'; expected a Python identifier"),

@@ -1,7 +1,10 @@
+import pytest
 import torch
 
+from hepreco.errors import ConfigError
 from hepreco.events import InputSpec, ObjectSpec
-from hepreco.kinematics import eta, mass, pt
+from hepreco.events.objects import Comparison
+from hepreco.kinematics import eta, mass, phi, pt
 from hepreco.testing import toy_batch
 
 JETS = ObjectSpec("Jet", at_least=2, features=("btagDeepFlavB",))
@@ -76,3 +79,58 @@ def test_no_events():
 
 def test_fixture_hands_over_the_function(toy_batch_factory):
     assert toy_batch_factory is toy_batch
+
+
+def drawn(*where, feature="charge", collection="Muon", at_least=2):
+    spec = ObjectSpec(collection, where, at_least=at_least, features=(feature,))
+    return toy_batch(InputSpec((spec,)), events=EVENTS)
+
+
+@pytest.mark.parametrize(
+    ("collection", "feature", "values"),
+    [
+        ("Muon", "charge", {-1, 1}),
+        ("Electron", "pdgId", {-11, 11}),
+        ("Muon", "tightId", {0, 1}),
+        ("Jet", "jetId", {0, 2, 6}),
+        ("Tau", "decayMode", {0, 1, 2, 10, 11}),
+    ],
+)
+def test_features_of_few_values_have_those_of_nanoaod(collection, feature, values):
+    batch = drawn(feature=feature, collection=collection)
+    assert set(batch.features[feature][batch.mask].tolist()) == values
+
+
+@pytest.mark.parametrize(
+    ("feature", "low", "high"),
+    [("btagPNetB", 0, 1), ("pfRelIso04_all", 0, torch.inf), ("mvaTTH", -1, 1), ("msoftdrop", 0, torch.inf)],
+)
+def test_features_of_many_values_are_in_range(feature, low, high):
+    batch = drawn(feature=feature)
+    values = batch.features[feature][batch.mask]
+    assert (values >= low).all()
+    assert (values <= high).all()
+    assert len(values.unique()) > EVENTS
+
+
+def test_impact_parameters_have_both_signs():
+    values = drawn(feature="dxy").features["dxy"]
+    assert values.min() < 0 < values.max()
+
+
+@pytest.mark.parametrize(
+    "cut", ["pt > 100", "pt < 20", "|eta| > 2.5", "eta < -1", "mass > 40", "charge == 1", "charge < 0", "phi > 3"]
+)
+def test_objects_pass_the_cuts(cut):
+    batch = drawn(cut)
+    held = batch.mask
+    name, comparison = cut.partition(" ")[0], Comparison.parse(cut)
+    values = {"pt": pt, "eta": eta, "mass": mass, "phi": phi}.get(comparison.field)
+    found = batch.features[name][held] if values is None else values(batch.momenta[held])
+    assert len(found) > EVENTS
+    assert comparison(found).all()
+
+
+def test_cuts_that_nothing_passes_are_refused():
+    with pytest.raises(ConfigError, match="Muon: no value of charge passes charge > 2 and charge < 1"):
+        drawn("charge > 2", "charge < 1")

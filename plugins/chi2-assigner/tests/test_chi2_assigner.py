@@ -27,6 +27,10 @@ def test_conformance(check, plugin):
     check(plugin)
 
 
+def test_manifest():
+    hepreco.testing.assert_manifest("hepreco_chi2_assigner")
+
+
 def slow_chi2(plugin, jets):
     """Every assignment, one at a time, straight from the formula."""
     best = (float("inf"), None)

@@ -14,3 +14,7 @@ RECONSTRUCTORS = [*(LearnedVariable(topology=name) for name in TOPOLOGIES), Kine
 @pytest.mark.parametrize("check", hepreco.testing.CHECKS, ids=lambda check: check.__name__)
 def test_conformance(check: Callable[[Reconstructor], None], reconstructor: Reconstructor) -> None:
     check(reconstructor)
+
+
+def test_manifest() -> None:
+    hepreco.testing.assert_manifest("hepreco_event_variables")

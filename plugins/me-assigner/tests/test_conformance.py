@@ -27,3 +27,7 @@ PLUGINS = {
 @pytest.mark.parametrize("solver", PLUGINS)
 def test_conformance(solver: str, check: Callable[[Reconstructor], None]) -> None:
     check(PLUGINS[solver])
+
+
+def test_manifest() -> None:
+    hepreco.testing.assert_manifest("hepreco_me_assigner")

@@ -28,6 +28,10 @@ def test_conformance(check) -> None:
     check(EventClassifier())
 
 
+def test_manifest() -> None:
+    hepreco.testing.assert_manifest("hepreco_part_sm")
+
+
 def test_kinds_follow_from_tags_and_charges():
     batch = toy_batch(events=40, seed=1)
     particles = EventClassifier(cone=0.0).particles(batch)

@@ -2,10 +2,12 @@
 
 from hepreco.amplitudes.matrix_element import MatrixElement
 from hepreco.amplitudes.model import StandardModel
-from hepreco.amplitudes.particles import PARTICLES, Particle
+from hepreco.amplitudes.multiparticles import expand_process
+from hepreco.amplitudes.particles import MULTIPARTICLES, PARTICLES, Particle
 from hepreco.amplitudes.process import Leg, OrderLimit, Process, parse_process
 
 __all__ = [
+    "MULTIPARTICLES",
     "PARTICLES",
     "Leg",
     "MatrixElement",
@@ -13,5 +15,6 @@ __all__ = [
     "Particle",
     "Process",
     "StandardModel",
+    "expand_process",
     "parse_process",
 ]

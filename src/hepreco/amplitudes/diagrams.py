@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import Final
 
 import torch
 
@@ -12,7 +13,10 @@ from hepreco.amplitudes.fillings import Slots, join_slots
 from hepreco.amplitudes.particles import Particle
 from hepreco.amplitudes.process import Leg, OrderLimit, Polarisation, Process
 from hepreco.amplitudes.recursion import BOTH, Amplitude, DiagramBuilder, Dual, Orders, Part, propagated_parts
-from hepreco.errors import ProcessError
+from hepreco.errors import ForbiddenProcessError
+
+#: How many graphs a process keeps: those of heavy processes take seconds to build, and a few megabytes.
+_KEPT: Final = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,14 +116,16 @@ class Production:
     identical: tuple[tuple[tuple[int, ...], ...], ...]
 
 
-def build_production(process: Process, is_massless: Callable[[Particle], bool]) -> Production:
-    """Build the graphs of a process.
+@lru_cache(maxsize=_KEPT)
+def build_production(process: Process, massless: frozenset[Particle]) -> Production:
+    """Build the graphs of a process, once for all models in which the same particles are massless.
 
     Raises
     ------
     ProcessError
         Where there is no diagram.
     """
+    is_massless = massless.__contains__
     with _own_tensors():
         legs = _legs(process, is_massless)
         builder = _builder(legs, process, is_massless)
@@ -130,13 +136,28 @@ def build_production(process: Process, is_massless: Callable[[Particle], bool]) 
     return Production(legs, amplitudes, tuple(tuple(group) for group in groups.values() if len(group) > 1))
 
 
-def count_diagrams(process: Process, is_massless: Callable[[Particle], bool]) -> int:
+@lru_cache(maxsize=_KEPT)
+def count_diagrams(process: Process, massless: frozenset[Particle]) -> int:
     """The number of Feynman diagrams of a production."""
+    is_massless = massless.__contains__
     with _own_tensors():
         # Without telling chiralities apart there is one amplitude, with all diagrams.
         builder = _builder(_legs(process, is_massless), process, is_massless, chiral=frozenset())
         allowed = _allowed(process, builder.amplitude_orders())
         return sum(amplitude.diagrams for amplitude in builder.amplitudes(allowed))
+
+
+def least_power(process: Process, is_massless: Callable[[Particle], bool]) -> int:
+    """The least QCD + 2 QED of the diagrams of a production.
+
+    Raises
+    ------
+    ProcessError
+        Where there is no diagram, of the production or of a decay.
+    """
+    with _own_tensors():
+        builder = _builder(_legs(process, is_massless), process, is_massless, chiral=frozenset())
+        return min(qcd + 2 * qed for qcd, qed in _allowed(process, builder.amplitude_orders()))
 
 
 @contextmanager
@@ -212,7 +233,7 @@ def _allowed(process: Process, found: set[Orders]) -> set[Orders]:
         kept = {(qcd, qed) for qcd, qed in found if qcd + 2 * qed == least}
     if not kept:
         words = [*map(str, process.incoming), ">", *(str(leg.particle) for leg in process.outgoing)]
-        raise ProcessError(
+        raise ForbiddenProcessError(
             f"no tree diagram for {' '.join(words)}"
             + (f" within its limits; without them there are {_listed(found)}" if found else ""),
             "relax the limits on orders or the excluded particles"

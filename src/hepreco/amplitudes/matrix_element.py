@@ -13,6 +13,7 @@ from hepreco.amplitudes.evaluation import Chunk
 from hepreco.amplitudes.fillings import Fillings, Slots, canonical, check_assignments, join_slots
 from hepreco.amplitudes.model import StandardModel, as_float
 from hepreco.amplitudes.momenta import check_shape, check_values, to_centre_of_mass
+from hepreco.amplitudes.multiparticles import expand_process, has_multiparticles
 from hepreco.amplitudes.particles import PARTICLES, Particle
 from hepreco.amplitudes.process import Process, parse_process
 from hepreco.amplitudes.squares import Frame, log_propagators, squared, squared_polarised
@@ -63,9 +64,9 @@ class MatrixElement:
     """
 
     def __init__(self, process: str | Process, *, model: StandardModel | None = None) -> None:
-        self.process = parse_process(process) if isinstance(process, str) else process
+        self.process = _one_process(process) if isinstance(process, str) else process
         self.model = StandardModel() if model is None else model
-        self._production = build_production(self.process, self._is_massless)
+        self._production = build_production(self.process, self._massless)
         self._kept: tuple[Tensor | None, tuple[Fillings, ...]] = (None, ())
 
     def __repr__(self) -> str:
@@ -83,7 +84,7 @@ class MatrixElement:
     @property
     def diagrams(self) -> int:
         """The number of Feynman diagrams of the production."""
-        return count_diagrams(self.process, self._is_massless)
+        return count_diagrams(self.process, self._massless)
 
     def __call__(self, momenta: Tensor) -> Float[Tensor, "*batch"]:
         """|M|².
@@ -255,8 +256,22 @@ class MatrixElement:
         opened = math.prod(leg.spins for leg in legs) * count(leg.open_slots for leg in legs)
         return max(amplitude.colours for amplitude in self._production.amplitudes) * min(closed, opened)
 
-    def _is_massless(self, particle: Particle) -> bool:
-        return as_float(self.model.mass(particle)) == 0
+    @property
+    def _massless(self) -> frozenset[Particle]:
+        return frozenset(particle for particle in PARTICLES.values() if as_float(self.model.mass(particle)) == 0)
+
+
+def _one_process(text: str) -> Process:
+    if has_multiparticles(text):
+        subprocesses = expand_process(text)
+        if len(subprocesses) > 1:
+            listed = "; ".join(subprocesses[:10]) + ("; …" if len(subprocesses) > 10 else "")
+            raise ProcessError(
+                f"'{text}' stands for {len(subprocesses)} subprocesses, each with legs of its own: {listed}",
+                "give one of them, or make one matrix element for each that hepreco.amplitudes.expand_process lists",
+            )
+        (text,) = subprocesses
+    return parse_process(text)
 
 
 def _rebuild(process: Process, model: StandardModel) -> MatrixElement:

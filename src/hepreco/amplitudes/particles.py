@@ -117,6 +117,17 @@ _ANTI = tuple(
 PARTICLES: Final = {particle.name: particle for particle in (*_CHARGED, *_ANTI, *_NEUTRAL)}
 _BY_PDG_ID = {particle.pdg_id: particle for particle in PARTICLES.values()}
 
+_PARTONS = ("g", "u", "c", "d", "s", "u~", "c~", "d~", "s~")
+#: Labels that stand for any of several particles, as in MadGraph: b is a parton of neither protons nor jets.
+MULTIPARTICLES: Final = {
+    "p": _PARTONS,
+    "j": _PARTONS,
+    "l+": ("e+", "mu+"),
+    "l-": ("e-", "mu-"),
+    "vl": ("ve", "vm", "vt"),
+    "vl~": ("ve~", "vm~", "vt~"),
+}
+
 #: Generations as (up-type, down-type) for quarks and (neutrino, charged) for leptons.
 DOUBLETS: Final = tuple((PARTICLES[up], PARTICLES[down]) for up, down in (
     ("u", "d"), ("c", "s"), ("t", "b"), ("ve", "e-"), ("vm", "mu-"), ("vt", "ta-"),

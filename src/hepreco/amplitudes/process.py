@@ -10,8 +10,8 @@ from fractions import Fraction
 from math import factorial, prod
 from typing import Literal, NoReturn
 
-from hepreco.amplitudes.particles import PARTICLES, Particle
-from hepreco.errors import ProcessError
+from hepreco.amplitudes.particles import MULTIPARTICLES, PARTICLES, Particle
+from hepreco.errors import ForbiddenProcessError, ProcessError
 
 #: MadGraph's ``{0}`` (longitudinal) and ``{T}`` (the two transverse states, coherently).
 Polarisation = Literal["0", "T"]
@@ -87,7 +87,9 @@ class Process:
             before, after = count(self.incoming), count(final)
             if before != after:
                 states = f"{_words(self.incoming)} has {before}, {_words(final)} has {after}"
-                raise ProcessError(f"{name} is not conserved ({states})", "correct the particles; the CKM matrix is 1")
+                raise ForbiddenProcessError(
+                    f"{name} is not conserved ({states})", "correct the particles; the CKM matrix is 1"
+                )
 
     def __str__(self) -> str:
         """The process as :func:`parse_process` reads it."""
@@ -161,8 +163,8 @@ def _tokens(text: str) -> Iterator[_Token]:
     yield _Token("end", "the end", len(text))
 
 
-def _fail(text: str, position: int, problem: str, remedy: str) -> NoReturn:
-    raise ProcessError(f"{problem} in the process\n    {text}\n    {' ' * position}^", remedy)
+def _fail(text: str, position: int, problem: str, remedy: str, *, kind: type[ProcessError] = ProcessError) -> NoReturn:
+    raise kind(f"{problem} in the process\n    {text}\n    {' ' * position}^", remedy)
 
 
 def parse_process(text: str) -> Process:
@@ -258,13 +260,16 @@ class _Parser:
         try:
             yield
         except ProcessError as error:
-            self.fail(error.problem, error.remedy, token)
+            _fail(self.text, token.position, error.problem, error.remedy, kind=type(error))
 
     def _leg(self) -> Leg:
         token = self.take()
         if token.text.upper() in ("QCD", "QED"):
             self.fail(f"an order without its limit, {token.text!r},", "write QED=0, QED<=2 or QED==2", token)
         particle = PARTICLES.get(token.text.lower())
+        if members := MULTIPARTICLES.get(token.text.lower()):
+            problem = f"unknown particle {token.text!r} (it stands for any of {' '.join(members)})"
+            self.fail(problem, "write one subprocess; hepreco.amplitudes.expand_process lists all", token)
         if particle is None:
             near = get_close_matches(token.text.lower(), PARTICLES, n=3) or sorted(PARTICLES)
             self.fail(f"unknown particle {token.text!r}", f"choose among {', '.join(near)}", token)

@@ -1,59 +1,95 @@
 """The group of commands, and how it fails."""
 
+import io
 import logging
 import sys
-from importlib import import_module
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
+from typing import Any, Final
 
 import click
 
-from hepreco.errors import HepRecoError, IncompleteRunError
+from hepreco.cli.console import console, fail, wants_json
+from hepreco.cli.lazy import LazyGroup, Source
+from hepreco.errors import HepRecoError, IncompleteRunError, describe
+from hepreco.plugin.isolation import interrupts
 
-COMMANDS = {
-    "run": ("hepreco.cli.run", "run"),
-    "plot": ("hepreco.cli.plot", "plot"),
-    "plugins": ("hepreco.cli.plugins", "plugins"),
-    "generate": ("hepreco.cli.generate", "generate"),
-    "import": ("hepreco.cli.generate", "import_events"),
-    "train": ("hepreco.cli.train", "train"),
-    "new-plugin": ("hepreco.cli.new_plugin", "new_plugin"),
+COMMANDS: Final = {
+    "run": Source("hepreco.cli.run", "run", "Run the analysis described in the TOML file CONFIG."),
+    "plot": Source("hepreco.cli.plot", "plot", "Draw the figures of a run again."),
+    "plugins": Source("hepreco.cli.plugins", "plugins", "List, describe and check the installed plugins."),
+    "generate": Source("hepreco.cli.generate", "generate", "Generate events of a process."),
+    "import": Source("hepreco.cli.generate", "import_events", "Write a Les Houches event file in NanoAOD format."),
+    "train": Source("hepreco.cli.train", "train", "Train the weights of a plugin."),
+    "new-plugin": Source("hepreco.cli.new_plugin", "new_plugin", "Write a small plugin to start from."),
+    "schema": Source("hepreco.cli.schema", "schema", "Print the JSON Schema of the configuration."),
 }
+#: Exit status of a command that the user interrupts, as of every program that a signal ends: 128 + SIGINT.
+INTERRUPTED: Final = 130
 
 
-class _Commands(click.Group):
-    """Imports a command when it is asked for, and turns errors into advice."""
+class _Commands(LazyGroup):
+    """Turns errors into advice, for people or for programs."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  likewise
-        if cmd_name not in COMMANDS:
-            return None
-        module, name = COMMANDS[cmd_name]
-        command: click.Command = getattr(import_module(module), name)
-        return command
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        words = list(sys.argv[1:] if args is None else args)
+        console.quiet = wants_json(words)
+        _print_anything()
+        command = partial(super().main, words, prog_name, complete_var, standalone_mode=False, **extra)
+        if not standalone_mode:
+            return command()
+        try:
+            status = _status(command)
+        except click.exceptions.Exit as end:
+            status = end.exit_code
+        sys.exit(status if isinstance(status, int) else 0)
 
     def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except HepRecoError as error:
-            click.secho(f"error: {error}", err=True, fg="red")
-            sys.exit(1 if isinstance(error, IncompleteRunError) else 2)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt):
-            raise
-        except Exception as error:
-            if ctx.params.get("traceback"):
+        with interrupts() as interrupted:
+            try:
+                return super().invoke(ctx)
+            except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
                 raise
-            click.secho(
-                f"unexpected {type(error).__name__}: {error}\n"
-                "  what to do: run 'hepreco --traceback …' and report what it prints",
-                err=True,
-                fg="red",
-            )
-            sys.exit(2)
+            except HepRecoError as error:
+                status = 1 if isinstance(error, IncompleteRunError) else 2
+                fail(error.problem, error.remedy, kind=type(error).__name__, status=status)
+            except BaseException as error:  # a plugin that calls sys.exit has failed too
+                if interrupted() or ctx.params.get("traceback"):
+                    raise
+                remedy = "run 'hepreco --traceback …' and report what it prints"
+                problem = f"unexpected {describe(error)}"
+                fail(problem, remedy, kind=type(error).__name__, status=2, prefix="")
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def _status(command: Callable[[], object]) -> object:
+    """Run it; what click itself refuses is said as everything else is."""
+    try:
+        return command()
+    except click.ClickException as error:
+        if console.quiet:
+            fail(error.format_message(), "see the command's --help", kind="UsageError", status=error.exit_code)
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        fail("interrupted", "repeat the command", kind="Interrupted", status=INTERRUPTED, prefix="")
+
+
+def _print_anything() -> None:
+    """Names of files need not be text: print what cannot be encoded as escapes instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@click.group(cls=_Commands, sources=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--traceback", is_flag=True, help="Show the Python traceback of an unexpected error.")
 @click.version_option(version("hepreco"), prog_name="hepreco")
 def main(traceback: bool) -> None:  # noqa: ARG001  read by the group

@@ -16,6 +16,7 @@ FILES: Final = {
     "pyproject.toml.tmpl": "pyproject.toml",
     "README.md.tmpl": "README.md",
     "init.py.tmpl": "src/hepreco_${module}/__init__.py",
+    "hepreco.json.tmpl": "src/hepreco_${module}/hepreco.json",
     "reconstructor.py.tmpl": "src/hepreco_${module}/reconstructor.py",
     "test_plugin.py.tmpl": "tests/test_${module}.py",
 }

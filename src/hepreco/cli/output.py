@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -19,9 +19,10 @@ LOCK: Final = ".hepreco.lock"
 
 @dataclass(frozen=True)
 class OutputDirectory:
-    """Where a run writes; made by :func:`claim`."""
+    """Where a run writes, and the files that it made there; from :func:`claim`."""
 
     path: Path
+    made: set[str] = field(default_factory=set)
 
     @property
     def checkpoints(self) -> Path:
@@ -39,27 +40,23 @@ class OutputDirectory:
         return self.path / "prepared.json"
 
     def begin(self, columns: Iterable[str], *, resume: bool) -> None:
-        """Remove what earlier runs made, and record the columns that this one may write."""
-        planned = {f"columns/{name}" for name in columns}
-        recorded = self._recorded()
-        with writing(self.path):
-            self._remove(recorded - planned if resume else recorded)
-            if not resume:
+        """Record the columns that the run may write; without ``resume``, forget what another run has finished."""
+        if not resume:
+            with writing(self.path):
                 Checkpoints(self.checkpoints).clear()
-            self._record(planned)
+        self._record(self._recorded() | {f"columns/{name}" for name in columns})
 
     def making(self, *names: str) -> None:
         """Record files before they are made."""
-        with writing(self.path):
-            self._record(self._recorded() | set(names))
+        self.made.update(names)
+        self._record(self._recorded() | self.made)
 
     def finish(self, columns: Iterable[str]) -> None:
-        """Remove columns of chunks that are not in the result, of an interrupted run with other chunks."""
-        written = {f"columns/{name}" for name in columns}
-        strays = {name for name in self._recorded() if name.startswith("columns/")} - written
+        """Remove what earlier runs made and this one did not, such as columns of chunks that are not in the result."""
+        self.made.update(f"columns/{name}" for name in columns)
         with writing(self.path):
-            self._remove(strays)
-            self._record(self._recorded() - strays)
+            self._remove(self._recorded() - self.made)
+        self._record(self.made)
 
     def _recorded(self) -> set[str]:
         try:
@@ -68,7 +65,8 @@ class OutputDirectory:
             return set()
 
     def _record(self, names: Iterable[str]) -> None:
-        (self.path / RECORD).write_text(json.dumps({"files": sorted(names)}), "utf-8")
+        with writing(self.path):
+            (self.path / RECORD).write_text(json.dumps({"files": sorted(names)}), "utf-8")
 
     def _remove(self, names: Iterable[str]) -> None:
         """Files of these names, and directories that are empty then; names that lead elsewhere are left alone."""
@@ -94,14 +92,14 @@ def claim(path: Path) -> Iterator[OutputDirectory]:
     """
     path = path.resolve()
     lock = FileLock(path / LOCK, blocking=False)
-    try:
-        with writing(path):
-            path.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+        try:
             lock.acquire()
-    except Timeout:
-        raise OutputError(
-            f"another run is writing to {path}", "wait for it, or choose another directory for --output"
-        ) from None
+        except Timeout:
+            raise OutputError(
+                f"another run is writing to {path}", "wait for it, or choose another directory for --output"
+            ) from None
     with lock:
         yield OutputDirectory(path)
 

@@ -21,6 +21,7 @@ def plot(output: Path, config: Path | None) -> None:
     stored = read_histograms(output / "histograms.zip")
     labels = stored.provenance.get("labels", {})
     analysis = read_config(config) if config else AnalysisConfig()
+    analysis.check_studies(stored.histograms)
     with claim(output) as directory:
         results.draw(directory, stored.histograms, analysis, labels=labels if isinstance(labels, dict) else {})
     console.print(f"figures: {output / 'figures'}", highlight=False)

@@ -1,74 +1,100 @@
 """``hepreco plugins``: which plugins are installed, what they do, and whether they keep the contract."""
 
-import inspect
-import sys
-from dataclasses import MISSING, fields
+from typing import Final
 
 import click
-from rich.table import Table
 
-from hepreco.cli.console import console
-from hepreco.plugin import discover
-from hepreco.weights import read_manifest
+from hepreco.cli.completion import complete_plugin
+from hepreco.cli.console import answer, console, format_option
+from hepreco.cli.lazy import LazyGroup, Source
+from hepreco.cli.options import parse_options, plugin_option
+
+COMMANDS: Final = {
+    "list": Source(__name__, "list_command", "Every plugin found."),
+    "info": Source(__name__, "info", "What a plugin is and takes."),
+    "check": Source(__name__, "check", "Run the conformance kit on a plugin."),
+    "manifest": Source(__name__, "manifest", "Print the manifest of a module of plugins."),
+}
 
 
-@click.group()
+@click.group(cls=LazyGroup, sources=COMMANDS)
 def plugins() -> None:
     """List, describe and check the installed plugins."""
 
 
-@plugins.command("list")
-def list_plugins() -> None:
-    """Every plugin found, broken ones with their reason."""
-    registry = discover()
-    table = Table("plugin", "distribution", "version", "state")
-    for plugin in registry.plugins:
-        table.add_row(plugin.name, plugin.distribution, plugin.version, "ready")
-    for broken in registry.broken:
-        table.add_row(broken.name, broken.distribution, "", f"broken: {broken.reason}")
-    for name in registry.disabled:
-        table.add_row(name, "", "", "disabled by HEPRECO_DISABLE_PLUGINS")
-    console.print(table)
+@click.command("list", short_help=COMMANDS["list"].summary)
+@click.option("--load", is_flag=True, help="Import all of them, so that broken ones show.")
+@format_option
+def list_command(load: bool, output_format: str) -> None:
+    """Every plugin found, broken ones with their reason.
+
+    A plugin that ships a manifest (hepreco.json) is "installed"; one that was imported is "ready" or "broken".
+    """
+    from hepreco.plugin import list_plugins  # noqa: PLC0415  the other commands need more
+
+    found = list_plugins(load=load)
+    if output_format == "json":
+        answer({"plugins": found})
+        return
+    width = max((len(plugin.name) for plugin in found), default=0)
+    for plugin in found:
+        source = f"{plugin.distribution} {plugin.version}".strip()
+        console.print(f"{plugin.name:{width}}  {plugin.state:9}  {source}", highlight=False, soft_wrap=True)
+        if text := plugin.reason or plugin.summary:
+            console.print(f"    {text}", highlight=False, soft_wrap=True)
 
 
-@plugins.command()
-@click.argument("name")
-def info(name: str) -> None:
-    """Options, inputs, outputs and weights of the plugin NAME."""
-    plugin = discover()[name]
-    console.print(f"{plugin.name} ({plugin.distribution} {plugin.version})", highlight=False)
-    console.print(inspect.cleandoc(plugin.reconstructor.__doc__ or ""), highlight=False, markup=False)
-    options = Table("option", "type", "default", title="Options")
-    for option in fields(plugin.reconstructor):
-        kind = option.type if isinstance(option.type, str) else getattr(option.type, "__name__", str(option.type))
-        options.add_row(option.name, str(kind), "required" if option.default is MISSING else repr(option.default))
-    console.print(options)
-    reconstructor = plugin.build({})
-    inputs = Table("collection", "cuts", "at least", "at most", "features", title="Inputs")
-    for spec in reconstructor.inputs.objects:
-        at_most = "all" if spec.at_most is None else str(spec.at_most)
-        inputs.add_row(spec.collection, ", ".join(spec.where), str(spec.at_least), at_most, ", ".join(spec.features))
-    console.print(inputs)
-    if reconstructor.inputs.missing_momentum:
-        console.print(f"missing transverse momentum: {reconstructor.inputs.missing_momentum}", highlight=False)
-    outputs = Table("column", "kind", "per", "unit", title="Outputs")
-    for column in reconstructor.outputs:
-        outputs.add_row(column.name, column.kind, str(column.per or "event"), column.unit)
-    console.print(outputs)
-    if reconstructor.weights:
-        manifest = read_manifest(reconstructor.weights)
-        console.print(f"weights: {manifest.sample}; seed {manifest.seed}; {manifest.metrics}", highlight=False)
+@click.command(short_help=COMMANDS["info"].summary)
+@click.argument("name", shell_complete=complete_plugin)
+@plugin_option
+@format_option
+def info(name: str, options: tuple[str, ...], output_format: str) -> None:
+    """Options, inputs, outputs and weights of the plugin NAME.
+
+    Inputs and outputs may depend on options: give some with --option.
+    """
+    from hepreco.cli.plugin_details import describe, show  # noqa: PLC0415  imports torch
+
+    details = describe(name, parse_options(options))
+    if output_format == "json":
+        answer(details)
+    else:
+        show(details)
 
 
-@plugins.command()
-@click.argument("name")
-def check(name: str) -> None:
-    """Run the conformance kit on the plugin NAME with its default options; exit status 1 if a check fails."""
-    from hepreco.testing import check_all  # noqa: PLC0415  the kit is only needed here
+@click.command(short_help=COMMANDS["check"].summary)
+@click.argument("name", shell_complete=complete_plugin)
+@click.option(
+    "--files", multiple=True, metavar="FILES", help="Ask about events of these NanoAOD files instead of toy events."
+)
+@plugin_option
+@format_option
+@click.pass_context
+def check(
+    context: click.Context, name: str, files: tuple[str, ...], options: tuple[str, ...], output_format: str
+) -> None:
+    """Run the conformance kit on the plugin NAME; exit status 1 if a check fails.
 
-    outcomes = check_all(discover()[name].build({}))
-    table = Table("check", "result")
-    for outcome in outcomes:
-        table.add_row(outcome.name, "passed" if outcome.passed else f"FAILED: {outcome.detail}")
-    console.print(table)
-    sys.exit(0 if all(outcome.passed for outcome in outcomes) else 1)
+    With its default options, and then with those that the plugin offers as examples; where options are given, with
+    these alone.
+    """
+    from hepreco.cli.conformance import check_plugin, show  # noqa: PLC0415  imports torch
+
+    outcomes = check_plugin(name, parse_options(options), files=files)
+    passed = all(outcome.passed for outcome in outcomes)
+    show(outcomes)
+    if output_format == "json":
+        answer({"plugin": name, "passed": passed, "checks": outcomes})
+    context.exit(0 if passed else 1)
+
+
+@click.command(short_help=COMMANDS["manifest"].summary)
+@click.argument("module")
+def manifest(module: str) -> None:
+    """Print the manifest of MODULE, to be stored as hepreco.json beside its __init__.py.
+
+    With it, plugins are listed without being imported.
+    """
+    from hepreco.plugin.description import describe_module  # noqa: PLC0415  imports torch
+
+    click.echo(describe_module(module).as_json(), nl=False)

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any, Final, cast, get_args
 import click
 
 from hepreco.cli import results
-from hepreco.cli.console import console, on_terminal
+from hepreco.cli.answers import run_document
+from hepreco.cli.console import answer, console, fail, format_option, on_terminal
 from hepreco.cli.generate import make_sample
 from hepreco.cli.output import OutputDirectory, claim, writing
 from hepreco.config import AnalysisConfig, DatasetConfig, override_files, read_config
@@ -62,6 +62,7 @@ SHOWN: Final = 20
 @click.option("--write-columns", type=click.Choice(["parquet", "root"]), help="Write every plugin's outputs per event.")
 @click.option("--no-figures", is_flag=True, help="Leave drawing and studies to a later 'hepreco plot'.")
 @click.option("--device", default="cpu", show_default=True, help="Where plugins compute: cpu or cuda.")
+@format_option
 def run(config: Path, output: Path, files: tuple[str, ...], **options: Any) -> None:
     """Run the analysis described in the TOML file CONFIG.
 
@@ -70,6 +71,7 @@ def run(config: Path, output: Path, files: tuple[str, ...], **options: Any) -> N
     interrupted.
     """
     analysis = read_config(config)
+    analysis.check_studies()
     tables = override_files(analysis.datasets, files) if files else analysis.datasets
     if not tables:
         raise ConfigError(f"{config} names no datasets", "add a table [datasets.<name>], or use --files")
@@ -86,12 +88,14 @@ def run(config: Path, output: Path, files: tuple[str, ...], **options: Any) -> N
             "labels": labels,
         }
         _write(directory, result, provenance)
-        directory.finish(report.columns)
         results.show_report(report, result["histograms"])
         if report.processed and not options["no_figures"]:
             results.draw(directory, result["histograms"], analysis, labels=labels)
+        directory.finish(report.columns)
         console.print(f"results: {directory.path}", highlight=False)
         _finish(report, directory, skip_bad_files=options["skip_bad_files"])
+    if options["output_format"] == "json":
+        answer(run_document(directory.path, histograms=result["histograms"]))
 
 
 def _processed(
@@ -130,12 +134,8 @@ def _interruptible() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.secho(
-            "interrupted: what is finished is kept\n  what to do: run the same command with --resume",
-            err=True,
-            fg="red",
-        )
-        sys.exit(128 + received[-1])
+        problem, remedy = "interrupted: what is finished is kept", "run the same command with --resume"
+        fail(problem, remedy, kind="Interrupted", status=128 + received[-1], prefix="")
     finally:
         if before is not None:
             signal.signal(signal.SIGTERM, before)

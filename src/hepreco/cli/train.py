@@ -13,7 +13,9 @@ from typing import Any, cast
 
 import click
 
+from hepreco.cli.completion import complete_plugin
 from hepreco.cli.console import console, progress_bar
+from hepreco.cli.options import parse_options, plugin_option
 from hepreco.errors import ConfigError, PluginError
 from hepreco.events import Dataset, read_batch
 from hepreco.plugin import (
@@ -29,7 +31,7 @@ from hepreco.weights import Manifest, save_weights
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("plugin")
+@click.argument("plugin", shell_complete=complete_plugin)
 @click.argument("plugin_options", nargs=-1, type=click.UNPROCESSED, metavar="[--KEY VALUE]...")
 @click.option(
     "--files",
@@ -40,9 +42,7 @@ from hepreco.weights import Manifest, save_weights
 )
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Directory for the weights.")
 @click.option("--sample", help="What the files are, in words that let a reader regenerate them.")
-@click.option(
-    "--option", "options", multiple=True, metavar="KEY=VALUE", help="An option of the plugin, in TOML syntax."
-)
+@plugin_option
 @click.option("--epochs", type=click.IntRange(min=1), default=200, show_default=True)
 @click.option("--batch-size", type=click.IntRange(min=1), default=512, show_default=True)
 @click.option("--learning-rate", type=float, default=1e-3, show_default=True)
@@ -64,9 +64,9 @@ def train(
 ) -> None:
     """Train the weights of PLUGIN and write them, with their manifest, into the output directory.
 
-    An option of the plugin may also be given as ``--key value``, for example ``--process ttbar``.
+    An option of the plugin may also be given like an option of the command, for example ``--process ttbar``.
     """
-    reconstructor = discover()[plugin].build({**_parse(options), **_named(plugin_options)})
+    reconstructor = discover()[plugin].build({**parse_options(options), **_named(plugin_options)})
     if not isinstance(reconstructor, Trainable | SupervisedTrainable | SelfTrainable):
         raise PluginError(f"plugin {plugin!r} has no weights to train", "choose a trainable plugin")
     if isinstance(reconstructor, SelfTrainable) == bool(files):
@@ -156,12 +156,3 @@ def _named(arguments: tuple[str, ...]) -> dict[str, object]:
         except tomllib.TOMLDecodeError:
             found[key] = value
     return found
-
-
-def _parse(options: tuple[str, ...]) -> dict[str, object]:
-    try:
-        return tomllib.loads("\n".join(options))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            f"cannot read --option {' '.join(options)}: {error}", "write it as in TOML, for example latent=8"
-        ) from None

@@ -4,6 +4,7 @@ from hepreco.events.batch import EventBatch
 from hepreco.events.bridge import four_vector_records, missing_where_nan, parallel_to_collection, to_batch
 from hepreco.events.columns import Columns
 from hepreco.events.datasets import Dataset, to_fileset
+from hepreco.events.filesets import read_fileset
 from hepreco.events.objects import InputSpec, ObjectSpec, column, finite, momentum_columns, passing
 from hepreco.events.reading import NanoAODSchema, read_batch
 from hepreco.events.variations import NOMINAL, Variation, missing_momenta
@@ -28,6 +29,7 @@ __all__ = [
     "parallel_to_collection",
     "passing",
     "read_batch",
+    "read_fileset",
     "to_batch",
     "to_fileset",
 ]

@@ -6,6 +6,7 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
+import fsspec
 from coffea.processor.executor import DEFAULT_METADATA_CACHE
 
 from hepreco.conventions import check_positive
@@ -62,7 +63,10 @@ class Dataset:
         return tuple(paths)
 
     def _expand(self, pattern: str) -> list[str]:
+        if pattern.startswith("file://"):
+            pattern = pattern.removeprefix("file://").removeprefix("localhost")
         if "://" in pattern:
+            _require_protocol(pattern)
             return [pattern]
         matches = [pattern] if Path(pattern).is_file() else glob(pattern, recursive=True)  # noqa: PTH207  patterns may be absolute
         if not matches:
@@ -71,6 +75,18 @@ class Dataset:
                 "check the path (relative paths start at the working directory of the command, or at the TOML file)",
             )
         return sorted(str(Path(match).resolve()) for match in matches)
+
+
+def _require_protocol(address: str) -> None:
+    """Refuse an address that needs a package which is not installed."""
+    protocol = address.partition("://")[0]
+    try:
+        fsspec.get_filesystem_class(protocol)
+    except (ImportError, ValueError) as error:
+        package = (
+            '"hepreco[xrootd]", for fsspec-xrootd' if protocol == "root" else f"what {protocol}:// needs ({error})"
+        )
+        raise DatasetError(f"cannot read {address}: no package for {protocol}://", f"pip install {package}") from None
 
 
 def to_fileset(datasets: Iterable[Dataset]) -> dict[str, dict[str, Any]]:

@@ -1,15 +1,19 @@
 """Files of events as named columns: trees, RNTuples and Parquet, checked for what their structure can reveal."""
 
+import struct
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 import awkward as ak
 import numpy as np
 import pyarrow.parquet as pq
+from fsspec.utils import get_protocol
+from numpy.typing import NDArray
 from uproot.behaviors.RNTuple import HasFields
+from uproot.reading import ReadOnlyKey
 
 from hepreco.errors import DatasetError, UnreadableError
 from hepreco.events.trees import open_tree
@@ -23,8 +27,11 @@ OTHER_FORMATS: Final = {
     "Delphes": "Delphes",
     "podio_metadata": "EDM4hep",
     "EventHeader": "EDM4hep",
+    "events": "EDM4hep",
     "EventAuxiliary": "CMS AOD or MiniAOD",
 }
+#: Version, sizes, number of entries and last byte, after the key of a basket.
+_BASKET: Final = struct.Struct(">Hiiii")
 PARQUET: Final = frozenset((".parquet", ".parq", ".pq"))
 
 
@@ -70,9 +77,12 @@ def open_source(path: str, tree: str, *, wanted: Callable[[str], bool] = lambda 
     try:
         opened, names = open_tree(path, tree, wanted=wanted)
     except KeyError as error:  # uproot's KeyInFileError lists the keys of the file, as 'CollectionTree;1'
-        keys = [key.partition(";")[0] for key in error.__dict__.get("keys", ())]
+        keys = dict.fromkeys(key.partition(";")[0] for key in error.__dict__.get("keys", ()))
         refuse_other_formats(path, (tree, *keys))
-        raise UnreadableError(f"{path} has no tree {tree!r}", "name its tree with 'tree' in the dataset") from error
+        held = f"; it has {', '.join(list(keys)[:10])}" if keys else ""
+        raise UnreadableError(
+            f"{path} has no tree {tree!r}{held}", "name its tree with 'tree' in the dataset, or use --skip-bad-files"
+        ) from error
     refuse_other_formats(path, (tree, *names))
     return FieldSource(path, opened) if isinstance(opened, HasFields) else TreeSource(path, opened, names)
 
@@ -101,6 +111,8 @@ class _RootSource:
         self.uuid = str(tree.file.uuid)
         if self.entries < 0:
             raise contradiction(path, f"its tree says that it has {self.entries} entries")
+        if get_protocol(path) == "file" and Path(path).stat().st_size < tree.file.fEND:
+            raise contradiction(path, f"it is cut short, at {Path(path).stat().st_size} of {tree.file.fEND} bytes")
 
     def __enter__(self: Root) -> Root:
         return self
@@ -141,12 +153,27 @@ class TreeSource(_RootSource):
         offsets = np.asarray(branch.entry_offsets)
         if offsets[0] != 0 or offsets[-1] != self.entries or (np.diff(offsets) < 0).any():
             raise contradiction(self.path, f"the baskets of branch {branch.name} do not cover {self.entries} entries")
+        if get_protocol(self.path) == "file":  # elsewhere every basket would be a request
+            self._check_baskets(branch, offsets)
         size = getattr(getattr(branch.interpretation, "from_dtype", None), "itemsize", 1)
         if not branch.embedded_baskets and self.entries * size > branch.member("fTotBytes"):
             raise contradiction(
                 self.path,
                 f"branch {branch.name} has {branch.member('fTotBytes')} bytes, too few for {self.entries} entries",
             )
+
+    def _check_baskets(self, branch: Any, offsets: NDArray[np.int64]) -> None:
+        """Every basket says that it is of this branch, and has the entries that the branch expects of it."""
+        for number in range(branch.num_baskets - len(branch.embedded_baskets)):
+            chunk, cursor = branch.basket_chunk_cursor(number)
+            name = ReadOnlyKey(chunk, cursor, {}, self._tree.file, branch, read_strings=True).fName
+            entries = cursor.fields(chunk, _BASKET, {})[3]
+            expected = offsets[number + 1] - offsets[number]
+            if name != branch.name or entries != expected:
+                raise contradiction(
+                    self.path,
+                    f"basket {number} of branch {branch.name}, of {expected} entries, is one of {name} with {entries}",
+                )
 
 
 class FieldSource(_RootSource):

@@ -1,11 +1,11 @@
 """The processes that have a name, as data."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from hepreco.amplitudes import StandardModel
+from hepreco.amplitudes import Particle, StandardModel, expand_process, parse_process
 from hepreco.errors import ConfigError
 from hepreco.generation.beams import Beams
 from hepreco.generation.cuts import Cuts
@@ -155,7 +155,30 @@ def find_preset(name: str) -> Preset:
         Neither.
     """
     if ">" in name:
-        return Preset(name, (name,))
+        return _of_process(name)
     if name not in PRESETS:
         raise ConfigError(f"no sample {name!r}", f"choose one of {', '.join(PRESETS)}, or write a process 'g g > t t~'")
     return PRESETS[name]
+
+
+def _of_process(text: str) -> Preset:
+    """All subprocesses of a process string.
+
+    Where no light quark is produced, c and s of protons are those subprocesses in which they take the place of u and d.
+    """
+    subprocesses = expand_process(text)
+    if len(subprocesses) == 1:
+        return Preset(text, subprocesses)
+    parsed = {each: parse_process(each) for each in subprocesses}
+    if any(_light(process.final) for process in parsed.values()):
+        return Preset(text, subprocesses)
+    first = tuple(each for each, process in parsed.items() if not _second_generation(process.incoming))
+    return Preset(text, first, generations=True)
+
+
+def _light(particles: Iterable[Particle]) -> bool:
+    return any(abs(particle.pdg_id) <= 4 for particle in particles)
+
+
+def _second_generation(particles: Iterable[Particle]) -> bool:
+    return any(abs(particle.pdg_id) in (3, 4) for particle in particles)

@@ -23,7 +23,8 @@ class Sample:
     Parameters
     ----------
     process
-        A name of :data:`~hepreco.generation.PRESETS`, or a process in MadGraph's syntax.
+        A name that ``hepreco generate --list`` prints (:data:`~hepreco.generation.PRESETS`), or a process in MadGraph's
+        syntax.
     events
         How many.
     seed
@@ -34,11 +35,11 @@ class Sample:
         Of partons in protons: ``simple``, the name of a set in LHAPDF's format or the path of its member, or ``none``
         for beams of partons.
     cuts
-        At parton level, instead of the preset's.
+        At parton level, instead of those of the named sample: a table.
     cutoff
         The largest distance of resonances from their poles, in widths.
     detector
-        What happens to particles on the way to NanoAOD.
+        What happens to particles on the way to NanoAOD: a table.
     """
 
     process: str
@@ -51,6 +52,12 @@ class Sample:
     detector: Detector = Detector()
 
     def __post_init__(self) -> None:
+        incoming = self.process.lower().partition(">")[0].split()
+        if self.densities == "none" and {"p", "j"} & set(incoming):
+            raise ConfigError(
+                f"'{self.process}' sums over partons of protons, and there are no parton densities",
+                "write the partons that collide, or give densities",
+            )
         find_preset(self.process)
         if self.events < 0:
             raise ConfigError(f"a sample of {self.events} events", "ask for at least none")

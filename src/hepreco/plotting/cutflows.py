@@ -1,15 +1,22 @@
 """The cut flow of a run."""
 
 from collections.abc import Mapping
+from textwrap import fill
+from typing import Final
 
 import hist
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+from numpy.typing import NDArray
 
-from hepreco.plotting.spectra import NOMINAL, require_axes
+from hepreco.plotting.maps import ROW, draw_table
+from hepreco.plotting.spectra import MOST, NOMINAL, require_axes
 from hepreco.plotting.style import COLOURS, STYLE, end_labels, new_axes
+
+#: Letters of a line in the head of a table's column.
+WORDS: Final = 16
 
 
 @rc_context(STYLE)
@@ -27,7 +34,8 @@ def cutflow_figure(h: hist.Hist, *, labels: Mapping[str, str] | None = None) -> 
     -------
     Figure
         Beside each bar stands the number of events, and what fraction of the first row they are. The axis is
-        logarithmic where yields differ by more than a factor of 50.
+        logarithmic where yields differ by more than a factor of 50. More than ten datasets are a table instead: a row
+        for each, a column for each cut, with the same numbers.
 
     Raises
     ------
@@ -49,11 +57,35 @@ def cutflow_figure(h: hist.Hist, *, labels: Mapping[str, str] | None = None) -> 
     datasets, cuts = list(h.axes["dataset"]), list(h.axes["cut"])
     nominal = h[{"variation": NOMINAL}]
     values, uncertainties = nominal.values(), np.sqrt(nominal.variances())  # (dataset, cut)
-    figure = Figure(figsize=(7.2, 1.6 + len(cuts) * (0.25 + 0.22 * len(datasets))))
+    names = [(labels or {}).get(dataset, dataset) for dataset in datasets]
+    if len(datasets) > MOST:
+        return _table(values, names=names, cuts=cuts)
+    return _bars(values, uncertainties, names=names, cuts=cuts)
+
+
+def _table(values: NDArray[np.float64], *, names: list[str], cuts: list[str]) -> Figure:
+    """A row for each dataset."""
+    figure = Figure(figsize=(2.4 + 1.3 * len(cuts), 1.6 + ROW * len(names)))
     (axes,) = new_axes(figure)
-    height = 0.8 / len(datasets)
-    for row, dataset in enumerate(datasets):
-        at = np.arange(len(cuts)) + (row - (len(datasets) - 1) / 2) * height
+    first = values[:, :1]
+    fractions = np.divide(values, first, out=np.zeros_like(values), where=first > 0)
+    texts = [[_number(value, row[0]) for value in row] for row in values]
+    draw_table(axes, fractions, texts, names=names)
+    axes.set_xticks(np.arange(len(cuts)), [fill(cut, WORDS) for cut in cuts], fontsize=9)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.tick_params(axis="x", which="both", length=0, labeltop=True, labelbottom=False)
+    end_labels(axes, x="Events, and their fraction of the first column")
+    return figure
+
+
+def _bars(
+    values: NDArray[np.float64], uncertainties: NDArray[np.float64], *, names: list[str], cuts: list[str]
+) -> Figure:
+    figure = Figure(figsize=(7.2, 1.6 + len(cuts) * (0.25 + 0.22 * len(names))))
+    (axes,) = new_axes(figure)
+    height = 0.8 / len(names)
+    for row, name in enumerate(names):
+        at = np.arange(len(cuts)) + (row - (len(names) - 1) / 2) * height
         axes.barh(
             at,
             values[row],
@@ -62,7 +94,7 @@ def cutflow_figure(h: hist.Hist, *, labels: Mapping[str, str] | None = None) -> 
             color=COLOURS[row % len(COLOURS)],
             ecolor="black",
             error_kw={"elinewidth": 1.0},
-            label=(labels or {}).get(dataset, dataset),
+            label=name,
         )
         for y, value, spread in zip(at, values[row], uncertainties[row], strict=True):
             axes.annotate(
@@ -87,7 +119,7 @@ def cutflow_figure(h: hist.Hist, *, labels: Mapping[str, str] | None = None) -> 
     axes.tick_params(axis="y", which="both", length=0)
     axes.set_ylim(len(cuts) - 0.5, -0.5)
     end_labels(axes, x="Events")
-    figure.legend(loc="outside upper right", ncols=min(len(datasets), 4))
+    figure.legend(loc="outside upper right", ncols=min(len(names), 4))
     return figure
 
 

@@ -12,13 +12,17 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from hepreco.plotting.bins import is_logarithmic, per_bin
-from hepreco.plotting.spectra import Spectrum, spectra
+from hepreco.plotting.maps import ROW, draw_shapes
+from hepreco.plotting.spectra import NOMINAL, Spectrum, spectra
 from hepreco.plotting.style import COLOURS, GREY, STYLE, end_labels, new_axes, note
 
 
 @rc_context(STYLE)
 def histogram_figure(h: hist.Hist, *, labels: Mapping[str, str] | None = None, density: bool = False) -> Figure:
     """Draw every dataset's nominal histogram with its statistical uncertainty and the envelope of its variations.
+
+    Of more than ten datasets the nine largest are drawn, and the sum of all others in black; below, a panel has a row
+    for each dataset, with its name, whose colours show the shape.
 
     Parameters
     ----------
@@ -53,22 +57,48 @@ def histogram_figure(h: hist.Hist, *, labels: Mapping[str, str] | None = None, d
     """
     drawn = spectra(h, labels=labels or {}, density=density)
     edges = np.asarray(h.axes[2].edges, dtype=np.float64)
-    figure = Figure()
-    (axes,) = new_axes(figure)
-    for position, spectrum in enumerate(drawn):
-        _draw(axes, edges, spectrum, colour=COLOURS[position % len(COLOURS)])
     label = h.axes[2].label
-    end_labels(axes, x=label, y=per_bin("Fraction of entries" if density else "Entries", edges, label=label))
+    figure, axes = _with_rows(h, edges, labels=labels or {}) if len(drawn) < len(h.axes[0]) else _alone(label)
+    for position, spectrum in enumerate(drawn):
+        is_sum = len(drawn) < len(h.axes[0]) and position == len(drawn) - 1
+        _draw(axes, edges, spectrum, colour="black" if is_sum else COLOURS[position % len(COLOURS)])
+    axes.set_ylabel(per_bin("Fraction of entries" if density else "Entries", edges, label=label), loc="top")
     if is_logarithmic(edges):
         axes.set_xscale("log")
     axes.set_xlim(edges[0], edges[-1])
     lowest, highest = _extent(drawn)
     axes.set_ylim(1.15 * lowest if lowest < 0 else 0.0, (1.25 + 0.08 * len(drawn)) * highest or 1.0)
     _legend(axes, drawn)
-    outside = [f"{each.label} {100 * each.outside:.1f} %" for each in drawn if abs(each.outside) >= 0.0005]
-    if outside:
-        note(axes, "outside the axis: " + ", ".join(outside))
+    if outside := _outside(drawn):
+        note(axes, f"outside the axis: {outside}")
     return figure
+
+
+def _outside(drawn: Sequence[Spectrum]) -> str:
+    """What lies outside the axis: of each of a few datasets, of many the largest part."""
+    some = [each for each in drawn if abs(each.outside) >= 0.0005]
+    if len(some) > 3:
+        return f"at most {100 * max(abs(each.outside) for each in some):.1f} %"
+    return ", ".join(f"{each.label} {100 * each.outside:.1f} %" for each in some)
+
+
+def _alone(label: str) -> tuple[Figure, Axes]:
+    figure = Figure()
+    (axes,) = new_axes(figure)
+    end_labels(axes, x=label)
+    return figure, axes
+
+
+def _with_rows(h: hist.Hist, edges: NDArray[np.float64], *, labels: Mapping[str, str]) -> tuple[Figure, Axes]:
+    """A panel for lines above one with a row for each dataset."""
+    names = list(h.axes["dataset"])
+    below = 1.0 + ROW * len(names)
+    figure = Figure(figsize=(7.2, 4.8 + below))
+    above, rows = new_axes(figure, ratios=(4.8, below))
+    draw_shapes(rows, edges, h[{"variation": NOMINAL}].values(), names=[labels.get(name, name) for name in names])
+    end_labels(rows, x=h.axes[2].label)
+    note(rows, "each dataset's shape: darkest at its largest bin")
+    return figure, above
 
 
 def _draw(axes: Axes, edges: NDArray[np.float64], spectrum: Spectrum, *, colour: str) -> None:
@@ -98,4 +128,7 @@ def _legend(axes: Axes, drawn: Sequence[Spectrum]) -> None:
     if any(each.low is not None for each in drawn):
         handles.append(Patch(facecolor="none", edgecolor=GREY, hatch="/////", linewidth=0))
         texts.append("variations")
-    axes.legend(handles, texts, loc="upper right", ncols=2 if len(texts) > 4 else 1)
+    if len(texts) > 8:
+        axes.legend(handles, texts, loc="upper right", ncols=3, fontsize=9)
+    else:
+        axes.legend(handles, texts, loc="upper right", ncols=2 if len(texts) > 4 else 1)

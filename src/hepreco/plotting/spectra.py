@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import hist
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from hepreco.errors import StudyError
 
 NOMINAL = "nominal"
+#: More datasets than this cannot be told apart by colour.
+MOST: Final = 10
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,45 @@ def require_axes(histogram: hist.Hist, *names: str) -> None:
 
 
 def spectra(histogram: hist.Hist, *, labels: Mapping[str, str], density: bool) -> list[Spectrum]:
-    """Take each dataset's bins; ``density`` divides each variation by its own Σw, that outside the axis included."""
+    r"""Take each dataset's bins; ``density`` divides each variation by its own Σw, that outside the axis included.
+
+    Of more than :data:`MOST` datasets those of largest \|Σw\| stand for themselves, and the last spectrum is the sum of
+    all others.
+    """
     require_axes(histogram, "dataset", "variation")
+    names = list(histogram.axes["dataset"])
+    if len(names) > MOST:
+        return _largest_and_others(histogram, names, labels=labels, density=density)
+    return [_spectrum(histogram[{"dataset": name}], label=labels.get(name, name), density=density) for name in names]
+
+
+def _largest_and_others(
+    histogram: hist.Hist, names: list[str], *, labels: Mapping[str, str], density: bool
+) -> list[Spectrum]:
+    nominal = histogram[{"variation": NOMINAL}].values(flow=True)
+    size = {name: abs(nominal[row].sum()) for row, name in enumerate(names)}
+    by_size = sorted(names, key=lambda name: -size[name])
+    largest = [name for name in names if name in by_size[: MOST - 1]]
+    others = [name for name in names if name not in largest]
     return [
-        _spectrum(histogram[{"dataset": name}], label=labels.get(name, name), density=density)
-        for name in histogram.axes["dataset"]
+        *(_spectrum(histogram[{"dataset": name}], label=labels.get(name, name), density=density) for name in largest),
+        _spectrum(_sum(histogram, others), label=f"sum of {len(others)} others", density=density),
     ]
+
+
+def _sum(histogram: hist.Hist, names: list[str]) -> hist.Hist:
+    """The sum of some datasets; one that lacks a variation of another one enters with its nominal bins."""
+    total = histogram[{"dataset": names[0]}].copy()
+    total.reset()
+    varied = total.view(flow=True)
+    for name in names:
+        one = histogram[{"dataset": name}].view(flow=True)
+        nominal = one[list(histogram.axes["variation"]).index(NOMINAL)]
+        for row in range(len(histogram.axes["variation"])):
+            added = one[row] if one[row]["variance"].any() else nominal
+            varied[row]["value"] += added["value"]
+            varied[row]["variance"] += added["variance"]
+    return total
 
 
 def _spectrum(histogram: hist.Hist, *, label: str, density: bool) -> Spectrum:

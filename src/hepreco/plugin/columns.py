@@ -33,7 +33,7 @@ class Reason(IntEnum):
 
 @dataclass(frozen=True)
 class Axis:
-    """Binning of a histogram axis: ``bins`` between ``start`` and ``stop``, equal in width or in ratio.
+    """Binning of a histogram axis.
 
     Parameters
     ----------
@@ -175,12 +175,11 @@ def partly_missing(tensors: Mapping[str, Tensor], *, columns: tuple[Column, ...]
     counts = {}
     for spec in columns:
         if spec.kind != "index":
-            lacking = torch.isnan(tensors[spec.name])
+            lacking = torch.isnan(tensors[spec.name]).cpu()
+            lacking = lacking.flatten(start_dim=1) if lacking.ndim > 1 else lacking[:, None]
             if isinstance(spec.per, str):
-                lacking = lacking & batch.collection(spec.per).mask
-            counts[spec.name] = int(
-                (lacking.flatten(start_dim=1).any(dim=1) if lacking.ndim > 1 else lacking).cpu()[answered].sum()
-            )
+                lacking &= batch.collection(spec.per).mask.cpu()
+            counts[spec.name] = int(lacking.any(dim=1)[answered].sum())
     return {name: count for name, count in counts.items() if count}
 
 

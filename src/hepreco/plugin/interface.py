@@ -60,6 +60,14 @@ class Reconstructor(ABC):
         """The directory of its trained weights, whose hash then enters every result; ``None`` if it has none."""
         return None
 
+    @classmethod
+    def examples(cls) -> tuple["Reconstructor", ...]:
+        """Further option sets that ``hepreco plugins check`` tries after the defaults.
+
+        One for each way through the plugin, for example ``(cls(channel="lepton+jets"),)``.
+        """
+        return ()
+
     def setup(self, device: str) -> None:  # noqa: B027  optional to override
         """Load weights and fail early: called once per worker process, before the first chunk."""
 

@@ -1,24 +1,23 @@
 """Finding installed plugins: validate each one, block some, hide none."""
 
 import inspect
-import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final
+from importlib.metadata import EntryPoint
+from typing import Any
 
 import pluggy
 
-from hepreco.errors import PluginError
+from hepreco.errors import HepRecoError, PluginError, describe
 from hepreco.plugin import spec
+from hepreco.plugin.entry_points import DISABLE, disabled_names, installed, name_clash, wrong_version
 from hepreco.plugin.interface import Reconstructor
+from hepreco.plugin.isolation import interrupts
+from hepreco.plugin.manifest import names_of
 from hepreco.plugin.options import structure
-
-GROUP: Final = "hepreco"
-DISABLE: Final = "HEPRECO_DISABLE_PLUGINS"
 
 
 @dataclass(frozen=True)
@@ -29,12 +28,24 @@ class RegisteredPlugin:
     reconstructor: type[Reconstructor]
     distribution: str
     version: str
+    module: str
 
     def build(self, options: Mapping[str, Any]) -> Reconstructor:
         """The reconstructor with these options; :class:`~hepreco.errors.ConfigError` names what does not fit."""
         known = ", ".join(option.name for option in fields(self.reconstructor)) or "none"
-        where = f"plugin {self.name!r}"
-        return structure(options, self.reconstructor, where=where, remedy=f"its options are: {known}")
+        remedy = f"its options are: {known}; 'hepreco plugins info {self.name}' explains them"
+        with interrupts() as interrupted:
+            try:
+                return structure(options, self.reconstructor, where=f"plugin {self.name!r}", remedy=remedy)
+            except HepRecoError:
+                raise
+            except BaseException as error:
+                if interrupted():
+                    raise
+                raise PluginError(
+                    f"plugin {self.name!r} fails while it is built with its options: {describe(error)}",
+                    f"tell the author of {self.distribution}, or take the plugin out of the configuration",
+                ) from error
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,10 @@ class PluginRegistry:
                 return plugin
         for broken in self.broken:
             if name in (broken.name, broken.distribution, broken.distribution.removeprefix("hepreco-")):
-                raise PluginError(f"plugin {name!r} is broken: {broken.reason}", "see 'hepreco plugins list'")
+                raise PluginError(
+                    f"plugin {name!r} is broken: {broken.reason}",
+                    f"mend or uninstall {broken.distribution}, or set {DISABLE}={broken.name} to do without it",
+                )
         if name in self.disabled:
             raise PluginError(f"plugin {name!r} is disabled", f"take it out of {DISABLE}")
         names = [plugin.name for plugin in self.plugins]
@@ -79,33 +93,40 @@ def discover() -> PluginRegistry:
     """The plugins installed in this environment: looked up once per process."""
     found: list[RegisteredPlugin] = []
     broken: list[BrokenPlugin] = []
-    disabled = tuple(filter(None, (name.strip() for name in os.environ.get(DISABLE, "").split(","))))
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
-        distribution = entry.dist.name if entry.dist else "unknown"
+    disabled = disabled_names()
+    for entry in installed():
         if entry.name in disabled:
             continue
-        try:
-            found += _load(entry)
-        except Exception as error:
-            broken.append(BrokenPlugin(entry.name, distribution, f"{type(error).__name__}: {error}"))
+        with interrupts() as interrupted:
+            try:
+                found += load(entry)
+            except BaseException as error:  # also SystemExit: a plugin cannot end the process
+                if interrupted():
+                    raise
+                distribution = entry.dist.name if entry.dist else "unknown"
+                names = dict.fromkeys((entry.name, *names_of(entry)))
+                broken += [BrokenPlugin(name, distribution, describe(error)) for name in names]
     count = Counter(plugin.name for plugin in found)
     for plugin in found:
         if count[plugin.name] > 1:
-            others = ", ".join(sorted({p.distribution for p in found if p.name == plugin.name}))
-            reason = f"two reconstructors are named {plugin.name!r} (from {others}): disable or uninstall one"
+            reason = name_clash(plugin.name, {p.distribution for p in found if p.name == plugin.name})
             broken.append(BrokenPlugin(plugin.name, plugin.distribution, reason))
     unique = tuple(p for p in found if count[p.name] == 1 and p.name not in disabled)
     return PluginRegistry(unique, tuple(broken), disabled)
 
 
-def _load(entry: EntryPoint) -> list[RegisteredPlugin]:
+def load(entry: EntryPoint) -> list[RegisteredPlugin]:
+    """Import the module of an entry point, and take what it registers.
+
+    Raises
+    ------
+    PluginError
+        The module does not keep the contract. Whatever else it raises while it is imported passes.
+    """
     module = entry.load()
     version = getattr(module, "HEPRECO_API_VERSION", None)
     if version != spec.API_VERSION:
-        raise PluginError(
-            f"written for plugin API {version}, this hepreco has {spec.API_VERSION}",
-            f"set HEPRECO_API_VERSION = {spec.API_VERSION} in {entry.value} once it follows that version",
-        )
+        raise wrong_version(version, entry.value)
     manager = pluggy.PluginManager("hepreco")
     manager.add_hookspecs(spec)
     manager.register(module, name=entry.name)
@@ -114,10 +135,8 @@ def _load(entry: EntryPoint) -> list[RegisteredPlugin]:
 
     def register(name: str, reconstructor: type[Reconstructor]) -> None:
         _validate(name, reconstructor)
-        dist = entry.dist
-        registered.append(
-            RegisteredPlugin(name, reconstructor, dist.name if dist else "unknown", dist.version if dist else "unknown")
-        )
+        source = (entry.dist.name, entry.dist.version) if entry.dist else ("unknown", "unknown")
+        registered.append(RegisteredPlugin(name, reconstructor, *source, module=entry.module))
 
     manager.hook.hepreco_register_reconstructors(register=register)
     if not registered:

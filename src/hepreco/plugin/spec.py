@@ -1,11 +1,12 @@
 """The hooks that a plugin may implement."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pluggy
 
-from hepreco.plugin.interface import Reconstructor
+if TYPE_CHECKING:
+    from hepreco.plugin.interface import Reconstructor
 
 #: The version of the contract between hepreco and its plugins. A plugin module states the one that it was written
 #: for as ``HEPRECO_API_VERSION``.
@@ -17,7 +18,7 @@ hookimpl = pluggy.HookimplMarker("hepreco")
 
 
 @hookspec
-def hepreco_register_reconstructors(register: Callable[[str, type[Reconstructor]], None]) -> None:
+def hepreco_register_reconstructors(register: "Callable[[str, type[Reconstructor]], None]") -> None:
     """Offer reconstructors: call ``register(name, cls)`` for each.
 
     Called once in each process that looks plugins up, never per chunk. ``name`` is what a configuration uses

@@ -23,9 +23,18 @@ class Checkpoints:
 
     A key is a hash of everything that determines a chunk's result: what is stored is used only if nothing of that has
     changed. The directory must be one that all workers see; where it is not, chunks are processed again.
+
+    Parameters
+    ----------
+    directory
+        Where.
+    columns
+        The directory of the files of columns that the chunks wrote as well: where one of these is gone, or has another
+        size than when it was written, its chunk counts as not processed.
     """
 
     directory: Path
+    columns: Path | None = None
 
     def save(self, bundle: Sequence[str], done: Sequence[str], output: dict[str, Any]) -> None:
         """Store what the first chunks of a bundle gave, in place of what was stored of that bundle before.
@@ -37,8 +46,12 @@ class Checkpoints:
         """
         path = self.directory / f"{digest(list(bundle))}.zip"
         partial = path.with_name(f"{path.stem}-{os.getpid()}")
-        provenance = {"keys": list(done), "report": output["report"].as_json()}
         try:
+            provenance = {
+                "keys": list(done),
+                "report": output["report"].as_json(),
+                "columns": {name: self._size(name) for name in output["report"].columns},
+            }
             self.directory.mkdir(parents=True, exist_ok=True)
             write_histograms(partial, output["histograms"], provenance=provenance)
             partial.replace(path)
@@ -47,11 +60,8 @@ class Checkpoints:
                 f"cannot write {path}: {error.strerror or error}", "make room, or choose another directory for --output"
             ) from None
 
-    def load(self, keys: Collection[str], *, columns: Path | None = None) -> Iterator[tuple[list[str], dict[str, Any]]]:
-        """What is stored of the chunks with these keys, each chunk once: keys and output.
-
-        Outputs whose files of columns are not all in the directory ``columns`` are passed over.
-        """
+    def load(self, keys: Collection[str]) -> Iterator[tuple[list[str], dict[str, Any]]]:
+        """What is stored of the chunks with these keys, each chunk once: keys and output."""
         wanted = set(keys)
         for path in self._files():
             try:
@@ -60,7 +70,7 @@ class Checkpoints:
                 report = RunReport.from_json(provenance["report"])
                 if not stored or not wanted.issuperset(stored):
                     continue
-                if columns is not None and not all((columns / name).is_file() for name in report.columns):
+                if any(self._size(name) != size for name, size in provenance["columns"].items()):
                     continue
                 histograms = dict(read_histograms(path).histograms)
             except (OutputError, KeyError, TypeError, ValueError):
@@ -74,6 +84,11 @@ class Checkpoints:
             path.unlink(missing_ok=True)
         if self.directory.is_dir() and not any(self.directory.iterdir()):
             shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _size(self, name: str) -> int | None:
+        """Of a file of columns; ``None`` where there is none."""
+        path = self.columns / name if self.columns else None
+        return path.stat().st_size if path is not None and path.is_file() else None
 
     def _files(self) -> list[Path]:
         if not self.directory.is_dir():

@@ -34,7 +34,7 @@ class ColumnWriter:
 
     def name(self, chunk: Chunk) -> str:
         """The file of a chunk, relative to the directory."""
-        digest = sha256(f"{chunk.file}:{chunk.start}-{chunk.stop}".encode()).hexdigest()[:12]
+        digest = sha256(f"{chunk.dataset}:{chunk.file}:{chunk.start}-{chunk.stop}".encode()).hexdigest()[:12]
         stem = safe_name(Path(chunk.file).stem)
         return f"{chunk.dataset}/{stem}-{chunk.start}-{chunk.stop}-{digest}.{self.format}"
 

@@ -5,10 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Self
 
-from hepreco.errors import HepRecoError, UnreadableError, what_was_raised
-
-#: Longer reasons are cut: a report holds many.
-LONGEST = 500
+from hepreco.errors import HepRecoError, UnreadableError, one_line, what_was_raised
 
 
 class Chunk(NamedTuple):
@@ -43,9 +40,9 @@ class Failure:
         """Say why a chunk failed. Only the border of reading raises an error that makes it ``unreadable``."""
         if isinstance(error, HepRecoError):
             kind: Literal["unreadable", "error"] = "unreadable" if isinstance(error, UnreadableError) else "error"
-            return cls(chunk, kind, shortened(error.problem), shortened(error.remedy))
+            return cls(chunk, kind, one_line(error.problem), one_line(error.remedy))
         return cls(
-            chunk, "error", shortened(what_was_raised(error)), "this is unexpected: please report it with this message"
+            chunk, "error", one_line(what_was_raised(error)), "this is unexpected: please report it with this message"
         )
 
 
@@ -214,11 +211,6 @@ class RunReport:
 
 
 _PLAIN = ("sum_of_weights", "cross_section", "without_answer", "partly_missing", "overflow", "scale")
-
-
-def shortened(text: str) -> str:
-    """Text of at most :data:`LONGEST` characters."""
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def _add(total: dict[str, Any], more: Mapping[str, Any]) -> None:

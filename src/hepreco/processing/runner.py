@@ -15,7 +15,7 @@ from coffea.processor.accumulator import iadd
 from coffea.processor.executor import ExecutorBase
 from coffea.util import coffea_console
 
-from hepreco.errors import ConfigError, DatasetError
+from hepreco.errors import ConfigError, DatasetError, OutputError
 from hepreco.events import Columns, Dataset
 from hepreco.events.columns import WEIGHT, missing_column
 from hepreco.events.reading import TIMEOUT
@@ -201,15 +201,15 @@ def prepare(
 
 def process(plan: Plan, *, executor: ExecutorBase, checkpoints: Path | None = None, timeout: float = TIMEOUT) -> Output:
     """Process what is planned; parameters and result are those of :func:`run`."""
-    stored = Checkpoints(checkpoints) if checkpoints else None
-    directory = plan.reconstruction.columns.directory if plan.reconstruction.columns else None
+    writer = plan.reconstruction.columns
+    stored = Checkpoints(checkpoints, writer.directory if writer else None) if checkpoints else None
     work = Processing(cloudpickle.dumps(plan.reconstruction), executor.file_retries, timeout, stored)
     output: Output = {"histograms": {}, "report": RunReport(failures=set(plan.failures))}
     waiting = {task.key: task for task in plan.tasks}
 
     def recall() -> None:
         """Count in what is stored, of an earlier run or of workers that died since."""
-        for keys, result in stored.load(waiting, columns=directory) if stored else ():
+        for keys, result in stored.load(waiting) if stored else ():
             iadd(output, result)
             for key in keys:
                 del waiting[key]
@@ -355,29 +355,44 @@ def _unprepared(file: FileOfEvents) -> FileOfEvents:
 
 
 def _remembered(files: list[FileOfEvents], memory: Path | None) -> dict[FileOfEvents, FileOfEvents]:
-    if memory is None or not memory.is_file():
-        return {}
+    found = {}
+    known = _kept(memory) if memory else {}
+    for file in files:
+        try:
+            kept = known[_name(file)]
+            if kept["identity"] == identity.of_file(file.path):
+                found[file] = replace(file, **kept)
+        except (OSError, TypeError, KeyError):
+            continue  # new, gone, or kept by another version: it is opened
+    return found
+
+
+def _kept(memory: Path) -> dict[str, Any]:
     try:
-        known = json.loads(memory.read_text("utf-8"))
-        return {
-            file: replace(file, **known[_name(file)])
-            for file in files
-            if _name(file) in known and known[_name(file)]["identity"] == identity.of_file(file.path)
-        }
-    except (OSError, ValueError, TypeError, KeyError):
-        return {}  # of another version, or cut short: the files are opened again
+        kept = json.loads(memory.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
 
 
 def _remember(files: Iterable[FileOfEvents], memory: Path | None) -> None:
-    """Keep what was found of sound files of which a change would show."""
+    """Keep what was found of sound files of which a change would show, beside what is kept already."""
     if memory is None:
         return
-    known = {
+    before = _kept(memory)
+    known = before | {
         _name(file): {"identity": file.identity, "entries": file.entries, "uuid": file.uuid}
         for file in files
         if file.identity and not file.failure and not file.missing
     }
-    memory.write_text(json.dumps(known), "utf-8")
+    if known != before:
+        try:
+            memory.write_text(json.dumps(known), "utf-8")
+        except OSError as error:
+            raise OutputError(
+                f"cannot write {memory}: {error.strerror or error}",
+                "make room, or choose another directory for --output",
+            ) from None
 
 
 def _name(file: FileOfEvents) -> str:

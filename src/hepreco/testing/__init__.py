@@ -6,6 +6,8 @@ A plugin's test of its contract is three lines::
     def test_conformance(check):
         check(MyPlugin())
 
+A check takes events as a second argument where toy events do not suit the plugin.
+
 The public names are imported when they are first used, so that pytest, which loads the fixtures of this room in every
 environment that has hepreco, starts without torch.
 """
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from hepreco.testing.conformance import CHECKS as CHECKS
     from hepreco.testing.conformance import CheckResult as CheckResult
     from hepreco.testing.conformance import check_all as check_all
+    from hepreco.testing.manifests import assert_manifest as assert_manifest
     from hepreco.testing.symmetry import assert_invariant as assert_invariant
     from hepreco.testing.symmetry import boost_along_beam as boost_along_beam
     from hepreco.testing.symmetry import rotation_about_beam as rotation_about_beam
@@ -28,6 +31,7 @@ _HOME = {
     "CheckResult": "hepreco.testing.conformance",
     "ConformanceError": "hepreco.testing.answers",
     "assert_invariant": "hepreco.testing.symmetry",
+    "assert_manifest": "hepreco.testing.manifests",
     "boost_along_beam": "hepreco.testing.symmetry",
     "check_all": "hepreco.testing.conformance",
     "rotation_about_beam": "hepreco.testing.symmetry",

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from hepreco.errors import PluginError
 from hepreco.events import EventBatch
-from hepreco.plugin import Reconstructor
+from hepreco.plugin import Column, Reconstructor
+from hepreco.testing.settings import restored
 
 #: What NanoAOD's float32 may lose: a few units in the last place.
 RELATIVE: Final = 1e-6
@@ -20,13 +21,19 @@ class ConformanceError(PluginError):
     """A plugin that breaks its contract: what it did, what was expected, and how to mend it."""
 
 
+class NotAskedError(ConformanceError):
+    """A check that could not be made, because of what another check reports in full."""
+
+
 def fail(reconstructor: Reconstructor, problem: str, *, expected: str, remedy: str) -> NoReturn:
     """Raise the error of a failed check."""
     raise ConformanceError(f"{type(reconstructor).__name__}: {problem}; expected {expected}", remedy)
 
 
-def ask(reconstructor: Reconstructor, batch: EventBatch) -> dict[str, Tensor]:
+def ask(reconstructor: Reconstructor, batch: EventBatch, *, set_up: bool = True) -> dict[str, Tensor]:
     """Set the plugin up for the batch's device and take its answers as it gives them.
+
+    Settings of the process that the plugin changes are put back, so that it troubles nobody but itself.
 
     Raises
     ------
@@ -34,8 +41,9 @@ def ask(reconstructor: Reconstructor, batch: EventBatch) -> dict[str, Tensor]:
         The plugin raises, whatever it raises, or gives something else than a tensor with one row per event.
     """
     try:
-        reconstructor.setup(batch.device.type)
-        with torch.no_grad():
+        with restored(), torch.no_grad():
+            if set_up:
+                reconstructor.setup(batch.device.type)
             found = dict(reconstructor.reconstruct(batch))
     except Exception as error:
         raise ConformanceError(
@@ -48,16 +56,27 @@ def ask(reconstructor: Reconstructor, batch: EventBatch) -> dict[str, Tensor]:
     return found
 
 
-def answers(reconstructor: Reconstructor, batch: EventBatch) -> dict[str, Tensor]:
+def answers(reconstructor: Reconstructor, batch: EventBatch, *, set_up: bool = True) -> dict[str, Tensor]:
     """Ask on a copy of the batch, and clear what per-object columns say of padded slots, which nobody reads."""
-    found = ask(reconstructor, batch[torch.arange(len(batch), device=batch.device)])
-    for column in reconstructor.outputs:
+    copy = batch[torch.arange(len(batch), device=batch.device)]
+    return cleared(ask(reconstructor, copy, set_up=set_up), columns=reconstructor.outputs, batch=batch)
+
+
+def cleared(found: Mapping[str, Tensor], *, columns: tuple[Column, ...], batch: EventBatch) -> dict[str, Tensor]:
+    """The same answers, with NaN in what per-object columns say of padded slots."""
+    clear = dict(found)
+    for column in columns:
         if isinstance(column.per, str) and column.name in found:
             mask, value = batch.collection(column.per).mask, found[column.name]
             if value.shape[:2] == mask.shape:
                 held = mask.reshape(*mask.shape, *(1 for _ in value.shape[2:]))
-                found[column.name] = torch.where(held, value, 0.0 if value.is_floating_point() else -1)
-    return found
+                clear[column.name] = torch.where(held, value, torch.nan if value.is_floating_point() else -1)
+    return clear
+
+
+def rows_of(found: Mapping[str, Tensor], rows: slice | Tensor) -> dict[str, Tensor]:
+    """The answers to some of the events."""
+    return {name: value[rows] for name, value in found.items()}
 
 
 def require_same(
@@ -70,19 +89,24 @@ def require_same(
     ConformanceError
         Names the first column and event that differ.
     """
-    same_remedy = {"expected": "the same answer", "remedy": remedy}
+    difference = first_difference(expected, found)
+    if difference:
+        fail(reconstructor, f"{when}, {difference}", expected="the same answer", remedy=remedy)
+
+
+def first_difference(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
+    """What differs first between two answers, in words; empty where nothing does."""
     if expected.keys() != found.keys():
-        fail(reconstructor, f"{when}, the columns change from {sorted(expected)} to {sorted(found)}", **same_remedy)
+        return f"the columns change from {sorted(expected)} to {sorted(found)}"
     for name, value in expected.items():
         first, second = value.cpu(), found[name].cpu()
         if first.shape != second.shape:
-            shapes = f"{tuple(first.shape)} to {tuple(second.shape)}"
-            fail(reconstructor, f"{when}, the shape of {name} changes from {shapes}", **same_remedy)
+            return f"the shape of {name} changes from {tuple(first.shape)} to {tuple(second.shape)}"
         differ = torch.nonzero(~_equal(first, second))
         if len(differ):
             place = tuple(differ[0].tolist())
-            change = f"{name} of event {place[0]} changes from {first[place].item()} to {second[place].item()}"
-            fail(reconstructor, f"{when}, {change}", **same_remedy)
+            return f"{name} of event {place[0]} changes from {first[place].item()} to {second[place].item()}"
+    return ""
 
 
 def _equal(first: Tensor, second: Tensor) -> Tensor:

@@ -1,27 +1,39 @@
 """All checks of the contract between hepreco and a plugin."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from hepreco.errors import HepRecoError
+from hepreco.events import EventBatch
 from hepreco.plugin import Reconstructor
+from hepreco.testing.answers import NotAskedError
+from hepreco.testing.contents import answered, edge_events, units
+from hepreco.testing.elsewhere import another_process, side_effects
+from hepreco.testing.examination import Check
 from hepreco.testing.invariance import chunk_determinism, device, empty_chunk, masks_and_padding, permutation, purity
-from hepreco.testing.promises import index_range, no_label_leakage, options, outputs, picklable, units
+from hepreco.testing.promises import branches, index_range, no_label_leakage, options, outputs, picklable, setup
+from hepreco.testing.speed import speed
 
-#: Every check takes a reconstructor and raises ConformanceError; what an earlier one finds may trouble later ones.
-CHECKS: Final[tuple[Callable[[Reconstructor], None], ...]] = (
+#: Every check takes a reconstructor, and events if toys do not suit it, and raises ConformanceError.
+CHECKS: Final[tuple[Check, ...]] = (
     options,
+    branches,
+    setup,
     outputs,
+    answered,
     index_range,
     units,
     no_label_leakage,
     purity,
     masks_and_padding,
     permutation,
+    edge_events,
     empty_chunk,
     chunk_determinism,
     picklable,
+    another_process,
+    side_effects,
+    speed,
     device,
 )
 
@@ -38,23 +50,33 @@ class CheckResult:
         Whether the plugin passes it.
     detail
         Why it does not; empty if it does.
+    remark
+        What a check measured that a plugin passes.
     """
 
     name: str
     passed: bool
     detail: str = ""
+    remark: str = ""
 
 
-def check_all(reconstructor: Reconstructor) -> tuple[CheckResult, ...]:
-    """Run every check, in order; none stops the next."""
-    return tuple(_result(check, reconstructor) for check in CHECKS)
+def check_all(reconstructor: Reconstructor, events: EventBatch | None = None) -> tuple[CheckResult, ...]:
+    """Run every check, in order; none stops the next.
+
+    A check that cannot be made because of what another one reports, such as missing weights, is not among the results:
+    what is not listed was not tested, and at least one that is listed has failed.
+    """
+    results = (_result(check, reconstructor, events) for check in CHECKS)
+    return tuple(result for result in results if result is not None)
 
 
-def _result(check: Callable[[Reconstructor], None], reconstructor: Reconstructor) -> CheckResult:
+def _result(check: Check, reconstructor: Reconstructor, events: EventBatch | None) -> CheckResult | None:
     try:
-        check(reconstructor)
+        remark = check(reconstructor, events)
+    except NotAskedError:
+        return None
     except HepRecoError as error:
         return CheckResult(check.__name__, passed=False, detail=str(error))
     except Exception as error:  # a broken plugin may raise anything, from anywhere
         return CheckResult(check.__name__, passed=False, detail=f"{type(error).__name__}: {error}")
-    return CheckResult(check.__name__, passed=True)
+    return CheckResult(check.__name__, passed=True, remark=remark)

@@ -1,41 +1,34 @@
-"""Checks that a plugin is what it says it is: its options, its columns, and what it reads."""
+"""Checks that a plugin is what it says it is: its options, what it reads, its columns."""
 
-import re
 from collections import Counter
+from dataclasses import fields
+from difflib import get_close_matches
 from keyword import iskeyword
-from math import pi
-from typing import Final
 
 import cloudpickle
 import torch
 from torch import Tensor, nn
 
-from hepreco.errors import PluginError
+from hepreco.errors import HepRecoError, PluginError
 from hepreco.events import EventBatch, InputSpec
+from hepreco.events.objects import Comparison
 from hepreco.plugin import Column, Reconstructor
 from hepreco.plugin.columns import check_outputs
-from hepreco.testing.answers import answers, ask, fail, require_same
+from hepreco.testing.answers import ConformanceError, answers, fail, require_same
+from hepreco.testing.branches import COLLECTIONS, MISSING_MOMENTA, is_truth
+from hepreco.testing.examination import Examination, check
 from hepreco.testing.invariance import weight_blindness
-from hepreco.testing.toys import toy_batch
-
-#: A column in GeV may be that many times the energy of its event, which leaves no room for MeV.
-FACTOR: Final = 100.0
-#: GeV: the heaviest mass that a plugin may answer with where an event holds next to nothing.
-MASS_SCALE: Final = 200.0
-#: Words of NanoAOD names that tell what was simulated.
-TRUTH_WORDS: Final = frozenset(("gen", "generator", "lhe", "parton", "truth"))
-#: Branches of reconstructed collections that do so in other words.
-TRUTH_BRANCHES: Final = frozenset(("hadronFlavour", "nBHadrons", "nCHadrons", "statusFlags"))
-_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 
 
-def options(reconstructor: Reconstructor) -> None:
+@check
+def options(examined: Examination) -> None:
     """Be a frozen, hashable value that holds no tensors, with constant and well-formed inputs and outputs."""
+    reconstructor = examined.reconstructor
     cls = type(reconstructor)
     if not getattr(vars(cls).get("__dataclass_params__"), "frozen", False):
         remedy = "decorate the class itself: @dataclass(frozen=True)"
         fail(reconstructor, "not a frozen dataclass of its own", expected="options that are its fields", remedy=remedy)
-    for name in cls.__dataclass_fields__:
+    for name in (option.name for option in fields(cls)):
         value = getattr(reconstructor, name)
         if isinstance(value, Tensor | nn.Module):
             remedy = "load weights with hepreco.weights.load_network"
@@ -52,12 +45,46 @@ def options(reconstructor: Reconstructor) -> None:
     _columns(reconstructor)
 
 
-def outputs(reconstructor: Reconstructor) -> None:
+@check
+def branches(examined: Examination) -> None:
+    """Read collections that NanoAOD has; the files that are examined decide, where there are some."""
+    if examined.given is not None:
+        return
+    spec = examined.reconstructor.inputs
+    named = [(part.collection, COLLECTIONS, "collection") for part in spec.objects]
+    if spec.missing_momentum is not None:
+        named.append((spec.missing_momentum, MISSING_MOMENTA, "missing momentum"))
+    for name, known, kind in named:
+        if name not in known:
+            close = get_close_matches(name, known, n=2, cutoff=0.5) or sorted(known)[:3]
+            remedy = (
+                "name it as NanoAOD does; if your files have it, check with 'hepreco plugins check NAME --files FILE'"
+            )
+            problem = f"reads the {kind} {name!r}, which NanoAOD does not have"
+            fail(examined.reconstructor, problem, expected=f"for example {' or '.join(close)}", remedy=remedy)
+
+
+@check
+def setup(examined: Examination) -> None:
+    """Be set up on the CPU: weights are there, and are those that the options ask for."""
+    error = examined.set_up
+    if error is not None:
+        remedy = error.remedy if isinstance(error, HepRecoError) else "let setup load what is needed, and nothing else"
+        said = error.problem if isinstance(error, HepRecoError) else f"{type(error).__name__}: {error}"
+        problem = f"cannot be set up: {said}"
+        fail(examined.reconstructor, problem, expected="everything that it needs, in its package", remedy=remedy)
+
+
+@check
+def outputs(examined: Examination) -> None:
     """Columns have the promised names, shapes and types, without infinities."""
-    batch, remedy = toy_batch(reconstructor.inputs), "return what outputs promises: see Reconstructor.reconstruct"
-    found = ask(reconstructor, batch)
+    reconstructor = examined.reconstructor
+    remedy = "return what outputs promises: see Reconstructor.reconstruct"
+    if type(examined.outcome) is ConformanceError:
+        raise examined.outcome
+    found = examined.found
     try:
-        check_outputs(found, columns=reconstructor.outputs, batch=batch, plugin=type(reconstructor).__name__)
+        check_outputs(found, columns=reconstructor.outputs, batch=examined.events, plugin=examined.name)
     except PluginError as error:
         fail(reconstructor, error.problem, expected="what outputs promises", remedy=remedy)
     for column in reconstructor.outputs:
@@ -68,8 +95,10 @@ def outputs(reconstructor: Reconstructor) -> None:
             fail(reconstructor, f"{column.name} is {dtype}", expected=names, remedy=remedy)
 
 
-def picklable(reconstructor: Reconstructor) -> None:
-    """Arrive at a worker, by pickle, as the same plugin."""
+@check
+def picklable(examined: Examination) -> None:
+    """Arrive at a worker, by pickle, as the same plugin, which needs no second setup in the same process."""
+    reconstructor = examined.reconstructor
     remedy = "let options be plain values, compared by value: numbers, strings, tuples, paths"
     try:
         copy = cloudpickle.loads(cloudpickle.dumps(reconstructor))
@@ -77,56 +106,77 @@ def picklable(reconstructor: Reconstructor) -> None:
         fail(reconstructor, f"pickling raises {type(error).__name__}: {error}", expected="a copy", remedy=remedy)
     if copy != reconstructor or hash(copy) != hash(reconstructor):
         fail(reconstructor, "a pickled copy is another value", expected="an equal copy of equal hash", remedy=remedy)
-    batch = toy_batch(reconstructor.inputs)
-    expected, found = answers(reconstructor, batch), answers(copy, batch)
+    expected = examined.found
+    try:
+        found = answers(copy, examined.events, set_up=False)
+    except ConformanceError as error:
+        when, remedy = (
+            "in a pickled copy that was not set up",
+            "keep what setup loads in the process: load_network does",
+        )
+        fail(reconstructor, f"{when}, {error.problem}", expected="an answer", remedy=remedy)
     require_same(expected, found, reconstructor=reconstructor, when="when pickled", remedy=remedy)
 
 
-def units(reconstructor: Reconstructor) -> None:
-    """Columns in GeV are of the order of their event's energy, angles in rad within a turn."""
-    batch = toy_batch(reconstructor.inputs)
-    found = answers(reconstructor, batch)
-    energy = batch.momenta[..., 0].sum(dim=1) + batch.missing_momentum.nan_to_num().norm(dim=1) + MASS_SCALE
-    limits = {"GeV": FACTOR * energy, "GeV^2": (FACTOR * energy) ** 2, "rad": torch.full_like(energy, 2 * pi)}
-    for column in reconstructor.outputs:
-        unit = "GeV" if column.kind == "four-vector" else column.unit
-        if unit in limits and column.name in found:
-            size = found[column.name].abs().nan_to_num(posinf=0.0).reshape(len(batch), -1).amax(dim=1)
-            beyond = torch.nonzero(size > limits[unit])
-            if len(beyond):
-                event = int(beyond[0])
-                problem = f"{column.name} of event {event} is {size[event]:.4g} {unit}"
-                at_most = f"at most {limits[unit][event]:.4g} for an event of {energy[event]:.4g} GeV"
-                fail(reconstructor, problem, expected=at_most, remedy="compute in GeV and rad, or state the unit truly")
-
-
-def no_label_leakage(reconstructor: Reconstructor) -> None:
+@check
+def no_label_leakage(examined: Examination) -> None:
     """Nothing that is known of simulated events only is read: generator branches, or event weights."""
-    spec = reconstructor.inputs
-    read = [(part.collection, *part.features) for part in spec.objects] + [(spec.missing_momentum or "",)]
-    for name in (name for names in read for name in names):
-        if _is_truth(name):
+    spec = examined.reconstructor.inputs
+    read = [(part.collection, *part.features, *_cut_on(part.where)) for part in spec.objects]
+    for name in (name for names in (*read, (spec.missing_momentum or "",)) for name in names):
+        if is_truth(name):
             remedy = "read what data has too; truth is for training labels and for studies"
-            fail(reconstructor, f"reads {name}", expected="reconstructed quantities only", remedy=remedy)
-    weight_blindness(reconstructor)
+            fail(examined.reconstructor, f"reads {name}", expected="reconstructed quantities only", remedy=remedy)
+    weight_blindness(examined)
 
 
-def index_range(reconstructor: Reconstructor) -> None:
-    """Index columns hold −1 or the original position of an object of the same event."""
-    batch = toy_batch(reconstructor.inputs)
-    found = answers(reconstructor, batch)
-    for column in reconstructor.outputs:
-        if column.kind == "index" and column.name in found:
-            value = found[column.name].reshape(len(batch), -1)
-            stray = torch.nonzero((value >= 0) & ~_held(value, batch) | (value < -1))
-            if len(stray):
-                event, entry = stray[0].tolist()
-                fail(
-                    reconstructor,
-                    f"{column.name} of event {event} is {int(value[event, entry])}",
-                    expected=f"−1 or one of {sorted(batch.index[event][batch.mask[event]].tolist())}",
-                    remedy="return batch.index of the chosen slots, not the slots",
-                )
+@check
+def index_range(examined: Examination) -> str:
+    """Index columns hold −1 or the original position of an object of the same event, of the collection they name."""
+    columns = [column for column in examined.reconstructor.outputs if column.kind == "index"]
+    for column in columns:
+        if column.name in examined.found:
+            require_positions(examined, examined.found[column.name], column=column, batch=examined.events)
+            _require_several(examined, examined.found[column.name], column=column)
+    return "" if columns or not examined.found else "no column holds indices"
+
+
+def require_positions(
+    examined: Examination, value: Tensor, *, column: Column, batch: EventBatch, when: str = ""
+) -> None:
+    """Raise unless every index is −1 or that of an object of its event, of the collection that the column names."""
+    value = value.reshape(len(batch), -1)
+    batch = _named(batch, column)
+    stray = torch.nonzero((value >= 0) & ~_held(value, batch) | (value < -1))
+    if len(stray):
+        event, entry = stray[0].tolist()
+        fail(
+            examined.reconstructor,
+            f"{when}{column.name} of event {event} is {int(value[event, entry])}",
+            expected=f"−1 or one of {sorted(batch.index[event][batch.mask[event]].tolist())}",
+            remedy="return batch.index of the chosen slots, not the slots",
+        )
+
+
+def _require_several(examined: Examination, value: Tensor, *, column: Column) -> None:
+    """One object in all entries of all events is none chosen twice by chance."""
+    if value.ndim == 2 and value.shape[1] > 1:
+        chosen = value[(value >= 0).all(dim=1)]
+        if len(chosen) > 1 and bool((chosen == chosen[:, :1]).all()):
+            problem = f"all entries of {column.name} are the same object, in all of {len(chosen)} events"
+            remedy = "leave out pairs of an object with itself, for example by triu_indices(..., offset=1)"
+            fail(examined.reconstructor, problem, expected="different objects", remedy=remedy)
+
+
+def _named(batch: EventBatch, column: Column) -> EventBatch:
+    """The collection that the column's name speaks of, if it is exactly one: ``muon_index`` is one of muons."""
+    words = column.name.lower().split("_")
+    spoken = [name for name in batch.collections if name.lower() in words]
+    return batch.collection(spoken[0]) if len(spoken) == 1 else batch
+
+
+def _cut_on(where: tuple[str, ...]) -> list[str]:
+    return [Comparison.parse(cut).field for cut in where]
 
 
 def _inputs(reconstructor: Reconstructor) -> None:
@@ -164,11 +214,6 @@ def _hashable(value: object) -> bool:
     except TypeError:
         return False
     return True
-
-
-def _is_truth(name: str) -> bool:
-    words = {word.lower() for word in _WORD.findall(name)}
-    return name in TRUTH_BRANCHES or bool(words & TRUTH_WORDS)
 
 
 def _held(value: Tensor, batch: EventBatch) -> Tensor:

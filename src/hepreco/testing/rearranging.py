@@ -39,6 +39,21 @@ def widened(batch: EventBatch, *, extra: int) -> EventBatch:
     return replace(wide, species=species.expand(len(batch), -1), index=torch.where(wide.mask, wide.index, -1))
 
 
+def narrowed(batch: EventBatch) -> tuple[EventBatch, dict[str, int]]:
+    """Without the padded slots that no event needs, at least one per collection; and how many each then has."""
+    number = {name: max(int(batch.collection(name).mask.sum(dim=1).max()), 1) for name in batch.collections}
+    slots = torch.cat([slots_of(batch, name)[: number[name]] for name in batch.collections])
+    return _map_objects(batch, lambda tensor: tensor[:, slots]), number
+
+
+def in_order(batch: EventBatch) -> EventBatch:
+    """Each collection by decreasing pt, padding last."""
+    by_pt = (-batch.momenta[..., 1:3].norm(dim=-1)).argsort(dim=1, stable=True)
+    behind = _take(batch.species * 2 + (~batch.mask).long(), by_pt).argsort(dim=1, stable=True)
+    order = _take(by_pt, behind)
+    return _map_objects(batch, lambda tensor: _take(tensor, order))
+
+
 def soiled(batch: EventBatch, *, seed: int) -> EventBatch:
     """With large random numbers in the padded slots of momenta and features."""
     generator = torch.Generator().manual_seed(seed)

@@ -1,12 +1,17 @@
 """Random events in the shape that a plugin asks for, without any file."""
 
+from collections.abc import Callable
 from typing import Final
 
+import awkward as ak
 import torch
 from torch import Tensor
 
+from hepreco.errors import ConfigError
 from hepreco.events import EventBatch, InputSpec, ObjectSpec
+from hepreco.events.objects import Comparison
 from hepreco.kinematics import from_pt_eta_phi_mass
+from hepreco.testing.branches import UNKNOWN, known_range
 
 PT_MIN: Final = 30.0
 PT_SLOPE: Final = 60.0
@@ -16,14 +21,19 @@ MASS_OVER_PT: Final = 0.15
 MORE: Final = 6
 #: The original collections hold that many objects that no slot holds.
 UNSELECTED: Final = 3
+#: Values among which those that pass a cut are looked for.
+_GRID: Final = 20_001
+#: How near to a cut's number a value is looked for where nothing usual passes.
+_BESIDE: Final = 1e-3
 
 
 def toy_batch(inputs: InputSpec, *, events: int = 64, seed: int = 1) -> EventBatch:
     """Events with uncorrelated objects, for tests of form and symmetry: there is no physics process in them.
 
-    pt falls exponentially above 30 GeV, |η| < 2.4, masses are below 15 % of pt, features uniform in [0, 1]; the cuts of
-    the specification are not applied. Each collection holds between ``at_least`` and ``at_least + 6`` objects (no more
-    than ``at_most``), at random positions of a longer original collection.
+    pt falls exponentially above 30 GeV, |η| < 2.4, masses are below 15 % of pt, and features are in the working range
+    of their branch: charges ±1, scores between 0 and 1, isolations above 0, identifiers integers; in [0, 1] where the
+    name is not known. All of them pass the cuts of the specification. Each collection holds between ``at_least`` and
+    ``at_least + 6`` objects (no more than ``at_most``), at random positions of a longer original collection.
 
     Parameters
     ----------
@@ -56,6 +66,42 @@ def toy_batch(inputs: InputSpec, *, events: int = 64, seed: int = 1) -> EventBat
     )
 
 
+def passing_cuts(quantile: Tensor, *, spec: ObjectSpec, field: str, at: Callable[[Tensor], Tensor]) -> Tensor:
+    """The values at these quantiles, of those that pass the cuts of the specification on that field.
+
+    Raises
+    ------
+    ConfigError
+        Nothing passes.
+    """
+    cuts = [cut for cut in map(Comparison.parse, spec.where) if cut.field == field]
+    values = at(quantile)
+    if all(bool(passes(cut, values).all()) for cut in cuts):
+        return values
+    usual = at(torch.linspace(0, 1, _GRID, dtype=torch.float64)[:-1])
+    beyond = torch.cat([sign * cut.value * (1 + _steps()) for cut in cuts for sign in (1, -1)])
+    if float(usual.min()) >= 0:
+        beyond = beyond[beyond > 0]
+    for candidates in (usual, beyond, torch.tensor([cut.value for cut in cuts], dtype=torch.float64)):
+        passed = torch.stack([passes(cut, candidates) for cut in cuts]).all(dim=0)
+        if passed.any():
+            allowed = candidates[passed]
+            return allowed[(quantile * len(allowed)).long()]
+    raise ConfigError(
+        f"{spec.collection}: no value of {field} passes {' and '.join(spec.where)}", "loosen the cuts of the inputs"
+    )
+
+
+def passes(cut: Comparison, values: Tensor) -> Tensor:
+    """Which values pass a cut, compared as those of files are."""
+    return torch.from_numpy(ak.to_numpy(cut(ak.Array(values.numpy()))))
+
+
+def _steps() -> Tensor:
+    """Up to twice a number, and a little to either side of it."""
+    return torch.cat((torch.linspace(_BESIDE, 1, 500), -torch.linspace(_BESIDE, 1, 500))).double()
+
+
 def _objects(
     spec: ObjectSpec, *, species: int, features: tuple[str, ...], events: int, generator: torch.Generator
 ) -> dict[str, Tensor]:
@@ -63,13 +109,19 @@ def _objects(
     width = spec.at_least + MORE if spec.at_most is None else min(spec.at_least + MORE, spec.at_most)
     count = torch.randint(spec.at_least, width + 1, (events,), generator=generator)
     mask = torch.arange(width) < count[:, None]
-    pt = (PT_MIN - PT_SLOPE * torch.log1p(-_uniform(events, width, generator=generator))).sort(descending=True).values
-    eta = ETA_MAX * (2 * _uniform(events, width, generator=generator) - 1)
-    phi = torch.pi * (2 * _uniform(events, width, generator=generator) - 1)
-    mass = MASS_OVER_PT * pt * _uniform(events, width, generator=generator)
+
+    def draw(field: str, at: Callable[[Tensor], Tensor]) -> Tensor:
+        return passing_cuts(_uniform(events, width, generator=generator), spec=spec, field=field, at=at)
+
+    pt = draw("pt", lambda u: PT_MIN - PT_SLOPE * torch.log1p(-u)).sort(descending=True).values
+    eta = draw("eta", lambda u: ETA_MAX * (2 * u - 1))
+    phi = draw("phi", lambda u: torch.pi * (2 * u - 1))
+    mass = _mass(spec, pt, _uniform(events, width, generator=generator))
     position = _uniform(events, width + UNSELECTED, generator=generator).argsort(dim=1)[:, :width]
     values = {
-        name: _uniform(events, width, generator=generator) * mask if name in spec.features else torch.zeros_like(pt)
+        name: draw(name, (known_range(spec.collection, name) or UNKNOWN).at) * mask
+        if name in spec.features
+        else torch.zeros_like(pt)
         for name in features
     }
     return {
@@ -79,6 +131,13 @@ def _objects(
         "index": torch.where(mask, position, -1),
         **values,
     }
+
+
+def _mass(spec: ObjectSpec, pt: Tensor, quantile: Tensor) -> Tensor:
+    """A share of pt; where the specification cuts on masses, anything that passes up to 250 GeV."""
+    if any(Comparison.parse(cut).field == "mass" for cut in spec.where):
+        return passing_cuts(quantile, spec=spec, field="mass", at=lambda u: 250 * u)
+    return MASS_OVER_PT * pt * quantile
 
 
 def _missing_momentum(inputs: InputSpec, *, events: int, generator: torch.Generator) -> Tensor:

@@ -80,6 +80,13 @@ class Chi2Assigner(Reconstructor):
         if min(self.sigma_w, self.sigma_top, self.sigma_leptonic_top, self.sigma_difference) <= 0:
             raise ConfigError("a resolution is not positive", "give widths in GeV")
 
+    @classmethod
+    def examples(cls) -> tuple["Chi2Assigner", ...]:
+        """The other formula, with b tags, and the other channel."""
+        tagged = cls(b_tag="btagDeepFlavB", b_tag_threshold=0.5)
+        lepton_jets = cls(channel="lepton+jets")
+        return cls(formula="mass-difference"), tagged, lepton_jets, replace(tagged, channel="lepton+jets")
+
     @property
     def inputs(self) -> InputSpec:
         """Jets, and in lepton+jets electrons, muons and missing momentum."""

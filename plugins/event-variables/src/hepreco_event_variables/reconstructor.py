@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hepreco import Column, EventBatch, InputSpec, Reconstructor
 from hepreco.errors import ConfigError
-from hepreco.generation import Topology, find_topology
+from hepreco.generation import TOPOLOGIES, Topology, find_topology
 from hepreco.plugin import Axis, Checkpoint, SelfTrainable, TrainingOptions
 from hepreco.training import fit, initialised
 from hepreco.weights import load_network
@@ -72,6 +72,11 @@ class LearnedVariable(Reconstructor, SelfTrainable):
                 f"event-variables: dimensions = {self.dimensions}, events = {self.events}",
                 "give at least one dimension, and at least 100 events",
             )
+
+    @classmethod
+    def examples(cls) -> tuple["LearnedVariable", ...]:
+        """The other topologies."""
+        return tuple(cls(topology=name) for name in TOPOLOGIES if name != cls().topology)
 
     @property
     def inputs(self) -> InputSpec:

@@ -140,6 +140,17 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         if self.discount is not None and not 0 <= self.discount < 1:
             raise ConfigError(f"me-assigner: discount = {self.discount}", "give a number from 0 to below 1")
 
+    @classmethod
+    def examples(cls) -> tuple["MatrixElementAssigner", ...]:
+        """Solvers of every kind, and a process with a lepton."""
+        return (
+            cls(at_most=6),
+            cls(solver="marginal", b_tag="btagDeepFlavB", resolution=(0.8, 0.05)),
+            cls(solver="policy"),
+            cls(solver="greedy", at_most=7),
+            cls(process="ttbar-lepton-jets", solver="greedy", top_width=15.0),
+        )
+
     @property
     def hypothesis(self) -> Hypothesis:
         """The process with these widths."""

@@ -88,6 +88,11 @@ class AnomalyDetector(Reconstructor, Trainable):
             )
         _ = self._distortion  # is checked now
 
+    @classmethod
+    def examples(cls) -> tuple["AnomalyDetector", ...]:
+        """Without photons."""
+        return (cls(photon_where=()),)
+
     @property
     def inputs(self) -> InputSpec:
         """Jets, leptons, photons and missing momentum."""

@@ -87,6 +87,11 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
                 "give one positive number for each, or none",
             )
 
+    @classmethod
+    def examples(cls) -> tuple["EventClassifier", ...]:
+        """Without photons."""
+        return (cls(photon_where=()),)
+
     @property
     def inputs(self) -> InputSpec:
         """Jets, leptons, photons and missing momentum."""

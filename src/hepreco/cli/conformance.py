@@ -1,0 +1,77 @@
+"""What ``hepreco plugins check`` does: ask the kit, once for each set of options, and show what came of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from hepreco.cli.console import console
+from hepreco.events import Dataset, read_batch
+from hepreco.plugin import RegisteredPlugin, discover
+from hepreco.plugin.interface import Reconstructor
+from hepreco.plugin.manifest import manifest_path
+from hepreco.testing import ConformanceError, check_all
+from hepreco.testing.manifests import assert_manifest
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of one check of a plugin with one set of options; a remark says what a passed check measured."""
+
+    options: str
+    name: str
+    passed: bool
+    detail: str = ""
+    remark: str = ""
+
+
+def check_plugin(name: str, options: Mapping[str, Any], *, files: Sequence[str] = ()) -> list[Outcome]:
+    """Run the kit on toy events, or on those of files, and compare the plugin's manifest with its code.
+
+    With the given options, or else with the defaults and with those that the plugin offers as examples.
+    """
+    plugin = discover()[name]
+    chosen = plugin.build(options)
+    others = () if options else type(chosen).examples()
+    return [
+        *(outcome for one in (chosen, *others) for outcome in _checked(one, files)),
+        *_manifest(plugin),
+    ]
+
+
+def show(outcomes: Iterable[Outcome]) -> None:
+    """One line for each check, under the options that it was done with."""
+    options = None
+    for outcome in outcomes:
+        if outcome.options != options:
+            options = outcome.options
+            console.print(options, highlight=False, markup=False, soft_wrap=True)
+        result = "passed" if outcome.passed else f"FAILED: {outcome.detail}"
+        told = f"{result}: {outcome.remark}" if outcome.remark else result
+        console.print(f"  {outcome.name:20}  {told}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _checked(plugin: Reconstructor, files: Sequence[str]) -> list[Outcome]:
+    events = read_batch(Dataset("check", tuple(files)), plugin.inputs) if files else None
+    told = _with_options(plugin) + (f", {len(events)} events of files" if events is not None else "")
+    return [
+        Outcome(told, result.name, result.passed, result.detail, result.remark) for result in check_all(plugin, events)
+    ]
+
+
+def _with_options(plugin: Reconstructor) -> str:
+    """The class, and the options that are not the defaults."""
+    held = [(option.name, getattr(plugin, option.name), option.default) for option in fields(plugin)]
+    options = ", ".join(f"{name}={value!r}" for name, value, default in held if value != default)
+    return f"{type(plugin).__name__}({options})"
+
+
+def _manifest(plugin: RegisteredPlugin) -> list[Outcome]:
+    path = manifest_path(plugin.module)
+    if path is None or not path.is_file():
+        return []
+    told = f"manifest of {plugin.module}"
+    try:
+        assert_manifest(plugin.module)
+    except ConformanceError as error:
+        return [Outcome(told, "manifest", passed=False, detail=str(error))]
+    return [Outcome(told, "manifest", passed=True)]

@@ -1,0 +1,74 @@
+"""Everything about one plugin, as a document and as tables."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from rich.table import Table
+
+from hepreco.cli.console import console
+from hepreco.plugin import Reconstructor, discover
+from hepreco.plugin.description import describe_plugin
+from hepreco.plugin.schemas import words_for
+from hepreco.weights import read_manifest
+
+
+def describe(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What a plugin is, takes, reads and gives with some options.
+
+    Where an option is required and not given, what depends on it is left out.
+    """
+    plugin = discover()[name]
+    card = describe_plugin(plugin.name, plugin.reconstructor)
+    missing = [option for option in card.options.get("required", ()) if option not in options]
+    built = None if missing else plugin.build(options)
+    return {
+        **asdict(card),
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "documentation": inspect.cleandoc(plugin.reconstructor.__doc__ or ""),
+        "required": missing,
+        **(_what_it_does(built) if built else {}),
+    }
+
+
+def _what_it_does(built: Reconstructor) -> dict[str, Any]:
+    return {
+        "inputs": [asdict(spec) for spec in built.inputs.objects],
+        "missing_momentum": built.inputs.missing_momentum,
+        "outputs": [asdict(column) for column in built.outputs],
+        "weights": asdict(read_manifest(built.weights)) if built.weights else None,
+    }
+
+
+def show(details: Mapping[str, Any]) -> None:
+    """Print a description for people."""
+    console.print(f"{details['name']} ({details['distribution']} {details['version']})", highlight=False)
+    console.print(details["documentation"], highlight=False)
+    console.print(_options(details["options"]))
+    if details["required"]:
+        console.print(f"give --option {details['required'][0]}=… to see inputs and outputs", highlight=False)
+        return
+    inputs = Table("collection", "cuts", "at least", "at most", "features", title="Inputs")
+    for spec in details["inputs"]:
+        at_most = "all" if spec["at_most"] is None else str(spec["at_most"])
+        features = ", ".join(spec["features"])
+        inputs.add_row(spec["collection"], ", ".join(spec["where"]), str(spec["at_least"]), at_most, features)
+    console.print(inputs)
+    if details["missing_momentum"]:
+        console.print(f"missing transverse momentum: {details['missing_momentum']}", highlight=False)
+    outputs = Table("column", "kind", "per", "unit", title="Outputs")
+    for column in details["outputs"]:
+        outputs.add_row(column["name"], column["kind"], str(column["per"] or "event"), column["unit"])
+    console.print(outputs)
+    if weights := details["weights"]:
+        console.print(f"weights: {weights['sample']}; seed {weights['seed']}; {weights['metrics']}", highlight=False)
+
+
+def _options(schema: Mapping[str, Any]) -> Table:
+    table = Table("option", "type", "default", title="Options")
+    for name, option in schema.get("properties", {}).items():
+        default = "required" if name in schema.get("required", ()) else repr(option.get("default"))
+        table.add_row(name, words_for(option), default)
+    return table

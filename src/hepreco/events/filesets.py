@@ -1,0 +1,53 @@
+"""coffea's filesets as JSON: which files make up which dataset."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hepreco.errors import DatasetError
+from hepreco.events.datasets import Dataset
+
+
+def read_fileset(path: Path) -> tuple[Dataset, ...]:
+    """Read the datasets of a fileset, such as coffea's dataset tools write.
+
+    ``{dataset: {"files": {path: tree}}}``; in place of the tree may stand what preprocessing found, with its
+    ``object_path``; in place of the table a list of paths. Of the metadata only ``cross_section`` counts.
+
+    Raises
+    ------
+    DatasetError
+        The file cannot be read, is no fileset, or a dataset has several trees.
+    """
+    try:
+        table = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise DatasetError(f"cannot read {path}: {error.strerror}", "give the path of a fileset") from None
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(
+            f"{path} is not JSON: {error}", "give a fileset, as coffea's dataset tools write it"
+        ) from None
+    if not isinstance(table, dict) or not table:
+        raise _no_fileset(path, "it is no table of datasets")
+    return tuple(_dataset(path, name, entry) for name, entry in table.items())
+
+
+def _dataset(path: Path, name: str, entry: Any) -> Dataset:
+    files = entry.get("files") if isinstance(entry, dict) else entry
+    if isinstance(files, list):
+        files = dict.fromkeys(files, entry.get("treename", "Events") if isinstance(entry, dict) else "Events")
+    if not isinstance(files, dict) or not files:
+        raise _no_fileset(path, f"dataset {name!r} has no files")
+    named = [tree.get("object_path") if isinstance(tree, dict) else tree for tree in files.values()]
+    trees = {tree for tree in named if isinstance(tree, str)}
+    if not all(isinstance(tree, str) for tree in named):
+        raise _no_fileset(path, f"dataset {name!r} has a file without the name of a tree")
+    if len(trees) > 1:
+        raise DatasetError(f"{path}: dataset {name!r} has the trees {', '.join(sorted(trees))}", "make it one for each")
+    metadata = entry.get("metadata") if isinstance(entry, dict) else None
+    cross_section = metadata.get("cross_section") if isinstance(metadata, dict) else None
+    return Dataset(name, tuple(files), cross_section=cross_section, tree=trees.pop())
+
+
+def _no_fileset(path: Path, why: str) -> DatasetError:
+    return DatasetError(f"{path} is no fileset: {why}", 'write {"dataset": {"files": {"path": "tree"}}}')

@@ -1,0 +1,28 @@
+"""What a module of plugins says of itself, for its manifest."""
+
+from importlib.metadata import EntryPoint
+
+from hepreco.plugin.entry_points import GROUP
+from hepreco.plugin.interface import Reconstructor, SelfTrainable, SupervisedTrainable, Trainable
+from hepreco.plugin.manager import load
+from hepreco.plugin.manifest import Manifest, PluginCard
+from hepreco.plugin.schemas import schema_of, summary_of
+from hepreco.plugin.spec import API_VERSION
+
+
+def describe_module(module: str | EntryPoint) -> Manifest:
+    """The manifest of a module that registers plugins: imported, and asked.
+
+    Raises
+    ------
+    PluginError
+        The module does not keep the contract, or a plugin has options that no configuration can hold.
+    """
+    entry = EntryPoint(module, module, GROUP) if isinstance(module, str) else module
+    return Manifest(API_VERSION, tuple(describe_plugin(each.name, each.reconstructor) for each in load(entry)))
+
+
+def describe_plugin(name: str, reconstructor: type[Reconstructor]) -> PluginCard:
+    """One plugin of a manifest."""
+    trainable = issubclass(reconstructor, Trainable | SupervisedTrainable | SelfTrainable)
+    return PluginCard(name, "reconstructor", summary_of(reconstructor), trainable, schema_of(reconstructor))

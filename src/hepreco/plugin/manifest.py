@@ -1,0 +1,104 @@
+"""The static manifest of a distribution: what its plugins are, to be read without importing them.
+
+A package of plugins ships the file ``hepreco.json`` beside its ``__init__.py``. ``hepreco plugins manifest`` writes it
+from the code, and :func:`hepreco.testing.assert_manifest` tests that it still agrees with the code.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from importlib.metadata import EntryPoint
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from hepreco.errors import PluginError, describe
+
+FILE: Final = "hepreco.json"
+
+
+@dataclass(frozen=True)
+class PluginCard:
+    """One plugin, as its manifest describes it.
+
+    Parameters
+    ----------
+    name
+        What a configuration calls it.
+    kind
+        Which hook offers it.
+    summary
+        What it does, in one line.
+    trainable
+        Whether ``hepreco train`` can make its weights.
+    options
+        A JSON Schema of its options.
+    """
+
+    name: str
+    kind: Literal["reconstructor"]
+    summary: str
+    trainable: bool
+    options: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        for name, kind in (("name", str), ("kind", str), ("summary", str), ("trainable", bool), ("options", dict)):
+            if not isinstance(getattr(self, name), kind):
+                raise TypeError(f"{name} is no {kind.__name__}")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All plugins of one module, and the version of the contract that they follow."""
+
+    api_version: int
+    plugins: tuple[PluginCard, ...]
+
+    def as_json(self) -> str:
+        """The text of the file."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+
+def manifest_path(module: str) -> Path | None:
+    """Where the manifest of a package would be; ``None`` for a module that is not a package, or is not installed.
+
+    Looks for the outermost package alone, since to look inside of it would import it.
+    """
+    outermost, *inner = module.split(".")
+    spec = find_spec(outermost)
+    places = spec.submodule_search_locations if spec else None
+    return Path(next(iter(places)), *inner, FILE) if places else None
+
+
+def find_manifest(entry: EntryPoint) -> Manifest | None:
+    """The manifest of an entry point's module, if it ships one.
+
+    Raises
+    ------
+    PluginError
+        The file cannot be read.
+    """
+    try:
+        path = manifest_path(entry.module)
+        return read_manifest(path) if path and path.is_file() else None
+    except (ImportError, ValueError, OSError):
+        return None  # the module is missing or broken, which shows when it is imported
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read one file; :class:`~hepreco.errors.PluginError` says what is wrong with it."""
+    try:
+        document = json.loads(path.read_text("utf-8"))
+        return Manifest(int(document["api_version"]), tuple(PluginCard(**card) for card in document["plugins"]))
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise PluginError(
+            f"{path} is not a manifest of plugins: {describe(error)}", "write it again with 'hepreco plugins manifest'"
+        ) from None
+
+
+def names_of(entry: EntryPoint) -> tuple[str, ...]:
+    """The plugins that a manifest announces; none where there is no manifest that can be read."""
+    try:
+        manifest = find_manifest(entry)
+    except PluginError:
+        return ()
+    return tuple(card.name for card in manifest.plugins) if manifest else ()

@@ -1,0 +1,135 @@
+"""JSON Schema of frozen dataclasses: what a table of a configuration may hold, with the words of their docstrings."""
+
+import inspect
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
+from typing import Any, Final, get_args, get_type_hints
+
+from pydantic import TypeAdapter
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+
+from hepreco.errors import PluginError
+
+_SECTION: Final = re.compile(r"^(?P<title>[A-Z][A-Za-z ]*)\n-+\n", re.M)
+_ROLE: Final = re.compile(r":[a-z]+:`(?:~[\w.]*?\.?(?P<last>\w+)|(?P<whole>[^`]+))`")
+
+
+def schema_of(kind: type) -> dict[str, Any]:
+    """The JSON Schema of a dataclass, closed to unknown keys, in which docstrings describe classes and fields.
+
+    Raises
+    ------
+    PluginError
+        A field has a type that no configuration file can hold.
+
+    Example
+    -------
+    >>> from hepreco.plugin import Axis
+    >>> schema_of(Axis)["properties"]["bins"]
+    {'type': 'integer', 'description': 'How many.'}
+    """
+    try:
+        schema: dict[str, Any] = TypeAdapter(kind).json_schema()
+    except (PydanticSchemaGenerationError, PydanticUserError) as error:
+        raise PluginError(
+            f"an option of {kind.__qualname__} is not plain: {error.message.splitlines()[0]}",
+            "use numbers, strings, truth values, tuples, and frozen dataclasses of these",
+        ) from None
+    classes = {each.__name__: each for each in dataclasses_of(kind)}
+    for name, definition in {**schema.get("$defs", {}), kind.__name__: schema}.items():
+        if name in classes:
+            _describe(definition, classes[name])
+    return _tidy(schema)
+
+
+def summary_of(kind: type) -> str:
+    """The first sentence of a docstring, in one line."""
+    return plain_text(inspect.cleandoc(kind.__doc__ or "").partition("\n\n")[0])
+
+
+def descriptions_of(kind: type) -> dict[str, str]:
+    """What the section ``Parameters`` of a numpy docstring says of each field."""
+    sections = _SECTION.split(inspect.cleandoc(kind.__doc__ or ""))
+    parameters = dict(zip(sections[1::2], sections[2::2], strict=True)).get("Parameters", "")
+    entries = re.findall(r"^(\w[\w, ]*)(?: *:.*)?\n((?:[ \t]+.*\n?|\n)*)", parameters, re.M)
+    return {name.strip(): plain_text(text) for names, text in entries for name in names.split(",")}
+
+
+def plain_text(text: str) -> str:
+    """Words of a docstring in one line, in Markdown: roles become code."""
+    unmarked = _ROLE.sub(lambda match: f"`{match['last'] or match['whole']}`", text)
+    return " ".join(unmarked.replace("``", "`").replace("\\|", "|").split())
+
+
+def words_for(schema: Mapping[str, Any]) -> str:
+    """The type of a JSON Schema, for people.
+
+    Example
+    -------
+    >>> words_for({"type": "array", "items": {"type": "number"}}), words_for({"enum": ["a", "b"], "type": "string"})
+    ('list of numbers', "'a' or 'b'")
+    """
+    if "enum" in schema:
+        return " or ".join(map(repr, schema["enum"]))
+    if "anyOf" in schema:
+        return " or ".join(map(words_for, schema["anyOf"]))
+    if "prefixItems" in schema:
+        return f"list of {len(schema['prefixItems'])} {words_for(schema['prefixItems'][0])}s"
+    if schema.get("type") == "array":
+        items = words_for(schema.get("items", {}))
+        return f"list of {items if items == 'anything' else items + 's'}"
+    words = {"object": "table", "boolean": "truth value"}
+    kind = schema.get("type", "table" if "$ref" in schema else "anything")
+    return words.get(kind, kind)
+
+
+def _describe(definition: dict[str, Any], kind: type) -> None:
+    definition["description"] = summary_of(kind)
+    definition["additionalProperties"] = False
+    said = descriptions_of(kind)
+    for name, schema in definition["properties"].items():
+        if name in said:
+            schema["description"] = said[name]
+
+
+def dataclasses_of(kind: object) -> Iterator[type]:
+    """A dataclass, and all that its fields are made of."""
+    if isinstance(kind, type) and is_dataclass(kind):
+        yield kind
+        for hint in get_type_hints(kind).values():
+            yield from dataclasses_of(hint)
+    for part in get_args(kind):
+        yield from dataclasses_of(part)
+
+
+def _tidy(schema: dict[str, Any]) -> dict[str, Any]:
+    """Without titles, and without defaults that TOML does not have: null and infinity."""
+    tidied: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key in ("properties", "$defs"):
+            tidied[key] = {name: _tidy(each) for name, each in value.items()}
+        elif key == "title" or (key == "default" and not _is_plain(value)):
+            continue
+        elif isinstance(value, dict) and key != "default":
+            tidied[key] = _tidy(value)
+        elif key in ("anyOf", "prefixItems"):
+            tidied[key] = [_tidy(each) for each in value]
+        else:
+            tidied[key] = value
+    return _without_null(tidied)
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """TOML has no null: what may be ``None`` is what may be left out."""
+    choices = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
+    if len(choices) == 1:
+        return {**choices[0], **{key: value for key, value in schema.items() if key != "anyOf"}}
+    return {**schema, "anyOf": choices} if choices else schema
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, dict | list):
+        return all(map(_is_plain, value.values() if isinstance(value, dict) else value))
+    return value is not None and not (isinstance(value, float) and not math.isfinite(value))
