@@ -261,7 +261,7 @@ def try_room(room: str, copy: Path, *, known: Sequence[Row], number: int, seed: 
     log = copy.with_name("log")
     outcome, usual = run_tests(copy, [*sources, *tests], limit=3600, log=log)
     if outcome != "survived":
-        sys.exit(f"{log.read_text()[-3000:]}\nthe tests of {room} fail without any change")
+        raise RuntimeError(f"{log.read_text()[-3000:]}\nthe tests of {room} fail without any change")
     noticed = {(row.file, row.change): row for row in known if row.outcome != "survived" and not again}
     reasons = {(row.file, row.change): row.why for row in known}
     for mutant in draw(room, sources, number=number, seed=seed):
@@ -305,6 +305,7 @@ def main() -> None:
     os.environ.pop("HEPRECO_SHARED", None)  # what a clone alone would notice
     for name in HEAVY:
         import_module(name)
+    failed: list[str] = []
     for room in options.rooms:
         known = [row for row in read_table() if row.room == room]
         with tempfile.TemporaryDirectory() as folder:
@@ -312,10 +313,16 @@ def main() -> None:
             shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".tox", "output", "__pycache__"))
             asked = {"number": options.number, "seed": options.seed, "again": not options.survivors}
             made = []
-            for row in try_room(room, copy, known=known, **asked):
-                print(*astuple(row)[:5], sep=" | ", flush=True)
-                made.append(row)
+            try:
+                for row in try_room(room, copy, known=known, **asked):
+                    print(*astuple(row)[:5], sep=" | ", flush=True)
+                    made.append(row)
+            except RuntimeError as error:
+                print(error, flush=True)
+                failed.append(room)
+                continue
         write_table([row for row in read_table() if row.room != room] + made)
+    sys.exit(bool(failed))
 
 
 if __name__ == "__main__":
