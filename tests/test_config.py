@@ -38,8 +38,8 @@ def config(tmp_path):
         ('[[rocs]]\nhistogram = "a"\nsignal = "b"\nbackground = "c"\nhigher_is_signal = 1', "1 is not a bool"),
         ('[[mass_peaks]]\nhistogram = "a"\ndataset = "b"\nwindow = [1, 2, 3]', "has 3 entries, expected 2"),
         (f"luminosity = {10**400}", "an integer of 1329 bits is no number that can be computed with at luminosity"),
-        ("luminosity = nan", "luminosity = nan"),
-        ("luminosity = -1.0", "luminosity = -1.0"),
+        ("luminosity = nan", "luminosity is nan"),
+        ("luminosity = -1.0", "luminosity is -1"),
     ],
 )
 def test_what_is_wrong_is_said_in_words(config, text, message):
@@ -47,7 +47,7 @@ def test_what_is_wrong_is_said_in_words(config, text, message):
         read_config(config(text))
     assert "typing" not in str(refused.value)
     assert "hepreco.processing" not in str(refused.value)
-    if "luminosity = " not in message:
+    if "luminosity is" not in message:
         assert PAGE in refused.value.remedy
 
 

@@ -1,7 +1,6 @@
 """TOML into frozen values: read once, by the command line."""
 
 import json
-import math
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -207,8 +206,6 @@ def read_config(path: Path) -> AnalysisConfig:
         import_beside(function.partition(":")[0], path.parent, where=f"{path}: cut {name!r}")
     remedy = f"{PAGE} explains every key, and 'hepreco schema' lets editors complete them"
     config = structure(table, AnalysisConfig, where=str(path), remedy=remedy)
-    if config.luminosity is not None and not 0 < config.luminosity < math.inf:
-        raise ConfigError(f"{path}: luminosity = {config.luminosity}", "give a positive number, in fb⁻¹")
     relative = {name: _from_directory(dataset, path.parent) for name, dataset in config.datasets.items()}
     return replace(config, datasets=relative)
 

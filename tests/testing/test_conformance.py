@@ -204,7 +204,6 @@ BROKEN = [
     ("speed", Broken(instead=slow), "ms per event, .* times a χ² assignment .* calls of functions per event"),
     ("options", Undecorated(), "not a frozen dataclass of its own"),
     ("options", ChangingOutputs(), "outputs changes between two calls"),
-    ("options", Columns(column=Column("b score")), "column 'b score'; expected a Python identifier"),
     ("outputs", Broken(instead=lambda found, _: {"b_score": found["b_score"] / 0}), "b_score is infinite"),
     ("outputs", Broken(instead=lambda found, _: {"b_score": found["b_score"].half()}), "b_score is torch.float16"),
     ("index_range", Broken(instead=lambda _, batch: {"b_index": batch.index.amax(dim=1) + 1}), "b_index of event"),

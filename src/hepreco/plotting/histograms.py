@@ -58,11 +58,13 @@ def histogram_figure(h: hist.Hist, *, labels: Mapping[str, str] | None = None, d
     drawn = spectra(h, labels=labels or {}, density=density)
     edges = np.asarray(h.axes[2].edges, dtype=np.float64)
     label = h.axes[2].label
-    figure, axes = _with_rows(h, edges, labels=labels or {}) if len(drawn) < len(h.axes[0]) else _alone(label)
+    many = len(drawn) < len(h.axes[0])
+    figure, axes = _with_rows(h, edges, labels=labels or {}) if many else _alone()
     for position, spectrum in enumerate(drawn):
-        is_sum = len(drawn) < len(h.axes[0]) and position == len(drawn) - 1
+        is_sum = many and position == len(drawn) - 1
         _draw(axes, edges, spectrum, colour="black" if is_sum else COLOURS[position % len(COLOURS)])
-    axes.set_ylabel(per_bin("Fraction of entries" if density else "Entries", edges, label=label), loc="top")
+    entries = per_bin("Fraction of entries" if density else "Entries", edges, label=label)
+    end_labels(axes, x="" if many else label, y=entries)
     if is_logarithmic(edges):
         axes.set_xscale("log")
     axes.set_xlim(edges[0], edges[-1])
@@ -82,10 +84,9 @@ def _outside(drawn: Sequence[Spectrum]) -> str:
     return ", ".join(f"{each.label} {100 * each.outside:.1f} %" for each in some)
 
 
-def _alone(label: str) -> tuple[Figure, Axes]:
+def _alone() -> tuple[Figure, Axes]:
     figure = Figure()
     (axes,) = new_axes(figure)
-    end_labels(axes, x=label)
     return figure, axes
 
 

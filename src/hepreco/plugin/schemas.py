@@ -28,7 +28,7 @@ def schema_of(kind: type) -> dict[str, Any]:
     -------
     >>> from hepreco.plugin import Axis
     >>> schema_of(Axis)["properties"]["bins"]
-    {'type': 'integer', 'description': 'How many.'}
+    {'type': 'integer', 'description': 'How many; at most a million.'}
     """
     try:
         schema: dict[str, Any] = TypeAdapter(kind).json_schema()
