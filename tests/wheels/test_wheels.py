@@ -85,12 +85,12 @@ def test_a_run_ends_with_all_events_in_its_histograms(tmp_path):
         [plugins.chi2-assigner]
 
         [[histograms]]
-        name = "multiplicity"
-        columns = ["nJet"]
+        name = "missing"
+        columns = ["PuppiMET.pt"]
         axis = { bins = 1, start = 0, stop = 100 }
         """
     )
     outcome = CliRunner().invoke(main, ["run", str(analysis), "--output", str(tmp_path / "output")])
     assert outcome.exit_code == 0, outcome.output
     (file,) = (tmp_path / "output").glob("histograms*")
-    assert read_histograms(file).histograms["multiplicity"].sum(flow=True).value == 50
+    assert read_histograms(file).histograms["missing"].sum(flow=True).value == 50
