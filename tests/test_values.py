@@ -14,7 +14,7 @@ ROOMS = {
 }
 PLUGINS = {path.parents[1].name: path.name for path in (ROOT / "plugins").glob("*/src/hepreco_*")}
 #: What changes by its nature: sums that grow while a run is merged, and executors that hold a pool of workers.
-GROWING = {"DaskExecutor", "FuturesExecutor", "IterativeExecutor", "RunReport"}
+GROWING = {"DaskExecutor", "FuturesExecutor", "IterativeExecutor", "Reply", "RunReport", "_Seen"}
 
 
 def dataclasses_of(package):
