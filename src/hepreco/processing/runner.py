@@ -221,13 +221,15 @@ def process(plan: Plan, *, executor: ExecutorBase, checkpoints: Path | None = No
         return _halves([bundle for bundle in left if bundle])
 
     recall()
-    for result in _surviving(
+    for bundles, result in _surviving(
         lambda bundles: _executed(executor, bundles, work, desc="Processing", unit="chunks"),
         _bundled(list(waiting.values())),
         divide=divide,
         lost=lambda bundles: _lost(bundles[0][0].chunk),
     ):
         iadd(output, result)
+        for task in (task for bundle in bundles for task in bundle):
+            del waiting[task.key]
     report: RunReport = output["report"]
     failed = {failure.chunk for failure in report.failures}
     report.failures |= {
@@ -264,7 +266,7 @@ def _found(
             divide=_halves,
             lost=lambda part: [_unprepared(part[0])],
         )
-        looked = {(file.dataset, file.path, file.tree): file for result in results for file in result}
+        looked = {(file.dataset, file.path, file.tree): file for _, result in results for file in result}
         found |= {file: looked[file.dataset, file.path, file.tree] for file in unknown}
     _remember(found.values(), memory)
     return [found[file] for file in files]
@@ -276,8 +278,8 @@ def _surviving(
     *,
     divide: Callable[[list[Item]], list[list[Item]]],
     lost: Callable[[list[Item]], Any],
-) -> Iterator[Any]:
-    """Results of an executor in as many calls as the deaths of workers ask for.
+) -> Iterator[tuple[list[Item], Any]]:
+    """Items and results of an executor, in as many calls as the deaths of workers ask for.
 
     Where one dies, the halves of what it was given are tried on their own, until the culprit stands alone; it is tried
     once more before it is lost.
@@ -292,13 +294,13 @@ def _surviving(
             if not isinstance(error, BrokenExecutor) and "KilledWorker" not in str(error):
                 raise
         else:
-            yield result
+            yield group, result
             continue
         parts = divide(group)
         if parts != [group]:
             groups += parts
         elif group in alone:
-            yield lost(group)
+            yield group, lost(group)
         else:
             alone.append(group)
             groups.append(group)
