@@ -16,6 +16,7 @@ from hepreco.plugin import TrainingOptions
 DEFAULTS = {
     "run": {
         "executor": "iterative", "workers": 2, "chunksize": 100_000, "timeout": 300.0, "device": "cpu",
+        "output_format": "text",
     },
     "plot": {},
     "plugins": {},
@@ -40,8 +41,7 @@ REQUIRED = {"run": {"config", "output"}, "generate": {"process"}, "import": {"so
 
 
 def parameters(name):
-    module, attribute = COMMANDS[name]
-    return getattr(import_module(module), attribute).params
+    return getattr(import_module(COMMANDS[name].module), COMMANDS[name].name).params
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
