@@ -7,9 +7,10 @@ from hepreco.training import initialised
 from hepreco_part_sm import MODELS, Classifier, Particles
 from hepreco_part_sm.classifier import likelihood_ratio
 from hepreco_part_sm.features import PairFeatures, pair_kinematics
+from hepreco_part_sm.labelled import Labelled
 from hepreco_part_sm.lists import in_slots
 from hepreco_part_sm.models import build_member
-from hepreco_part_sm.training import Labelled, balanced, calibrate, cross_entropy, focal
+from hepreco_part_sm.training import balanced, calibrate, cross_entropy, focal
 from hepreco_part_sm.transformer import ParticleTransformer, TransformerSize
 
 from .conftest import toy_particles

@@ -73,10 +73,10 @@ def make_executor(
         else:
             with (
                 dask.config.set({"distributed.deploy.lost-worker-timeout": "2s"}),
-                LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as cluster,
+                LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0") as cluster,
                 Client(cluster) as client,
             ):
-                cluster.adapt(minimum=workers, maximum=workers)  # replaces workers that died while they started
+                cluster.adapt(minimum=workers, maximum=workers)  # replaces workers that die, also while they start
                 yield DaskExecutor(client=client, status=status, file_retries=file_retries)
 
 

@@ -15,10 +15,11 @@ from hepreco.training import FitResult, fit, initialised, split
 from hepreco.weights import load_network
 from hepreco.weights.manifest import Option
 from hepreco_part_sm.distortion import Distortion
+from hepreco_part_sm.labelled import Labelled
 from hepreco_part_sm.models import Size, find_model
 from hepreco_part_sm.one_class import OUTPUTS, Method, OneClassNetwork
 from hepreco_part_sm.particles import MOST, Particles, ParticleSelection
-from hepreco_part_sm.training import Labelled, Report, train_member
+from hepreco_part_sm.training import Report, train_member
 
 PACKAGED: Final = Path(__file__).parent / "weights" / "anomaly"
 

@@ -15,9 +15,10 @@ from hepreco.training import split
 from hepreco.weights import load_network
 from hepreco.weights.manifest import Option
 from hepreco_part_sm.classifier import Classifier, likelihood_ratio
+from hepreco_part_sm.labelled import Labelled
 from hepreco_part_sm.models import Size, find_model
 from hepreco_part_sm.particles import MOST, Particles, ParticleSelection
-from hepreco_part_sm.training import Labelled, balanced, calibrate, train_members
+from hepreco_part_sm.training import balanced, calibrate, train_members
 
 PACKAGED: Final = Path(__file__).parent / "weights" / "classifier"
 

@@ -11,28 +11,13 @@ from torch import Tensor, nn
 
 from hepreco.plugin import TrainingOptions
 from hepreco.training import FitResult, fit, initialised
+from hepreco_part_sm.labelled import Labelled
 from hepreco_part_sm.models import Size, build_member, find_model
-from hepreco_part_sm.particles import Particles
 from hepreco_part_sm.trees import grow
 
 #: Of the focal loss: the weight of the signal, and the exponent.
 FOCAL_ALPHA, FOCAL_GAMMA = 0.75, 3.0
 Report = Callable[[int, Mapping[str, float]], None]
-
-
-class Labelled(NamedTuple):
-    """Events whose class is known, in single precision."""
-
-    momenta: Float[Tensor, "event object 4"]
-    kinds: Int[Tensor, "event object"]
-    missing_momentum: Float[Tensor, "event 2"]
-    label: Int[Tensor, " event"]
-    weight: Float[Tensor, " event"]
-
-    @property
-    def particles(self) -> Particles:
-        """What the models are given."""
-        return Particles(self.momenta, self.kinds, self.missing_momentum)
 
 
 def balanced(label: Int[Tensor, " event"], weight: Float[Tensor, " event"]) -> Float[Tensor, " event"]:

@@ -1,7 +1,7 @@
 """Boosted decision trees of LightGBM, kept like any other weights."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -11,11 +11,9 @@ from torch import Tensor, nn
 from hepreco.errors import ConfigError
 from hepreco.plugin import TrainingOptions
 from hepreco.training import FitResult
+from hepreco_part_sm.labelled import Labelled
 from hepreco_part_sm.lists import slot_features, slot_pairs
 from hepreco_part_sm.particles import Particles
-
-if TYPE_CHECKING:
-    from hepreco_part_sm.training import Labelled
 
 #: Of LightGBM; the number of trees per class is that of the epochs.
 PARAMETERS: Final = {
@@ -75,8 +73,8 @@ def rows(particles: Particles, *, pairs: bool) -> np.ndarray[Any, np.dtype[np.fl
 
 
 def grow(
-    training: "Labelled",
-    validation: "Labelled",
+    training: Labelled,
+    validation: Labelled,
     *,
     pairs: bool,
     classes: int,
