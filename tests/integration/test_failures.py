@@ -89,7 +89,7 @@ def test_a_file_that_a_cut_misses(job, refused):
         "OSError('odd')", "PermissionError('odd')", "ConnectionError('odd')", "TimeoutError('odd')", "EOFError('odd')",
         "ValueError('odd')", "IndexError('odd')", "KeyError('odd')", "AssertionError('odd')", "MemoryError('odd')",
         "RecursionError('odd')", "zlib.error('odd')", "struct.error('odd')",
-        "uproot.DeserializationError('odd', None, None, None)", "StopIteration('odd')", "Warning('odd')",
+        "uproot.DeserializationError('odd', None, None, {}, 'a.root')", "StopIteration('odd')", "Warning('odd')",
     ],
 )  # fmt: skip
 def test_no_type_of_exception_makes_an_error_of_a_cut_one_of_the_file(job, refused, error):
@@ -102,7 +102,7 @@ def test_no_type_of_exception_makes_an_error_of_a_cut_one_of_the_file(job, refus
 def test_a_cut_that_reads_a_damaged_file_of_its_own(job, refused):
     """The innermost frame is uproot's, and yet the input is fine."""
     job.write()
-    (job / "corrections.root").write_bytes(b"root" + bytes(500))
+    (job / "corrections.root").write_bytes(b"no ROOT file" * 50)
     function_cut(job, f"uproot.open({str(job / 'corrections.root')!r})", head="import uproot\nimport numpy as np")
     refused(job.run("--skip-bad-files"), "my cut", status=(1,))
     assert failure(job)["kind"] == "error"

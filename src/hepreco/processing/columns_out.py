@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import awkward as ak
 import numpy as np
 import uproot
 from numpy.typing import NDArray
 
-from hepreco.errors import ConfigError
+from hepreco.errors import ConfigError, OutputError, what_was_raised
 from hepreco.events.objects import MOMENTUM
 from hepreco.names import safe_name
 from hepreco.plugin import Reconstructor
@@ -48,13 +48,20 @@ class ColumnWriter:
         path = self.directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}")
-        if self.format == "parquet":
-            ak.to_parquet(ak.zip(table, depth_limit=1), partial)
-        else:
-            with uproot.recreate(partial) as file:
-                file.mktree("Events", {field: _type(values) for field, values in table.items()}).extend(table)
+        try:
+            self._write(table, partial)
+        except Exception as error:  # on a full disk pyarrow and uproot raise what their clean-up meets
+            problem = f"cannot write {path}: {what_was_raised(error)}"
+            raise OutputError(problem, "make room, or choose another directory for --output") from None
         partial.replace(path)
         return name
+
+    def _write(self, table: Mapping[str, Any], path: Path) -> None:
+        if self.format == "parquet":
+            ak.to_parquet(ak.zip(table, depth_limit=1), path)
+        else:
+            with uproot.recreate(path) as file:
+                file.mktree("Events", {field: _type(values) for field, values in table.items()}).extend(table)
 
 
 def check_column_names(reconstructors: Mapping[str, Reconstructor]) -> None:

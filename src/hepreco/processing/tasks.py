@@ -177,10 +177,9 @@ class Processing:
             events = read_events(reader, columns, metadata=metadata)
             try:
                 output = reconstruction.process(events)
-            except BaseException as error:
-                if reader.failure is not None:
-                    raise reader.failure from error
-                raise
+            finally:
+                if reader.failure is not None:  # whatever a function made of it
+                    raise reader.failure
         output["report"].warnings |= {f"dataset {chunk.dataset!r}: {note}" for note in reader.notes}
         return output
 
