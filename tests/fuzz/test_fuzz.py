@@ -206,12 +206,6 @@ def test_the_table_counts_every_case(answers):
     assert all(f"**{verdict}**" in text for verdict in MEANING)
 
 
-def test_the_committed_table_is_of_all_cases_and_without_a_fault():
-    text = Path(__file__).with_name("outcomes.md").read_text()
-    for words in ("## 2000 × file", "## 550 × other", "## 640 × configuration", "## 0 faults"):
-        assert words in text
-
-
 def test_one_case_can_be_run_again():
     result = CliRunner().invoke(harness, ["--only", "other:3"])
     assert result.exit_code == 0, result.output

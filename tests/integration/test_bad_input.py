@@ -144,7 +144,7 @@ def test_corrupt_baskets(analysis):
         key = tree["Jet_pt"].basket_key(0)
     data = bytearray(path.read_bytes())
     start = key.fSeekKey + key.fKeylen
-    data[start : start + 2000] = b"\x13" * 2000
+    data[start : start + 500] = b"\x13" * 500  # less than the basket has
     path.write_bytes(data)
     files = ("--files", f"a={analysis.parent}/*.root")
     assert_refused(run(analysis, *files), "b.root", status=1)
@@ -173,12 +173,12 @@ def test_empty_tree(analysis):
 
 def test_missing_branch(analysis):
     write_events(analysis.parent / "a.root", GOOD, Jet=ak.zip({"pt": ak.Array([[50.0]] * 20)}))
-    assert_refused(run(analysis), "Jet_eta", "a.root", status=1)
+    assert_refused(run(analysis), "Jet_eta", "a.root")
 
 
 def test_misspelt_branch_in_the_configuration(analysis):
     analysis.write_text(TOML.replace("pt > 30", "ptt > 30"))
-    assert_refused(run(analysis), "Jet_ptt", "the closest are pt", status=1)
+    assert_refused(run(analysis), "Jet_ptt", "the closest are pt")
 
 
 def test_non_finite_momenta_are_cut_and_counted(analysis):

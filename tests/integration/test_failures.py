@@ -377,7 +377,7 @@ def test_results_of_any_bytes_are_refused_by_plot(job, content, name):
 def test_names_in_an_error_are_not_taken_for_markup(job, refused):
     job.write("[bold]a.root", Jet=None)
     job.configure(datasets={"[bold]": {"files": ["*.root"]}})
-    refused(job.run(), "[bold]a.root", status=(1,))
+    refused(job.run(), "[bold]a.root", status=(2,))
 
 
 # A traceback says where

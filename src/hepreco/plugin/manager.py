@@ -36,7 +36,8 @@ class RegisteredPlugin:
         remedy = f"its options are: {known}; 'hepreco plugins info {self.name}' explains them"
         with interrupts() as interrupted:
             try:
-                return structure(options, self.reconstructor, where=f"plugin {self.name!r}", remedy=remedy)
+                built = structure(options, self.reconstructor, where=f"plugin {self.name!r}", remedy=remedy)
+                _ = built.inputs, built.outputs  # whatever they raise is the plugin's fault, and said here
             except HepRecoError:
                 raise
             except BaseException as error:
@@ -46,6 +47,7 @@ class RegisteredPlugin:
                     f"plugin {self.name!r} fails while it is built with its options: {describe(error)}",
                     f"tell the author of {self.distribution}, or take the plugin out of the configuration",
                 ) from error
+            return built
 
 
 @dataclass(frozen=True)

@@ -211,10 +211,8 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 weights[variation.name] = weight[mask]
                 selected[variation.name], missing, lacking = self._reconstruct(varied[mask], weight[mask], chunk)
             except BaseException as error:
-                error.add_note(
-                    f"dataset {chunk.dataset!r}, {chunk.file}, entries [{chunk.start}, {chunk.stop}), "
-                    f"variation {variation.name!r}"
-                )
+                place = f"dataset {chunk.dataset!r}, {chunk.file}, entries [{chunk.start}, {chunk.stop})"
+                (error.__cause__ or error).add_note(f"{place}, variation {variation.name!r}")
                 raise
             without_answer, partly = without_answer or missing, partly or lacking
         histograms, overflow = fill_all(self.histograms, selected, weights=weights, dataset=chunk.dataset)
@@ -310,10 +308,10 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
 
 def _guarded(plugin: Reconstructor, batch: Any, *, name: str, chunk: Chunk) -> Mapping[str, torch.Tensor]:
-    """Run a plugin; whatever it raises becomes a PluginError without a cause.
+    """Run a plugin; whatever it raises becomes a PluginError.
 
-    Without a cause, because coffea drops a chunk in silence when an OSError stands anywhere in the chain and bad files
-    are skipped.
+    An OSError is not its cause, because coffea drops a chunk in silence when one stands anywhere in the chain and bad
+    files are skipped.
     """
     try:
         with torch.no_grad():
@@ -322,9 +320,10 @@ def _guarded(plugin: Reconstructor, batch: Any, *, name: str, chunk: Chunk) -> M
         raise
     except BaseException as error:
         problem = f"plugin {name!r} raised {what_was_raised(error)}"
+        cause = None if isinstance(error, OSError) else error
     raise PluginError(
         f"{problem} on {chunk.file} [{chunk.start}, {chunk.stop})", "run 'hepreco plugins check', tell its author"
-    )
+    ) from cause
 
 
 @cache

@@ -146,9 +146,8 @@ class FunctionCut:
             raise
         except BaseException as error:
             problem = f"cut {self.name!r}: {self.function} raised {what_was_raised(error)}"
-        raise SelectionError(
-            problem, "mend the function, or take the cut out"
-        )  # no cause: coffea would skip an OSError
+            cause = None if isinstance(error, OSError) else error  # coffea would take an OSError for one of the file
+        raise SelectionError(problem, "mend the function, or take the cut out") from cause
 
     def _resolved(self) -> Callable[..., ak.Array]:
         try:

@@ -58,7 +58,7 @@ def read_manifest(directory: Path) -> Manifest:
         raise WeightsError(
             f"no weights in {directory}: {error.strerror}", "train them, or install them again"
         ) from None
-    except (tomllib.TOMLDecodeError, cattrs.BaseValidationError) as error:
+    except (ValueError, RecursionError, cattrs.BaseValidationError) as error:
         problem = (
             "; ".join(cattrs.transform_error(error)) if isinstance(error, cattrs.BaseValidationError) else str(error)
         )
