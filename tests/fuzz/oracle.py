@@ -69,7 +69,7 @@ def command(*arguments: str) -> Run:
     result = CliRunner(env={"COLUMNS": "300"}).invoke(main, list(arguments))
     output = Path(arguments[arguments.index("--output") + 1])
     bare = not isinstance(result.exception, SystemExit | None) or any(
-        word in result.output for word in ("Traceback", "unexpected")
+        word in result.output for word in ("Traceback", "this is unexpected", "hepreco --traceback")
     )
     words = result.output if result.exception is None else f"{result.output}\n{result.exception!r}"
     if not (output / "report.json").is_file():
@@ -138,7 +138,7 @@ def _restored(base: Base, data: bytes) -> bytes:
 
 def judge(base: Base, data: bytes, run: Run) -> Outcome:
     """The verdict on one run, as if no byte could change unseen."""
-    if run.bare or (run.report is not None and "unexpected" in json.dumps(run.report["failures"])):
+    if run.bare or (run.report is not None and "this is unexpected" in json.dumps(run.report["failures"])):
         return Outcome("bare", _told(run))
     if run.report is None:
         named = "what to do" in run.output and "x.root" in run.output

@@ -14,7 +14,7 @@ from hepreco.plugin import Column, Reconstructor
 from hepreco.testing.answers import ConformanceError, answers, fail, rows_of
 from hepreco.testing.branches import known_range
 from hepreco.testing.edges import edge_cases, joined
-from hepreco.testing.examination import Examination, check, has_answer, told
+from hepreco.testing.examination import FEW, Examination, check, has_answer, told
 from hepreco.testing.promises import require_positions
 from hepreco.testing.toys import toy_batch
 
@@ -60,7 +60,8 @@ def answered(examined: Examination) -> None:
         )
         problem = f"answers none of {len(examined.events)} events, which have {have}"
         fail(reconstructor, problem, expected="an answer for some", remedy=remedy)
-    for column in reconstructor.outputs:
+    enough = len(examined.events) > FEW  # a few events of a slow plugin may all be of one kind
+    for column in reconstructor.outputs if enough else ():
         if column.name in examined.found:
             _require_contents(examined, column)
 
