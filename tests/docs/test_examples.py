@@ -113,7 +113,8 @@ def of_generating(printed, workplace):
 
 
 def of_matrix_elements(printed, _workplace):
-    assert printed.strip() == TOP_PAIR
+    channels = ("g g > t t~", "u u~ > t t~", "c c~ > t t~", "d d~ > t t~", "s s~ > t t~")
+    assert printed.splitlines() == [TOP_PAIR, str(channels)]
 
 
 PAGES = {
