@@ -30,6 +30,8 @@ OTHER_FORMATS: Final = {
     "events": "EDM4hep",
     "EventAuxiliary": "CMS AOD or MiniAOD",
 }
+#: No compression stores that many events, with their numbers, in one byte.
+_ENTRIES_PER_BYTE: Final = 1000
 #: Version, sizes, number of entries and last byte, after the key of a basket.
 _BASKET: Final = struct.Struct(">Hiiii")
 PARQUET: Final = frozenset((".parquet", ".parq", ".pq"))
@@ -111,8 +113,13 @@ class _RootSource:
         self.uuid = str(tree.file.uuid)
         if self.entries < 0:
             raise contradiction(path, f"its tree says that it has {self.entries} entries")
-        if get_protocol(path) == "file" and Path(path).stat().st_size < tree.file.fEND:
-            raise contradiction(path, f"it is cut short, at {Path(path).stat().st_size} of {tree.file.fEND} bytes")
+        if get_protocol(path) != "file":
+            return
+        size = Path(path).stat().st_size
+        if size < tree.file.fEND:
+            raise contradiction(path, f"it is cut short, at {size} of {tree.file.fEND} bytes")
+        if self.entries > _ENTRIES_PER_BYTE * size:
+            raise contradiction(path, f"its tree says that it has {self.entries} entries, in {size} bytes")
 
     def __enter__(self: Root) -> Root:
         return self
