@@ -46,14 +46,14 @@ class ColumnWriter:
                 table |= _flat(f"{plugin}_{name}", events[plugin, name])
         name = self.name(chunk)
         path = self.directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}")
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._write(table, partial)
+            partial.replace(path)
         except Exception as error:  # on a full disk pyarrow and uproot raise what their clean-up meets
             problem = f"cannot write {path}: {what_was_raised(error)}"
             raise OutputError(problem, "make room, or choose another directory for --output") from None
-        partial.replace(path)
         return name
 
     def _write(self, table: Mapping[str, Any], path: Path) -> None:

@@ -13,7 +13,7 @@ from coffea import processor
 from numpy.typing import NDArray
 
 from hepreco.conventions import check_positive
-from hepreco.errors import ConfigError, DatasetError, HepRecoError, OutputError, PluginError, what_was_raised
+from hepreco.errors import ConfigError, DatasetError, HepRecoError, PluginError, what_was_raised
 from hepreco.events import (
     NOMINAL,
     Columns,
@@ -300,11 +300,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
     def _write(self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk) -> set[str]:
         if self.columns is None:
             return set()
-        try:
-            return {self.columns(events, plugins=self.reconstructors, weight=weight, chunk=chunk)}
-        except OSError as error:
-            problem = f"cannot write columns to {self.columns.directory}: {error.strerror or error}"
-        raise OutputError(problem, "make room, or choose another directory for --output")
+        return {self.columns(events, plugins=self.reconstructors, weight=weight, chunk=chunk)}
 
 
 def _guarded(plugin: Reconstructor, batch: Any, *, name: str, chunk: Chunk) -> Mapping[str, torch.Tensor]:
