@@ -140,7 +140,7 @@ def test_the_cross_section_is_the_last_one_to_the_number(job):
     [
         {"luminosity": 2.0},
         {"datasets": {"x": FILES | {"cross_section": 200.0}}},
-        {"datasets": {"x": FILES | {"label": "X"}}},
+        {"datasets": {"x": FILES | {"cross_section": 100.0, "label": "X"}}},
     ],
     ids=["luminosity", "cross-section", "label"],
 )

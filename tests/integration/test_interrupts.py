@@ -94,11 +94,15 @@ def shown(process: subprocess.Popen[str]) -> int:
 
 
 def session(leader: int) -> list[psutil.Process]:
-    """The living processes of a session; a process that has ended and waits to be collected does not count."""
+    """The living processes of a session.
+
+    A process that has ended and waits to be collected does not count: it has no command line any more, whatever its
+    status is called.
+    """
     found = []
     for process in psutil.process_iter():
         try:
-            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+            if os.getsid(process.pid) == leader and process.cmdline():
                 found.append(process)
         except (ProcessLookupError, psutil.NoSuchProcess):
             continue

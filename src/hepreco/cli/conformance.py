@@ -10,16 +10,20 @@ from hepreco.plugin import RegisteredPlugin, discover
 from hepreco.plugin.interface import Reconstructor
 from hepreco.plugin.manifest import manifest_path
 from hepreco.testing import ConformanceError, check_all
+from hepreco.testing.conformance import CHECKS
 from hepreco.testing.manifests import assert_manifest
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of one check of a plugin with one set of options; a remark says what a passed check measured."""
+    """The result of one check of a plugin with one set of options; a remark says what a passed check measured.
+
+    ``passed`` is ``None`` where the check was not run, since it needs what another one reports as broken.
+    """
 
     options: str
     name: str
-    passed: bool
+    passed: bool | None
     detail: str = ""
     remark: str = ""
 
@@ -45,16 +49,20 @@ def show(outcomes: Iterable[Outcome]) -> None:
         if outcome.options != options:
             options = outcome.options
             console.print(options, highlight=False, markup=False, soft_wrap=True)
-        result = "passed" if outcome.passed else f"FAILED: {outcome.detail}"
-        told = f"{result}: {outcome.remark}" if outcome.remark else result
+        result = {None: "not run", True: "passed", False: "FAILED"}[outcome.passed]
+        told = ": ".join(text for text in (result, outcome.detail, outcome.remark) if text)
         console.print(f"  {outcome.name:20}  {told}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _checked(plugin: Reconstructor, files: Sequence[str]) -> list[Outcome]:
     events = read_batch(Dataset("check", tuple(files)), plugin.inputs) if files else None
     told = _with_options(plugin) + (f", {len(events)} events of files" if events is not None else "")
+    results = {result.name: result for result in check_all(plugin, events)}
     return [
-        Outcome(told, result.name, result.passed, result.detail, result.remark) for result in check_all(plugin, events)
+        Outcome(told, name, result.passed, result.detail, result.remark)
+        if (result := results.get(name))
+        else Outcome(told, name, passed=None)
+        for name in (check.__name__ for check in CHECKS)
     ]
 
 

@@ -81,7 +81,7 @@ def check(
     from hepreco.cli.conformance import check_plugin, show  # noqa: PLC0415  imports torch
 
     outcomes = check_plugin(name, parse_options(options), files=files)
-    passed = all(outcome.passed for outcome in outcomes)
+    passed = not any(outcome.passed is False for outcome in outcomes)
     show(outcomes)
     if output_format == "json":
         answer({"plugin": name, "passed": passed, "checks": outcomes})

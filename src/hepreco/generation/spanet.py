@@ -40,7 +40,7 @@ def read_spanet(path: Path, *, block: int = 1000) -> Iterator[DetectorEvents]:
     """
     with _open(path) as file:
         source, targets = _source(file), _targets(file)
-        size = len(_dataset(source, _mask(source)))
+        size = len(_member(source, _mask(source)))
         for first in range(0, size, block):
             yield _events(file, source, targets, size=size, rows=slice(first, min(first + block, size)))
 
@@ -60,7 +60,7 @@ def spanet_targets(path: Path) -> tuple[str, ...]:
 def _events(
     file: "h5py.File", source: "h5py.Group", targets: tuple[str, ...], *, size: int, rows: slice
 ) -> DetectorEvents:
-    shape = (size, *_dataset(source, _mask(source)).shape[1:])
+    shape = (size, *_member(source, _mask(source)).shape[1:])
 
     def jets(name: str) -> Tensor:
         return _read(source, name, shape, rows)
@@ -123,7 +123,7 @@ def _azimuth(group: "h5py.Group", shape: tuple[int, ...], rows: slice) -> Tensor
 
 def _read(group: "h5py.Group", name: str, shape: tuple[int, ...], rows: slice) -> Tensor:
     """Some rows of a dataset, which ought to have this shape; scalars per event may have a second axis of size 1."""
-    data = _dataset(group, name)
+    data = _member(group, name)
     if data.shape not in (shape, (*shape, 1)):
         raise DatasetError(
             f"{data.name} of {group.file.filename} has shape {data.shape}, expected {shape}: events of the jets' mask",
@@ -132,7 +132,7 @@ def _read(group: "h5py.Group", name: str, shape: tuple[int, ...], rows: slice) -
     return torch.from_numpy(np.asarray(data[rows], dtype=np.float64)).reshape(-1, *shape[1:])
 
 
-def _dataset(group: "h5py.Group", name: str) -> "h5py.Dataset":
+def _member(group: "h5py.Group", name: str) -> "h5py.Group | h5py.Dataset":
     if name not in group:
         raise DatasetError(f"no {name} in {group.name} of {group.file.filename}, which has {sorted(group)}", _REMEDY)
     return group[name]
@@ -153,11 +153,11 @@ def _source(file: "h5py.File") -> "h5py.Group":
 def _inputs(file: "h5py.File") -> "dict[str, h5py.Group]":
     if _OLDER_SOURCE in file:
         return {_OLDER_SOURCE: file[_OLDER_SOURCE]}
-    return dict(_dataset(file, "INPUTS").items())
+    return dict(_member(file, "INPUTS").items())
 
 
 def _targets(file: "h5py.File") -> tuple[str, ...]:
-    root = file if _OLDER_SOURCE in file else _dataset(file, "TARGETS")
+    root = file if _OLDER_SOURCE in file else _member(file, "TARGETS")
     return tuple(
         f"{particle}/{product}"
         for particle, group in root.items()
