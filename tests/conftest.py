@@ -4,39 +4,60 @@ import importlib.util
 import math
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from torch import Tensor
 
 from hepreco.amplitudes import StandardModel
 from hepreco.events import Dataset
 from hepreco.generation import Detector, Sample, write_sample
 from hepreco.kinematics import boost
+from hepreco.plotting.style import STYLE
+
+
+@pytest.fixture(autouse=True, scope="session")
+def fonts_as_outlines() -> Iterator[None]:
+    """In PDF files of tests: a subset of a font takes a second to make for every figure."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(STYLE, "pdf.fonttype", 3)
+        yield
 
 
 @pytest.fixture(scope="session")
-def hadronic(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Sample], Path]:
+    """Writes a sample under a name, once for all processes that test in parallel."""
+    parallel = "PYTEST_XDIST_WORKER" in os.environ
+    directory = tmp_path_factory.getbasetemp().parent if parallel else tmp_path_factory.getbasetemp()
+
+    def write(name: str, sample: Sample) -> Path:
+        path = directory / f"{name}.root"
+        with FileLock(path.with_suffix(".lock")):
+            if not path.exists():
+                write_sample(sample, path)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def hadronic(written: Callable[[str, Sample], Path]) -> Dataset:
     """400 all-hadronic tt̄ events with a cross-section."""
-    path = tmp_path_factory.mktemp("samples") / "hadronic.root"
-    write_sample(Sample("ttbar-hadronic", 400), path)
-    return Dataset("ttbar", (str(path),), cross_section=380.0)
+    return Dataset("ttbar", (str(written("hadronic", Sample("ttbar-hadronic", 400))),), cross_section=380.0)
 
 
 @pytest.fixture(scope="session")
-def multijet(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    path = tmp_path_factory.mktemp("samples") / "multijet.root"
-    write_sample(Sample("bbbar", 300, seed=2, detector=Detector(radiation=5.0)), path)
-    return Dataset("multijet", (str(path),))
+def multijet(written: Callable[[str, Sample], Path]) -> Dataset:
+    sample = Sample("bbbar", 300, seed=2, detector=Detector(radiation=5.0))
+    return Dataset("multijet", (str(written("multijet", sample)),))
 
 
 @pytest.fixture(scope="session")
-def lepton_jets(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    path = tmp_path_factory.mktemp("samples") / "lepton_jets.root"
-    write_sample(Sample("ttbar-lepton-jets", 300, seed=3), path)
-    return Dataset("lepton_jets", (str(path),))
+def lepton_jets(written: Callable[[str, Sample], Path]) -> Dataset:
+    return Dataset("lepton_jets", (str(written("lepton_jets", Sample("ttbar-lepton-jets", 300, seed=3))),))
 
 
 @pytest.fixture(scope="session")

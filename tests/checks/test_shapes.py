@@ -60,3 +60,16 @@ def test_types_are_checked():
 def test_results_are_checked():
     with pytest.raises(BeartypeCallHintReturnViolation, match="return"):
         shifted(torch.zeros(3, 4), torch.ones(3), keep=3)
+
+
+def test_the_first_calls_of_every_test_are_checked():
+    @shapes.checked
+    def length(x: Float[Tensor, " event"]) -> int:
+        return len(x)
+
+    for _ in range(2):
+        shapes.pytest_runtest_setup()
+        for _ in range(shapes.CALLS):
+            with pytest.raises(BeartypeCallHintParamViolation, match="x"):
+                length(torch.zeros(2, 4))
+        assert length(torch.zeros(2, 4)) == 2

@@ -195,7 +195,8 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Job]:
     job.configure()
     yield job
     job.forget(*(path.stem for path in directory.glob("*.py")), *(path.name for path in directory.iterdir()))
-    discover.cache_clear()
+    if any(directory.glob("*.dist-info")):
+        discover.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -142,6 +142,7 @@ def test_a_signal_stops_promptly_keeps_what_is_done_and_leaves_no_orphans(waitin
     finally:
         for orphan in session(process.pid):
             orphan.kill()
+        process.communicate()
     (waiting / "begun").unlink()
     (waiting / "go").touch()
     resumed = waiting.run("--chunksize", 25, "--resume")
@@ -159,7 +160,11 @@ def test_results_of_an_earlier_run_survive_an_interrupt(waiting):
     process = waiting.start("--chunksize", 25)
     wait_until((waiting / "waiting").exists, process)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=PROMPT)
+    try:
+        process.communicate(timeout=PROMPT)
+    finally:
+        process.kill()
+        process.communicate()
     assert shown(process) == STATUS[signal.SIGINT]
     after = {path.name: path.read_bytes() for path in (waiting / "out").glob("*.*")}
     assert {"histograms.zip", "report.json"} <= before.keys()

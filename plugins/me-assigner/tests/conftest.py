@@ -1,9 +1,11 @@
+import os
 from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from torch import Tensor
 
 from hepreco.amplitudes import MatrixElement, StandardModel
@@ -19,12 +21,14 @@ PARTONS = {"collection": "LHEPart", "where": ("status == 1",)}
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int], Path]:
     """A NanoAOD file of generated events, by the name of a sample and their number."""
-    directory = tmp_path_factory.mktemp("samples")
+    parallel = "PYTEST_XDIST_WORKER" in os.environ
+    directory = tmp_path_factory.getbasetemp().parent if parallel else tmp_path_factory.getbasetemp()
 
     def write(process: str, events: int) -> Path:
         path = directory / f"{process}-{events}.root"
-        if not path.exists():
-            write_sample(Sample(process, events, seed=77, detector=Detector(radiation=1.0)), path)
+        with FileLock(path.with_suffix(".lock")):  # processes that test in parallel share the samples
+            if not path.exists():
+                write_sample(Sample(process, events, seed=77, detector=Detector(radiation=1.0)), path)
         return path
 
     return write

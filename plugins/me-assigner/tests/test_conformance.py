@@ -13,7 +13,7 @@ PLUGINS = {
     "beam": MatrixElementAssigner(solver="beam"),
     "policy": MatrixElementAssigner(solver="policy"),
     "resolution": MatrixElementAssigner(solver="marginal", resolution=(0.8, 0.05), b_tag="btagDeepFlavB"),
-    "lepton-jets": MatrixElementAssigner(process="ttbar-lepton-jets", at_most=5),
+    "lepton-jets": MatrixElementAssigner(process="ttbar-lepton-jets", at_most=4),
     "lepton-jets-greedy": MatrixElementAssigner(process="ttbar-lepton-jets", solver="greedy", top_width=15.0),
     "lepton-jets-resolution": MatrixElementAssigner(
         process="ttbar-lepton-jets", solver="marginal", resolution=(0.8, 0.05), b_tag="btagDeepFlavB"

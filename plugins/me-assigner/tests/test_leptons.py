@@ -163,7 +163,8 @@ def test_exact_is_the_largest_of_all(measured: EventBatch) -> None:
 @pytest.mark.parametrize("solver", ["exact", "marginal", "greedy"])
 def test_the_other_charge_is_a_mirror(solver: str, measured: EventBatch) -> None:
     plugin = replace(PLUGIN, solver=solver, top_width=15.0, w_width=10.0)
-    found, there = (plugin.reconstruct(batch) for batch in (measured[:60], mirrored(measured[:60])))
+    plugin = replace(plugin, at_most=4) if solver == "exact" else plugin  # wide resonances have no bounds
+    found, there = (plugin.reconstruct(batch) for batch in (measured[:40], mirrored(measured[:40])))
     for column in plugin.outputs:
         if column.kind == "four-vector":
             there[column.name][..., 2] *= -1

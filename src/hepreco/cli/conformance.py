@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from hepreco.cli.console import console
+from hepreco.cli.console import say
 from hepreco.events import Dataset, read_batch
 from hepreco.plugin import RegisteredPlugin, discover
 from hepreco.plugin.interface import Reconstructor
@@ -48,10 +48,10 @@ def show(outcomes: Iterable[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.options != options:
             options = outcome.options
-            console.print(options, highlight=False, markup=False, soft_wrap=True)
+            say(options)
         result = {None: "not run", True: "passed", False: "FAILED"}[outcome.passed]
         told = ": ".join(text for text in (result, outcome.detail, outcome.remark) if text)
-        console.print(f"  {outcome.name:20}  {told}", highlight=False, markup=False, soft_wrap=True)
+        say(f"  {outcome.name:20}  {told}")
 
 
 def _checked(plugin: Reconstructor, files: Sequence[str]) -> list[Outcome]:

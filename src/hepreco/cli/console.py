@@ -19,6 +19,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: Silent where a JSON document is asked for.
 console = Console(markup=False, emoji=False)
 
+
+def say(text: str) -> None:
+    """Print a line as it is; a long one is not broken, so that paths can be copied and searched for."""
+    console.print(text, highlight=False, soft_wrap=True)
+
+
 #: Gives a command the option ``--format``.
 format_option: Callable[[F], F] = click.option(
     "--format",

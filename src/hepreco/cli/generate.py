@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from hepreco.cli.console import console, progress_bar
+from hepreco.cli.console import progress_bar, say
 from hepreco.generation import PRESETS, Detector, Production, Sample, find_preset, import_lhe, write_sample
 
 
 def _list_presets(context: click.Context, _: click.Parameter, asked: bool) -> None:
     if asked:
         for name, preset in PRESETS.items():
-            console.print(f"{name:20} {preset.title}", highlight=False)
+            say(f"{name:20} {preset.title}")
         context.exit()
 
 
@@ -80,7 +80,7 @@ def import_events(source: Path, output: Path, seed: int, radiation: float, showe
     """Write the Les Houches event file SOURCE, of any program, in NanoAOD format."""
     detector = Detector(radiation=radiation)
     events = import_lhe(source, output, detector=detector, seed=seed, parton_shower=shower, overwrite=overwrite)
-    console.print(f"{events} events of {source}: {output}", highlight=False)
+    say(f"{events} events of {source}: {output}")
 
 
 def make_sample(sample: Sample, path: Path, *, workers: int = 1, overwrite: bool = False) -> Production:
@@ -91,10 +91,9 @@ def make_sample(sample: Sample, path: Path, *, workers: int = 1, overwrite: bool
 
 def report(production: Production, path: Path) -> None:
     """What a sample is, for people."""
-    console.print(f"{production.events} events: {path}", highlight=False)
-    console.print(f"cross-section {production.cross_section}", highlight=False)
-    console.print(
+    say(f"{production.events} events: {path}")
+    say(f"cross-section {production.cross_section}")
+    say(
         f"unweighting efficiency {production.efficiency:.3g}, "
-        f"{production.overweight:.2%} of the cross-section in weights above 1",
-        highlight=False,
+        f"{production.overweight:.2%} of the cross-section in weights above 1"
     )

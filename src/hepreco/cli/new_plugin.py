@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from hepreco.cli.console import console
+from hepreco.cli.console import say
 from hepreco.errors import ConfigError, OutputError
 
 #: Where each template goes.
@@ -34,11 +34,9 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 def new_plugin(name: str, directory: Path) -> None:
     """Write a small plugin called NAME, with tests that pass, to start from."""
     for path in write_plugin(name, directory):
-        console.print(str(path), highlight=False, markup=False)
+        say(str(path))
     root = directory / f"hepreco-{name}"
-    console.print(
-        f"next: pip install --editable {root} && pytest {root}", highlight=False, markup=False, soft_wrap=True
-    )
+    say(f"next: pip install --editable {root} && pytest {root}")
 
 
 def write_plugin(name: str, directory: Path) -> list[Path]:

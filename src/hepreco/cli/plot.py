@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from hepreco.cli import results
-from hepreco.cli.console import console
+from hepreco.cli.console import say
 from hepreco.cli.output import claim
 from hepreco.config import AnalysisConfig, read_config
 from hepreco.histograms import read_histograms
@@ -24,4 +24,4 @@ def plot(output: Path, config: Path | None) -> None:
     analysis.check_studies(stored.histograms)
     with claim(output) as directory:
         results.draw(directory, stored.histograms, analysis, labels=labels if isinstance(labels, dict) else {})
-    console.print(f"figures: {output / 'figures'}", highlight=False)
+    say(f"figures: {output / 'figures'}")

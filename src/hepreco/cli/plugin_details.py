@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from hepreco.cli.console import console
+from hepreco.cli.console import console, say
 from hepreco.plugin import Reconstructor, discover
 from hepreco.plugin.description import describe_plugin
 from hepreco.plugin.schemas import words_for
@@ -44,11 +44,11 @@ def _what_it_does(built: Reconstructor) -> dict[str, Any]:
 
 def show(details: Mapping[str, Any]) -> None:
     """Print a description for people."""
-    console.print(f"{details['name']} ({details['distribution']} {details['version']})", highlight=False)
-    console.print(details["documentation"], highlight=False)
+    say(f"{details['name']} ({details['distribution']} {details['version']})")
+    say(details["documentation"])
     console.print(_options(details["options"]))
     if details["required"]:
-        console.print(f"give --option {details['required'][0]}=… to see inputs and outputs", highlight=False)
+        say(f"give --option {details['required'][0]}=… to see inputs and outputs")
         return
     inputs = Table("collection", "cuts", "at least", "at most", "features", title="Inputs")
     for spec in details["inputs"]:
@@ -57,13 +57,13 @@ def show(details: Mapping[str, Any]) -> None:
         inputs.add_row(spec["collection"], ", ".join(spec["where"]), str(spec["at_least"]), at_most, features)
     console.print(inputs)
     if details["missing_momentum"]:
-        console.print(f"missing transverse momentum: {details['missing_momentum']}", highlight=False)
+        say(f"missing transverse momentum: {details['missing_momentum']}")
     outputs = Table("column", "kind", "per", "unit", title="Outputs")
     for column in details["outputs"]:
         outputs.add_row(column["name"], column["kind"], str(column["per"] or "event"), column["unit"])
     console.print(outputs)
     if weights := details["weights"]:
-        console.print(f"weights: {weights['sample']}; seed {weights['seed']}; {weights['metrics']}", highlight=False)
+        say(f"weights: {weights['sample']}; seed {weights['seed']}; {weights['metrics']}")
 
 
 def _options(schema: Mapping[str, Any]) -> Table:

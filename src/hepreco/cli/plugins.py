@@ -5,7 +5,7 @@ from typing import Final
 import click
 
 from hepreco.cli.completion import complete_plugin
-from hepreco.cli.console import answer, console, format_option
+from hepreco.cli.console import answer, format_option, say
 from hepreco.cli.lazy import LazyGroup, Source
 from hepreco.cli.options import parse_options, plugin_option
 
@@ -39,9 +39,9 @@ def list_command(load: bool, output_format: str) -> None:
     width = max((len(plugin.name) for plugin in found), default=0)
     for plugin in found:
         source = f"{plugin.distribution} {plugin.version}".strip()
-        console.print(f"{plugin.name:{width}}  {plugin.state:9}  {source}", highlight=False, soft_wrap=True)
+        say(f"{plugin.name:{width}}  {plugin.state:9}  {source}")
         if text := plugin.reason or plugin.summary:
-            console.print(f"    {text}", highlight=False, soft_wrap=True)
+            say(f"    {text}")
 
 
 @click.command(short_help=COMMANDS["info"].summary)

@@ -11,7 +11,7 @@ import numpy as np
 from rich.table import Table
 
 from hepreco import plotting, studies
-from hepreco.cli.console import console
+from hepreco.cli.console import console, say
 from hepreco.cli.output import OutputDirectory
 from hepreco.config import AnalysisConfig, MassPeakConfig
 from hepreco.errors import StudyError
@@ -36,26 +36,20 @@ def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
     console.print(table)
     for failure in sorted(report.failures, key=lambda failure: failure.chunk)[:20]:
         chunk = failure.chunk
-        console.print(
-            f"  not processed: {chunk.file} [{chunk.start}, {chunk.stop}): {failure.reason}",
-            highlight=False,
-            markup=False,
-        )
+        say(f"  not processed: {chunk.file} [{chunk.start}, {chunk.stop}): {failure.reason}")
     for dataset, counts in sorted(report.without_answer.items()):
         for plugin, reasons in counts.items():
             why = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in reasons.items() if count)
             if why:
                 events = f"{sum(reasons.values())} selected events"
-                console.print(f"  {dataset}: {plugin} has no answer for {events} ({why})", highlight=False)
+                say(f"  {dataset}: {plugin} has no answer for {events} ({why})")
     for dataset, columns in sorted(report.partly_missing.items()):
         for plugin, lacking in columns.items():
             if lacking:
                 which = ", ".join(f"{name} of {count}" for name, count in lacking.items())
-                console.print(
-                    f"  {dataset}: {plugin} answers selected events in part, without {which}", highlight=False
-                )
+                say(f"  {dataset}: {plugin} answers selected events in part, without {which}")
     for warning in sorted(report.warnings):
-        console.print(f"  warning: {warning}", highlight=False, markup=False)
+        say(f"  warning: {warning}")
     if "cutflow" in histograms:
         _show_cutflow(histograms["cutflow"])
 

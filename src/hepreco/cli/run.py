@@ -12,7 +12,7 @@ import click
 
 from hepreco.cli import results
 from hepreco.cli.answers import run_document
-from hepreco.cli.console import answer, console, fail, format_option, on_terminal
+from hepreco.cli.console import answer, fail, format_option, on_terminal, say
 from hepreco.cli.generate import make_sample
 from hepreco.cli.output import OutputDirectory, claim, writing
 from hepreco.config import AnalysisConfig, DatasetConfig, override_files, read_config
@@ -101,7 +101,7 @@ def run(config: Path, output: Path, files: tuple[str, ...], **options: Any) -> N
         if report.processed and not options["no_figures"]:
             results.draw(directory, result["histograms"], analysis, labels=labels)
         directory.finish(report.columns)
-        console.print(f"results: {directory.path}", highlight=False)
+        say(f"results: {directory.path}")
         _finish(report, directory, skip_bad_files=options["skip_bad_files"])
     if options["output_format"] == "json":
         answer(run_document(directory.path, histograms=result["histograms"]))

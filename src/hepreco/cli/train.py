@@ -14,7 +14,7 @@ from typing import Any, cast
 import click
 
 from hepreco.cli.completion import complete_plugin
-from hepreco.cli.console import console, progress_bar
+from hepreco.cli.console import progress_bar, say
 from hepreco.cli.options import parse_options, plugin_option
 from hepreco.errors import ConfigError, PluginError
 from hepreco.events import Dataset, read_batch
@@ -85,9 +85,7 @@ def train(
             advance(epoch - reached[-1])
             reached.append(epoch)
             if epoch % 10 == 0:
-                console.print(
-                    f"epoch {epoch}: " + ", ".join(f"{k} {v:.5g}" for k, v in losses.items()), highlight=False
-                )
+                say(f"epoch {epoch}: " + ", ".join(f"{k} {v:.5g}" for k, v in losses.items()))
 
         result = _train(reconstructor, files, training, report)
     arguments = [_without_folders(argument) for argument in sys.argv[1:]]
@@ -103,7 +101,7 @@ def train(
     save_weights(output, result.tensors, manifest)
     (output / "history.json").write_text(json.dumps({name: list(values) for name, values in result.history.items()}))
     shutil.rmtree(checkpoint, ignore_errors=True)
-    console.print(f"weights: {output}; {dict(result.metrics)}", highlight=False)
+    say(f"weights: {output}; {dict(result.metrics)}")
 
 
 def _train(
@@ -117,11 +115,11 @@ def _train(
     inputs = cast("Reconstructor", reconstructor).inputs
     if isinstance(reconstructor, Trainable):
         batch = read_batch(Dataset("training", tuple(files)), inputs)
-        console.print(f"training on {len(batch)} events", highlight=False)
+        say(f"training on {len(batch)} events")
         return reconstructor.train(batch, options, report=report)
     samples = {name: read_batch(Dataset(name, paths), inputs) for name, paths in _by_class(files).items()}
     numbers = ", ".join(f"{len(batch)} of {name}" for name, batch in samples.items())
-    console.print(f"training on {numbers}", highlight=False)
+    say(f"training on {numbers}")
     return reconstructor.train(samples, options, report=report)
 
 

@@ -14,7 +14,7 @@ import cloudpickle
 
 from hepreco.plugin import Reconstructor
 from hepreco.testing.answers import NotAskedError, cleared, fail, first_difference, require_same
-from hepreco.testing.examination import Examination, check
+from hepreco.testing.examination import KEPT, Examination, check
 from hepreco.testing.second_process import Reply, Request, receive, send
 
 #: Environment variables that are tried with other values, of those that a plugin reads.
@@ -60,7 +60,7 @@ def examined_elsewhere(examined: Examination) -> Reply:
     return reply
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=KEPT)
 def _reply(examined: Examination) -> Reply | None:
     """Asked once for both checks; none where pickling raises, whatever it raises."""
     try:

@@ -24,6 +24,8 @@ SLOW: Final = 0.1
 #: Toy events among which those with an answer are looked for, where most have none, and seconds for it.
 SEARCHED: Final = 2000
 SEARCH: Final = 2.0
+#: Examinations that are kept, so that checks may come in any order.
+KEPT: Final = 16
 #: Share of events with an answer that is enough.
 ENOUGH: Final = 0.5
 
@@ -169,7 +171,7 @@ def check(function: Callable[[Examination], str | None]) -> Check:
 
 
 def examination(reconstructor: Reconstructor, events: EventBatch | None = None) -> Examination:
-    """The examination of exactly this object, kept until the next plugin's."""
+    """The examination of exactly this object, kept for the other checks of it."""
     return _kept(_Identity(reconstructor, events))
 
 
@@ -226,6 +228,6 @@ class _Identity:
         return hash((id(self.reconstructor), id(self.events)))
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=KEPT)
 def _kept(identity: _Identity) -> Examination:
     return Examination(identity.reconstructor, identity.events)
