@@ -72,27 +72,6 @@ def same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
         torch.testing.assert_close(found[name], value, equal_nan=True)
 
 
-def test_neutrinos_make_the_mass_of_the_w() -> None:
-    generator = torch.Generator().manual_seed(2)
-    lepton = torch.randn(500, 4, generator=generator, dtype=torch.float64) * 50
-    lepton[:, 0] = lepton[:, 1:].norm(dim=1)
-    missing = 40 * torch.randn(500, 2, generator=generator, dtype=torch.float64)
-    both = neutrinos(lepton, missing, w_mass=W_MASS)
-    found = mass(lepton[:, None] + both)
-    torch.testing.assert_close(found, torch.full_like(found, W_MASS), rtol=1e-6, atol=0)
-    torch.testing.assert_close(both[..., 0], both[..., 1:].norm(dim=-1))
-    product = (lepton[:, 1:3] * missing).sum(dim=1)
-    transverse = 2 * (lepton[:, 1:3].norm(dim=1) * missing.norm(dim=1) - product)
-    is_real = transverse < W_MASS**2
-    assert 100 < is_real.sum() < 400
-    torch.testing.assert_close(both[is_real, :, 1:3], missing[is_real, None].expand(-1, 2, -1))
-    assert (both[is_real, 0, 3] > both[is_real, 1, 3]).all()
-    # Elsewhere one solution, of the same direction in the plane.
-    torch.testing.assert_close(both[~is_real, 0], both[~is_real, 1], rtol=1e-5, atol=1e-3)
-    cosine = torch.cosine_similarity(both[~is_real, 0, 1:3], missing[~is_real], dim=1)
-    torch.testing.assert_close(cosine, torch.ones_like(cosine))
-
-
 def test_one_of_the_neutrinos_is_true(partons: EventBatch) -> None:
     """For a W that is not on its pole, with its own mass."""
     objects, _ = by_leg(partons)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hepreco.amplitudes import Particle, Process
 from hepreco.generation.resonances import Branch
+from hepreco.kinematics import minkowski_dot
 
 #: The first tag of a line, by custom.
 _FIRST_TAG: Final = 501
@@ -120,7 +121,6 @@ def _log_antennae(sources: list[_End], targets: tuple[_End, ...], momenta: Tenso
     """−Σ ln(pᵢ·pⱼ)."""
     total = torch.zeros(len(momenta), dtype=momenta.dtype)
     for source, sink in zip(sources, targets, strict=True):
-        one, other = momenta[:, source.row], momenta[:, sink.row]
-        product = one[:, 0] * other[:, 0] - (one[:, 1:] * other[:, 1:]).sum(dim=1)
+        product = minkowski_dot(momenta[:, source.row], momenta[:, sink.row])
         total = total - torch.log(product.clamp(min=1e-12))
     return total

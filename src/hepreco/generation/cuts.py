@@ -2,14 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from itertools import combinations
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from hepreco.errors import ConfigError
-from hepreco.kinematics import delta_phi, eta, phi, pt
+from hepreco.kinematics import delta_r, eta, pt
 
 
 @dataclass(frozen=True)
@@ -52,10 +51,7 @@ class Cuts:
         if self.eta_max < math.inf:
             passes &= (eta(momenta).abs() < self.eta_max).all(dim=1)
         if self.delta_r_min > 0:
-            first, second = (list(side) for side in zip(*combinations(range(momenta.shape[1]), 2), strict=True))
-            rapidity, azimuth = eta(momenta), phi(momenta)
-            away = torch.hypot(
-                rapidity[:, first] - rapidity[:, second], delta_phi(azimuth[:, first], azimuth[:, second])
-            )
+            first, second = torch.triu_indices(momenta.shape[1], momenta.shape[1], offset=1)
+            away = delta_r(momenta[:, :, None], momenta[:, None])[:, first, second]
             passes &= (away > self.delta_r_min).all(dim=1)
         return passes

@@ -235,7 +235,7 @@ def _merge(objects: DetectorEvents, radius: float) -> DetectorEvents:
     jets, parton, flavour = objects.jets, objects.jet_parton, objects.jet_flavour
     rows = torch.arange(len(jets))
     while len(jets):
-        distance, pair = _distances(jets, jets).masked_fill(_lower(jets.shape[1]), math.inf).flatten(1).min(dim=1)
+        distance, pair = distances(jets, jets).masked_fill(_lower(jets.shape[1]), math.inf).flatten(1).min(dim=1)
         close = distance < radius
         if not close.any():
             break
@@ -255,7 +255,7 @@ def absorb_leptons(objects: DetectorEvents, radius: float) -> DetectorEvents:
     """Add leptons to the jet that they are in."""
     if not len(objects):
         return objects
-    distance, nearest = _distances(objects.leptons, objects.jets).min(dim=2)
+    distance, nearest = distances(objects.leptons, objects.jets).min(dim=2)
     inside = distance < radius
     share = torch.zeros_like(objects.jets).scatter_add(
         1, nearest[..., None].expand_as(objects.leptons), _only(objects.leptons, inside)
@@ -268,12 +268,12 @@ def absorb_leptons(objects: DetectorEvents, radius: float) -> DetectorEvents:
     )
 
 
-def _distances(first: Tensor, second: Tensor) -> Float[Tensor, "event one other"]:
-    """ΔR of every one with every other; infinite where a slot is empty."""
-    eta = kinematics.eta(first)[:, :, None] - kinematics.eta(second)[:, None]
-    phi = kinematics.delta_phi(kinematics.phi(first)[:, :, None], kinematics.phi(second)[:, None])
+def distances(
+    first: Float[Tensor, "event one 4"], second: Float[Tensor, "event other 4"]
+) -> Float[Tensor, "event one other"]:
+    """ΔR of every pair; infinite where a slot is empty."""
     empty = (first[..., 0] <= 0)[:, :, None] | (second[..., 0] <= 0)[:, None]
-    return torch.hypot(eta, phi).masked_fill(empty, math.inf)
+    return kinematics.delta_r(first[:, :, None], second[:, None]).masked_fill(empty, math.inf)
 
 
 def _lower(size: int) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from hepreco import kinematics
 from hepreco.errors import ConfigError, DatasetError
-from hepreco.generation.detector import absorb_leptons
+from hepreco.generation.detector import absorb_leptons, distances
 from hepreco.generation.lhe import read_lhe
 from hepreco.generation.records import DetectorEvents, PartonEvents
 
@@ -171,15 +171,14 @@ def _objects(found: list[dict[str, Any]], jets: ak.Array, radius: float) -> Dete
     momenta = torch.stack([_padded(jets[name]) for name in ("E", "px", "py", "pz")], dim=2)
     order = kinematics.pt(momenta).argsort(dim=1, descending=True, stable=True)
     momenta = torch.take_along_dim(momenta, order[..., None], dim=1)
-    phi = kinematics.phi(momenta)
-    eta = torch.where(momenta[..., 0] > 0, kinematics.eta(momenta), math.inf)  # far from all where there is none
-    parton, flavour = torch.full(eta.shape, -1), torch.zeros(eta.shape, dtype=torch.int64)
+    parton = torch.full(momenta.shape[:2], -1)
+    flavour = torch.zeros_like(parton)
     for row, event in enumerate(found):
         for hadron_eta, hadron_phi, kind in event["hadrons"]:
-            near = _distances(eta[row], phi[row], hadron_eta, hadron_phi) < radius
+            near = _distances(momenta[row], hadron_eta, hadron_phi) < radius
             flavour[row, near] = flavour[row, near].clamp(min=kind)
         for parton_eta, parton_phi, _, position in sorted(event["partons"], key=itemgetter(2)):  # the hardest last
-            distance, nearest = _distances(eta[row], phi[row], parton_eta, parton_phi).min(dim=0)
+            distance, nearest = _distances(momenta[row], parton_eta, parton_phi).min(dim=0)
             if distance < radius:
                 parton[row, nearest] = position
     leptons = torch.stack([_padded(ak.Array([event["leptons"][i] for event in found])) for i in range(5)], dim=2)
@@ -199,9 +198,10 @@ def _objects(found: list[dict[str, Any]], jets: ak.Array, radius: float) -> Dete
     )
 
 
-def _distances(eta: Tensor, phi: Tensor, to_eta: float, to_phi: float) -> Tensor:
-    """ΔR of jets to a direction."""
-    return torch.hypot(eta - to_eta, kinematics.delta_phi(phi, torch.full_like(phi, to_phi)))
+def _distances(jets: Tensor, eta: float, phi: float) -> Tensor:
+    """ΔR of jets to a direction; infinite where there is none."""
+    direction = kinematics.from_pt_eta_phi_mass(*jets.new_tensor([[1.0], [eta], [phi], [0.0]]))
+    return distances(jets[None], direction[None])[0, :, 0]
 
 
 def _padded(values: ak.Array) -> Tensor:

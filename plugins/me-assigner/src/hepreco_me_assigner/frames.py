@@ -11,13 +11,14 @@ def partonic(momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch le
 
     The energies, not the directions, of jets are what their masses change least.
     """
-    massless = _massless(momenta)
-    total = massless.sum(dim=-2, keepdim=True)
+    approximate = massless(momenta)
+    total = approximate.sum(dim=-2, keepdim=True)
     velocity = -total[..., 1:] / total[..., :1]
-    return _massless(boost(massless, velocity=velocity.expand(*momenta.shape[:-1], 3)))
+    return massless(boost(approximate, velocity=velocity.expand(*momenta.shape[:-1], 3)))
 
 
-def _massless(momenta: Tensor) -> Tensor:
+def massless(momenta: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 4"]:
+    r"""The same three-momenta with E = \|p\|."""
     result = momenta.clone()
     result[..., 0] = momenta[..., 1:].norm(dim=-1)
     return result

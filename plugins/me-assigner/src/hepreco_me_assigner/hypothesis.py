@@ -13,6 +13,7 @@ from torch import Tensor
 from hepreco.amplitudes import Leg, MatrixElement, Particle, Process, StandardModel, parse_process
 from hepreco.amplitudes.model import as_float
 from hepreco.errors import ConfigError
+from hepreco.kinematics import minkowski_dot
 
 _TOP, _ANTITOP = "(t > b w+, w+ > u d~)", "(t~ > b~ w-, w- > u~ d)"
 _PAIR: Final = f"{_TOP}, {_ANTITOP}"
@@ -203,12 +204,14 @@ class Hypothesis:
         """
         total = momenta.new_zeros(momenta.shape[:-2])
         for resonance in branch.resonances:
-            square = _square(momenta[..., list(resonance.legs), :].sum(dim=-2))
+            total_momentum = momenta[..., list(resonance.legs), :].sum(dim=-2)
+            square = minkowski_dot(total_momentum, total_momentum)
             pole = resonance.mass**2
             total = total - torch.log((square - pole) ** 2 + pole * resonance.width**2)
         for fermion, up, down in branch.cascades:
             parent = momenta[..., [fermion, up, down], :].sum(dim=-2)
-            contractions = _dot(parent, momenta[..., down, :]) * _dot(momenta[..., fermion, :], momenta[..., up, :])
+            b, u, d = (momenta[..., leg, :] for leg in (fermion, up, down))
+            contractions = minkowski_dot(parent, d) * minkowski_dot(b, u)
             total = total + torch.log(contractions.clamp(min=1e-12))
         return total
 
@@ -286,11 +289,3 @@ def _walk(
             down = next(i for i, particle in enumerate(boson.decay.final) if particle.pdg_id % 2)
             cascades.append((starts[here], starts[there] + 1 - down, starts[there] + down))
     return tuple(resonances), tuple(cascades)
-
-
-def _dot(one: Tensor, other: Tensor) -> Tensor:
-    return one[..., 0] * other[..., 0] - (one[..., 1:] * other[..., 1:]).sum(dim=-1)
-
-
-def _square(momentum: Tensor) -> Tensor:
-    return _dot(momentum, momentum)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hepreco.kinematics import mass_squared
+from hepreco.kinematics import mass_squared, minkowski_dot
 from hepreco.weights.manifest import Option
 from hepreco_me_assigner.hypothesis import Hypothesis, beams
 
@@ -71,7 +71,7 @@ class Potential(nn.Module):
         momenta = torch.cat((momenta[..., :3], momenta[..., 3:] * forward[..., None, None]), dim=-1)
         legs = torch.cat((beams(momenta), momenta), dim=-2)
         one, other = torch.triu_indices(legs.shape[-2], legs.shape[-2], offset=1, device=momenta.device)[:, 1:]
-        products = legs[..., one, 0] * legs[..., other, 0] - (legs[..., one, 1:] * legs[..., other, 1:]).sum(dim=-1)
+        products = minkowski_dot(legs[..., one, :], legs[..., other, :])
         squared_energy = 4 * legs[..., 0, 0] ** 2
         found = [
             torch.log((products / squared_energy[..., None]).clamp(min=_SMALLEST)),

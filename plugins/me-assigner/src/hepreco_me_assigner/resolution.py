@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hepreco.errors import ConfigError
 from hepreco.generation import SimpleDensities
+from hepreco.kinematics import minkowski_dot
 from hepreco_me_assigner.hypothesis import Branch, Hypothesis
 from hepreco_me_assigner.leptons import neutrinos
 
@@ -187,5 +188,4 @@ def _fit_cascade(momenta: Tensor, width: Tensor, branch: Branch) -> tuple[Tensor
 
 def _pair(one: Tensor, other: Tensor) -> Tensor:
     """The squared mass of two massless momenta."""
-    product = one[..., 0] * other[..., 0] - (one[..., 1:] * other[..., 1:]).sum(dim=-1)
-    return (2 * product).clamp(min=_SMALLEST)
+    return (2 * minkowski_dot(one, other)).clamp(min=_SMALLEST)
