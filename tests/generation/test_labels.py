@@ -100,4 +100,4 @@ def test_unknown_samples_are_refused_with_the_list():
 
 def test_labels_need_uniform_numbers_for_each_choice():
     process = HardProcess("g g > t t~, (t > b w+, w+ > u d~), (t~ > b~ w-, w- > u~ d)")
-    assert Labels(process.branches, "one lepton").numbers == 3
+    assert Labels(process.trees, "one lepton").numbers == 3

@@ -99,8 +99,8 @@ def test_masses_stay_near_the_pole_and_momenta_add_up():
 
 def test_a_higgs_boson_decays_to_one_w_off_its_pole():
     process = HardProcess("g g > t t~ h, (h > w+ w-, w+ > u d~, w- > u~ d)")
-    w = [branch for branch in process.particles if abs(branch.particle.pdg_id) == 24]
-    assert [branch.low for branch in w] == [0.0, 0.0]
+    w = [node.row for node in process.particles if abs(node.particle.pdg_id) == 24]
+    assert [process.ranges[row].low for row in w] == [0.0, 0.0]
 
 
 def test_a_point_cross_section_from_a_formula():

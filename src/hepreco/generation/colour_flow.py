@@ -9,12 +9,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from hepreco.amplitudes import Particle, Process
-from hepreco.generation.resonances import Branch
+from hepreco.amplitudes import DecayTree, Particle, Process
 from hepreco.kinematics import minkowski_dot
 
 #: The first tag of a line, by custom.
 _FIRST_TAG: Final = 501
+#: Of the decay trees in a record, behind the incoming partons.
+_FIRST_ROW: Final = 2
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,13 @@ class _End:
 
 def colour_tags(
     process: Process,
-    branches: Sequence[Branch],
+    trees: Sequence[DecayTree],
     momenta: Float[Tensor, "event particle 4"],
     u: Float[Tensor, " event"],
     *,
     exchanged: bool = False,
 ) -> Int[Tensor, "event particle 2"]:
-    """Colour and anticolour tags of a record of incoming partons and branches, depth first.
+    """Colour and anticolour tags of the incoming partons and of all particles of the decay trees.
 
     Of the ways to connect what is produced, one is chosen with the probability ∏ 1/(pᵢ·pⱼ) over the lines, as in
     amplitudes of gluons with most helicities equal (Parke and Taylor, Phys. Rev. Lett. 56 (1986) 2459). Where gluons
@@ -44,23 +45,16 @@ def colour_tags(
     uniform.
     """
     incoming = process.incoming[::-1] if exchanged else process.incoming
-    rows = _rows(branches)
     ends = [end for row, particle in enumerate(incoming) for end in _ends(row, particle, incoming=True)]
-    ends += [end for row, branch in zip(rows, branches, strict=True) for end in _ends(row, branch.particle)]
+    ends += [end for tree in trees for end in _ends(_FIRST_ROW + tree.row, tree.particle)]
     # A line runs from where colour leaves the collision to where it enters.
     sources = [end for end in ends if end.anticolour == end.incoming]
     sinks = [end for end in ends if end.anticolour != end.incoming]
     flows = _flows(sources, sinks, electroweak=any(limit.name == "QCD" and not limit.power for limit in process.limits))
-    tags = torch.stack([_tags(sources, targets, rows, branches, size=momenta.shape[1]) for targets in flows])
+    tags = torch.stack([_tags(sources, targets, trees, size=momenta.shape[1]) for targets in flows])
     antennae = torch.stack([_log_antennae(sources, targets, momenta) for targets in flows], dim=1)
     chosen = (antennae.softmax(dim=1).cumsum(dim=1) < u[:, None]).sum(dim=1).clamp(max=len(flows) - 1)
     return tags[chosen]
-
-
-def _rows(branches: Sequence[Branch]) -> list[int]:
-    """Where branches stand in a record, behind the two incoming partons."""
-    sizes = [sum(1 for _ in branch) for branch in branches]
-    return [2 + before for before in itertools.accumulate(sizes[:-1], initial=0)]
 
 
 def _ends(row: int, particle: Particle, *, incoming: bool = False) -> list[_End]:
@@ -80,41 +74,31 @@ def _flows(sources: list[_End], sinks: list[_End], *, electroweak: bool) -> list
 
 
 def _tags(
-    sources: list[_End], targets: tuple[_End, ...], rows: list[int], branches: Sequence[Branch], *, size: int
+    sources: list[_End], targets: tuple[_End, ...], trees: Sequence[DecayTree], *, size: int
 ) -> Int[Tensor, "particle 2"]:
     tags = torch.zeros((size, 2), dtype=torch.int64)
     for tag, ends in enumerate(zip(sources, targets, strict=True), start=_FIRST_TAG):
         for end in ends:
             tags[end.row, int(end.anticolour)] = tag
     free = itertools.count(_FIRST_TAG + len(sources))
-    for row, branch in zip(rows, branches, strict=True):
-        _hand_on(tags, branch, row, free)
+    for tree in trees:
+        _hand_on(tags, tree, free)
     return tags
 
 
-def _hand_on(tags: Tensor, branch: Branch, row: int, free: Iterator[int]) -> None:
-    """Give the products of a resonance its colour, and a new line to a pair that has none to inherit."""
-    coloured = [
-        (row + at, product)
-        for at, product in zip(_offsets(branch), branch.products, strict=True)
-        if product.particle.colour != 1
-    ]
-    inherited = [product for product in coloured if product[1].particle.colour == branch.particle.colour]
-    if branch.particle.colour != 1 and inherited:
-        tags[inherited[0][0]] = tags[row]
+def _hand_on(tags: Tensor, tree: DecayTree, free: Iterator[int]) -> None:
+    """Give the daughters of a resonance its colour, and a new line to a pair that has none to inherit."""
+    coloured = [daughter for daughter in tree.daughters if daughter.particle.colour != 1]
+    inherited = [daughter for daughter in coloured if daughter.particle.colour == tree.particle.colour]
+    if tree.particle.colour != 1 and inherited:
+        tags[_FIRST_ROW + inherited[0].row] = tags[_FIRST_ROW + tree.row]
         coloured.remove(inherited[0])
     if coloured:
         tag = next(free)
-        for at, product in coloured:
-            tags[at, int(product.particle.colour == -3)] = tag
-    for at, product in zip(_offsets(branch), branch.products, strict=True):
-        _hand_on(tags, product, row + at, free)
-
-
-def _offsets(branch: Branch) -> list[int]:
-    """Rows of the products behind the row of their mother."""
-    sizes = [sum(1 for _ in product) for product in branch.products]
-    return [1 + before for before in itertools.accumulate(sizes[:-1], initial=0)][: len(sizes)]
+        for daughter in coloured:
+            tags[_FIRST_ROW + daughter.row, int(daughter.particle.colour == -3)] = tag
+    for daughter in tree.daughters:
+        _hand_on(tags, daughter, free)
 
 
 def _log_antennae(sources: list[_End], targets: tuple[_End, ...], momenta: Tensor) -> Float[Tensor, " event"]:

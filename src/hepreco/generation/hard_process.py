@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hepreco.amplitudes import MatrixElement, StandardModel
+from hepreco.amplitudes import DecayTree, MatrixElement, StandardModel, decay_trees
 from hepreco.conventions import HBARC_SQUARED
 from hepreco.errors import ConfigError
 from hepreco.generation.beams import Beams
@@ -15,7 +15,7 @@ from hepreco.generation.cuts import Cuts
 from hepreco.generation.ladders import ladders_of
 from hepreco.generation.mappings import breit_wigner, power
 from hepreco.generation.phase_space import Chosen, Given, Ladder, Masses, Scalar, choose_masses, climb, decay
-from hepreco.generation.resonances import Branch, grow
+from hepreco.generation.resonances import MassRange, mass_ranges
 
 _NEUTRINOS = (12, 14, 16)
 
@@ -30,7 +30,7 @@ class Points:
         (event,), in pb; 0 outside the cuts.
     momenta
         (event, particle, 4) in GeV in the laboratory: the parton from the first beam, that from the second, then every
-        branch depth first.
+        particle of the decay trees by its row.
     pair
         (event,): which of the process's pairs of incoming partons.
     """
@@ -73,7 +73,7 @@ class HardProcess:
             )
         if low <= 0 and self.beams.densities:
             raise ConfigError(f"'{self.process}' has no least energy", "cut on pt_min or on the mass_window")
-        if len(self.branches) == 1 and not self.branches[0].products:
+        if len(self.trees) == 1 and not self.trees[0].daughters:
             raise ConfigError(f"'{self.process}' produces one stable particle", "let it decay")
 
     @cached_property
@@ -82,19 +82,24 @@ class HardProcess:
         return MatrixElement(self.process, model=self.model)
 
     @cached_property
-    def branches(self) -> tuple[Branch, ...]:
+    def trees(self) -> tuple[DecayTree, ...]:
         """What is produced, with decays."""
-        return grow(self.matrix_element.process, self.model, cutoff=self.cutoff)
+        return decay_trees(self.matrix_element.process)
 
     @cached_property
-    def particles(self) -> tuple[Branch, ...]:
-        """Every branch, depth first."""
-        return tuple(branch for root in self.branches for branch in root)
+    def particles(self) -> tuple[DecayTree, ...]:
+        """Every particle of the trees, by its row."""
+        return tuple(node for tree in self.trees for node in tree)
+
+    @cached_property
+    def ranges(self) -> tuple[MassRange, ...]:
+        """Where the mass of every particle may lie."""
+        return mass_ranges(self.trees, self.model, cutoff=self.cutoff)
 
     @cached_property
     def ladders(self) -> tuple[Ladder, ...]:
         """The ladders that share its phase space."""
-        return ladders_of(self.branches, self.model)
+        return ladders_of(self.trees, self.ranges, self.model)
 
     @cached_property
     def pairs(self) -> tuple[tuple[int, int], ...]:
@@ -113,16 +118,18 @@ class HardProcess:
     def energies(self) -> tuple[float, float]:
         """The least and the largest √ŝ in GeV."""
         seen = len(self._seen)
-        low = max(sum(branch.low for branch in self.branches), seen * self.cuts.pt_min, self.cuts.mass_window[0])
+        low = max(
+            sum(self.ranges[tree.row].low for tree in self.trees), seen * self.cuts.pt_min, self.cuts.mass_window[0]
+        )
         high = min(self.beams.energy, self.cuts.mass_window[1])
         return (low, high) if self.beams.densities else (low, self.beams.energy if high == self.beams.energy else 0.0)
 
     @cached_property
     def dimensions(self) -> int:
         """Random numbers per point."""
-        splittings = [len(branch.products) for branch in self.particles if branch.products]
+        splittings = [len(particle.daughters) for particle in self.particles if particle.daughters]
         decays = sum(1 + 3 * count - 4 for count in splittings)
-        produced = 3 * len(self.branches) - 4 if len(self.branches) > 1 else -1
+        produced = 3 * len(self.trees) - 4 if len(self.trees) > 1 else -1
         return 1 + (2 if self.beams.densities else 0) + produced + decays
 
     def __call__(self, uniforms: Float[Tensor, "event dimension"], ladder: Ladder) -> Points:
@@ -134,11 +141,11 @@ class HardProcess:
         share = self._share(ladder, walk.log_jacobian - before, momenta, energy, masses)
         total = momenta.sum(dim=1)
         along_z = 0.5 * energy[:, None] * torch.tensor([[1.0, 0.0, 0.0, 1.0]], dtype=energy.dtype)
-        origin = total if len(self.branches) > 1 else along_z  # a single particle is at rest, without a direction
+        origin = total if len(self.trees) > 1 else along_z  # a single particle is at rest, without a direction
         nodes = [
             node
-            for branch, mass, momentum in zip(self.branches, masses, momenta.unbind(1), strict=True)
-            for node in decay(branch, mass, momentum, walk, origin=origin)
+            for tree, mass, momentum in zip(self.trees, masses, momenta.unbind(1), strict=True)
+            for node in decay(tree, mass, momentum, walk, origin=origin)
         ]
         partonic = torch.stack((along_z, total - along_z, *nodes), dim=1)
         volume = torch.exp(walk.log_jacobian) * share
@@ -147,15 +154,15 @@ class HardProcess:
     def _choose_energy(self, walk: Chosen) -> tuple[Scalar, tuple[Scalar, Scalar], tuple[Masses, ...]]:
         """√ŝ, the momentum fractions, and the masses of everything."""
         low, high = (torch.full((walk.events,), energy, dtype=torch.float64) for energy in self.energies)
-        if len(self.branches) > 1:
-            masses = choose_masses(self.branches, walk, high)
+        if len(self.trees) > 1:
+            masses = choose_masses(self.trees, self.ranges, walk, high)
             least = sum((mass.own for mass in masses), torch.zeros_like(low))
             energy, x = self.beams.choose_energy(walk, low=torch.maximum(least, low), high=high, mapping=power(1.5))
             return energy, x, masses
-        (branch,) = self.branches
-        mapping = breit_wigner(branch.mass, branch.width)
-        energy, x = self.beams.choose_energy(walk, low=low, high=high.clamp(max=branch.high), mapping=mapping)
-        return energy, x, (Masses(energy, choose_masses(branch.products, walk, energy)),)
+        (tree,), (pole, *_) = self.trees, self.ranges
+        mapping = breit_wigner(pole.mass, pole.width)
+        energy, x = self.beams.choose_energy(walk, low=low, high=high.clamp(max=pole.high), mapping=mapping)
+        return energy, x, (Masses(energy, choose_masses(tree.daughters, self.ranges, walk, energy)),)
 
     def _share(
         self, ladder: Ladder, log_volume: Scalar, momenta: Tensor, energy: Scalar, masses: tuple[Masses, ...]
@@ -202,7 +209,7 @@ class HardProcess:
     @cached_property
     def final(self) -> tuple[int, ...]:
         """Which of :attr:`particles` are stable, in the order of the matrix element's legs."""
-        return tuple(i for i, branch in enumerate(self.particles) if not branch.products)
+        return tuple(particle.row for particle in self.particles if not particle.daughters)
 
     @cached_property
     def _seen(self) -> list[int]:

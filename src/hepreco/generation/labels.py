@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from hepreco.generation.resonances import Branch
+from hepreco.amplitudes import DecayTree
 
 #: Charged leptons in the final state: one, two, or two of the same sign or at least three.
 Signature = Literal["one lepton", "two leptons", "same sign or three leptons"]
@@ -29,13 +29,13 @@ class Labels:
 
     Parameters
     ----------
-    branches
+    trees
         Of the process.
     signature
         What to have.
     """
 
-    branches: tuple[Branch, ...]
+    trees: tuple[DecayTree, ...]
     signature: Signature
 
     @property
@@ -68,25 +68,23 @@ class Labels:
         """How many uniform numbers an event needs."""
         return 1 + len(self._w_rows()) + len(self._rows(23))
 
-    def _particles(self) -> list[Branch]:
-        return [branch for root in self.branches for branch in root]
-
     def _rows(self, boson: int) -> list[int]:
-        return [2 + i for i, branch in enumerate(self._particles()) if branch.particle.pdg_id == boson]
+        return [2 + node.row for tree in self.trees for node in tree if node.particle.pdg_id == boson]
+
+    def _w_bosons(self) -> list[DecayTree]:
+        return [node for tree in self.trees for node in tree if abs(node.particle.pdg_id) == 24 and node.daughters]
 
     def _w_rows(self) -> list[tuple[int, int, int]]:
         """Rows of each W that decays, of its up-type and of its down-type product."""
         rows = []
-        for i, branch in enumerate(self._particles()):
-            if abs(branch.particle.pdg_id) == 24 and branch.products:
-                kinds = [abs(product.particle.pdg_id) for product in branch.products]
-                rows.append((2 + i, 3 + i + kinds.index(_UP), 3 + i + kinds.index(_DOWN)))
+        for w in self._w_bosons():
+            row = {abs(daughter.particle.pdg_id): 2 + daughter.row for daughter in w.daughters}
+            rows.append((2 + w.row, row[_UP], row[_DOWN]))
         return rows
 
     def _patterns(self) -> list[tuple[bool, ...]]:
         """Which W are leptonic, for all ways to have the signature."""
-        particles = self._particles()
-        charges = [1 if particles[row - 2].particle.pdg_id > 0 else -1 for row, _, _ in self._w_rows()]
+        charges = [int(w.particle.charge) for w in self._w_bosons()]
         fixed = [charge for _ in self._rows(23) for charge in (1, -1)]
         return [
             pattern

@@ -1,12 +1,13 @@
 """Events at parton level: accepted points with particles, history, colour and labels."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hepreco.amplitudes import mothers
 from hepreco.generation.colour_flow import colour_tags
 from hepreco.generation.hard_process import HardProcess, Points
 from hepreco.generation.labels import Labels
@@ -43,7 +44,7 @@ def _record(
     process: HardProcess, points: Points, u: Float[Tensor, "event number"], label: Labels | None
 ) -> PartonEvents:
     size = 2 + len(process.particles)
-    numbers = torch.tensor([0, 0, *(branch.particle.pdg_id for branch in process.particles)])
+    numbers = torch.tensor([0, 0, *(node.particle.pdg_id for node in process.particles)])
     pdg_id = numbers.expand(len(u), -1).clone()
     colour = torch.zeros((len(u), size, 2), dtype=torch.int64)
     for number, pair in enumerate(process.pairs):
@@ -51,7 +52,7 @@ def _record(
         pdg_id[rows, :2] = torch.tensor(pair)
         colour[rows] = colour_tags(
             process.matrix_element.process,
-            process.branches,
+            process.trees,
             points.momenta[rows],
             u[rows, 0],
             exchanged=process.is_exchanged[number],
@@ -60,8 +61,8 @@ def _record(
         pdg_id = label(pdg_id, u[:, 1:])
         is_lepton = (pdg_id.abs() >= 11) & (pdg_id.abs() <= 16)
         colour = torch.where(is_lepton[..., None], 0, colour)
-    status = torch.tensor([-1, -1, *(2 if branch.products else 1 for branch in process.particles)])
-    mother = torch.tensor([-1, -1, *_mothers(process)])
+    status = torch.tensor([-1, -1, *(2 if particle.daughters else 1 for particle in process.particles)])
+    mother = torch.tensor([-1, -1, *(row + 2 if row >= 0 else -1 for row in mothers(process.trees))])
     return PartonEvents(
         momenta=points.momenta,
         pdg_id=pdg_id,
@@ -70,9 +71,3 @@ def _record(
         colour=colour,
         weight=points.weights,
     )
-
-
-def _mothers(process: HardProcess) -> Iterator[int]:
-    row = {id(branch): 2 + i for i, branch in enumerate(process.particles)}
-    mother = {id(product): row[id(branch)] for branch in process.particles for product in branch.products}
-    return (mother.get(id(branch), -1) for branch in process.particles)

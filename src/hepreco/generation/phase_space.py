@@ -15,8 +15,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hepreco.amplitudes import DecayTree
 from hepreco.generation.mappings import Mapping, breit_wigner, logarithmic, pole, root, uniform
-from hepreco.generation.resonances import Branch
+from hepreco.generation.resonances import MassRange
 from hepreco.kinematics import boost, mass_squared
 
 #: A scale in GeV below which t-channel propagators of massless particles are not resolved; cuts keep events above.
@@ -215,22 +216,25 @@ class Masses:
     products: tuple["Masses", ...] = ()
 
 
-def choose_masses(branches: Sequence[Branch], walk: Walk, available: Scalar) -> tuple[Masses, ...]:
+def choose_masses(
+    trees: Sequence[DecayTree], ranges: Sequence[MassRange], walk: Walk, available: Scalar
+) -> tuple[Masses, ...]:
     """Masses of siblings and of what they become, that fit into the mass or energy available (GeV)."""
-    chosen, later = [], sum(branch.low for branch in branches)
-    for branch in branches:
-        later -= branch.low
-        low = torch.full_like(available, branch.low)
+    chosen, later = [], sum(ranges[tree.row].low for tree in trees)
+    for tree in trees:
+        bounds = ranges[tree.row]
+        later -= bounds.low
+        low = torch.full_like(available, bounds.low)
         own = low
-        if branch.products:
-            high = (available - later).clamp(max=branch.high)
-            own = walk.mass(breit_wigner(branch.mass, branch.width), low, high, ())
+        if tree.daughters:
+            high = (available - later).clamp(max=bounds.high)
+            own = walk.mass(breit_wigner(bounds.mass, bounds.width), low, high, ())
         available = available - own
-        chosen.append(Masses(own, choose_masses(branch.products, walk, own)))
+        chosen.append(Masses(own, choose_masses(tree.daughters, ranges, walk, own)))
     return tuple(chosen)
 
 
-def decay(branch: Branch, masses: Masses, momentum: Momentum, walk: Walk, *, origin: Momentum) -> Iterator[Momentum]:
+def decay(tree: DecayTree, masses: Masses, momentum: Momentum, walk: Walk, *, origin: Momentum) -> Iterator[Momentum]:
     """The momenta of a particle and of all that it becomes, depth first.
 
     Isotropic, with the polar axis along the direction from which the particle comes in its own frame: the helicity
@@ -238,7 +242,7 @@ def decay(branch: Branch, masses: Masses, momentum: Momentum, walk: Walk, *, ori
     """
     yield momentum
     parent, whole = momentum, masses.own
-    products, own = list(branch.products), list(masses.products)
+    products, own = list(tree.daughters), list(masses.products)
     while products:
         product, one = products.pop(0), own.pop(0)
         emitted = parent

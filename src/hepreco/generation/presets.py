@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from hepreco.amplitudes import Particle, StandardModel, expand_process, parse_process
+from hepreco.amplitudes import PROCESSES, Particle, StandardModel, expand_process, parse_process, with_decays
 from hepreco.errors import ConfigError
 from hepreco.generation.beams import Beams
 from hepreco.generation.cuts import Cuts
@@ -69,22 +69,18 @@ class Preset:
 
     def labels(self, process: HardProcess) -> Labels | None:
         """How to label the decays of one of its processes."""
-        return Labels(process.branches, self.signature) if self.signature else None
+        return Labels(process.trees, self.signature) if self.signature else None
 
 
-_TOP, _ANTITOP = "(t > b w+, w+ > u d~)", "(t~ > b~ w-, w- > u~ d)"
-_PLUS, _MINUS = "w+ > u d~", "w- > u~ d"
-_HIGGS = f"(h > w+ w-, {_PLUS}, {_MINUS})"
-_PAIR = f"{_TOP}, {_ANTITOP}"
 _MULTILEPTON: Final[Signature] = "same sign or three leptons"
 
 
 def _initial_states(rest: str) -> tuple[str, ...]:
-    return tuple(f"{partons} > {rest}" for partons in ("g g", "u u~", "d d~"))
+    return tuple(with_decays(f"{partons} > {rest}") for partons in ("g g", "u u~", "d d~"))
 
 
 def _scattering(title: str, plus: str = "", minus: str = "") -> Preset:
-    process = f"u u > w+{plus} w-{minus} u u QCD=0, {_PLUS}, {_MINUS}"
+    process = with_decays(f"u u > w+{plus} w-{minus} u u QCD=0")
     return Preset(
         f"uu → W⁺W⁻uu, {title}, all hadronic",
         (process,),
@@ -97,16 +93,16 @@ def _scattering(title: str, plus: str = "", minus: str = "") -> Preset:
 #: Every named sample.
 PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
     {
-        "ttbar-hadronic": Preset("gg → tt̄, all hadronic", (f"g g > t t~, {_PAIR}",)),
+        "ttbar-hadronic": Preset("gg → tt̄, all hadronic", (PROCESSES["ttbar-hadronic"],)),
         "ttbar-lepton-jets": Preset(
-            "pp → tt̄, one W to e or µ", _initial_states(f"t t~, {_PAIR}"), generations=True, signature="one lepton"
+            "pp → tt̄, one W to e or µ", _initial_states("t t~"), generations=True, signature="one lepton"
         ),
         "ttbar-dilepton": Preset(
-            "pp → tt̄, both W to e or µ", _initial_states(f"t t~, {_PAIR}"), generations=True, signature="two leptons"
+            "pp → tt̄, both W to e or µ", _initial_states("t t~"), generations=True, signature="two leptons"
         ),
-        "bbbar": Preset("gg → bb̄, pt above 40 GeV", ("g g > b b~",), cuts=Cuts(pt_min=40.0, eta_max=4.0)),
-        "ttw-hadronic": Preset("ud̄ → tt̄W⁺, all hadronic", (f"u d~ > t t~ w+, {_PAIR}, {_PLUS}",)),
-        "tttt-hadronic": Preset("gg → tt̄tt̄, all hadronic", (f"g g > t t~ t t~ QED=0, {_PAIR}, {_PAIR}",)),
+        "bbbar": Preset("gg → bb̄, pt above 40 GeV", (PROCESSES["bbbar"],), cuts=Cuts(pt_min=40.0, eta_max=4.0)),
+        "ttw-hadronic": Preset("ud̄ → tt̄W⁺, all hadronic", (PROCESSES["ttw-hadronic"],)),
+        "tttt-hadronic": Preset("gg → tt̄tt̄, all hadronic", (PROCESSES["tttt-hadronic"],)),
         "wwuu": _scattering("unpolarised"),
         "wwuu-ll": _scattering("both W longitudinal", "{0}", "{0}"),
         "wwuu-lt": _scattering("W⁺ longitudinal, W⁻ transverse", "{0}", "{T}"),
@@ -114,31 +110,31 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
         "wwuu-tt": _scattering("both W transverse", "{T}", "{T}"),
         "tttt-multilepton": Preset(
             "pp → tt̄tt̄, two leptons of the same sign or three",
-            _initial_states(f"t t~ t t~ QED=0, {_PAIR}, {_PAIR}"),
+            _initial_states("t t~ t t~ QED=0"),
             generations=True,
             signature=_MULTILEPTON,
         ),
         "tth-multilepton": Preset(
             "pp → tt̄H, H → WW*, two leptons of the same sign or three",
-            _initial_states(f"t t~ h, {_PAIR}, {_HIGGS}"),
+            _initial_states("t t~ h"),
             generations=True,
             signature=_MULTILEPTON,
         ),
         "ttw-multilepton": Preset(
             "pp → tt̄W, two leptons of the same sign or three",
-            (f"u d~ > t t~ w+, {_PAIR}, {_PLUS}", f"d u~ > t t~ w-, {_PAIR}, {_MINUS}"),
+            (PROCESSES["ttw-hadronic"], with_decays("d u~ > t t~ w-")),
             generations=True,
             signature=_MULTILEPTON,
         ),
         "ttww-multilepton": Preset(
             "pp → tt̄WW, two leptons of the same sign or three",
-            _initial_states(f"t t~ w+ w-, {_PAIR}, {_PLUS}, {_MINUS}"),
+            _initial_states("t t~ w+ w-"),
             generations=True,
             signature=_MULTILEPTON,
         ),
         "ttz-multilepton": Preset(
             "pp → tt̄Z, Z to e or µ, three leptons or more",
-            _initial_states(f"t t~ z, {_PAIR}, z > e- e+"),
+            _initial_states("t t~ z"),
             generations=True,
             signature=_MULTILEPTON,
         ),

@@ -1,66 +1,51 @@
-"""The tree of a process: what is produced, what each resonance becomes, and where its mass may lie."""
+"""Where the masses of a process's particles may lie."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hepreco.amplitudes import Leg, Particle, Process, StandardModel
+from hepreco.amplitudes import DecayTree, StandardModel
 from hepreco.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Branch:
-    """A particle with its decay.
+class MassRange:
+    """The pole of a particle, ``mass`` and ``width``, and the bounds ``low`` and ``high`` of its mass, in GeV."""
 
-    ``mass`` and ``width`` are the pole's; a resonance's mass is kept in [``low``, ``high``] (GeV).
-    """
-
-    particle: Particle
     mass: float
     width: float
     low: float
     high: float
-    products: tuple["Branch", ...] = ()
-
-    def __iter__(self) -> Iterator["Branch"]:
-        """The branch, then each product with its own, depth first."""
-        yield self
-        for product in self.products:
-            yield from product
-
-    @property
-    def final(self) -> tuple["Branch", ...]:
-        """The stable ones, in the order of the process's final particles."""
-        return tuple(branch for branch in self if not branch.products)
 
 
-def grow(process: Process, model: StandardModel, *, cutoff: float) -> tuple[Branch, ...]:
-    """The branches of a production.
+def mass_ranges(trees: Iterable[DecayTree], model: StandardModel, *, cutoff: float) -> tuple[MassRange, ...]:
+    """The range of every particle of some trees, by its row.
 
     A resonance stays within ``cutoff`` widths of its pole, as MadGraph's ``bwcutoff`` has it; where the poles of a
-    resonance's products do not fit into its own (h > w+ w-), their masses are free.
+    resonance's daughters do not fit into its own (h > w+ w-), their masses are free.
 
     Raises
     ------
     ConfigError
-        A resonance without width, or one that cannot reach its products' masses.
+        A resonance without width, or one that cannot reach its daughters' masses.
     """
-    return tuple(_branch(leg, model, cutoff) for leg in process.outgoing)
+    return tuple(found for tree in trees for found in _ranges(tree, model, cutoff))
 
 
-def _branch(leg: Leg, model: StandardModel, cutoff: float) -> Branch:
-    mass, width = float(model.mass(leg.particle)), float(model.width(leg.particle))
-    if leg.decay is None:
-        return Branch(leg.particle, mass, width, mass, mass)
+def _ranges(tree: DecayTree, model: StandardModel, cutoff: float) -> Sequence[MassRange]:
+    """The range of a particle, then those of its daughters with their own."""
+    mass, width = float(model.mass(tree.particle)), float(model.width(tree.particle))
+    if not tree.daughters:
+        return [MassRange(mass, width, mass, mass)]
     if not width:
-        raise ConfigError(f"{leg.particle} decays but has no width", "give it one in the model")
-    poles = sum(float(model.mass(product.particle)) for product in leg.decay.outgoing)
-    products = tuple(_branch(product, model, cutoff if poles <= mass else math.inf) for product in leg.decay.outgoing)
-    least = sum(product.low for product in products)
+        raise ConfigError(f"{tree.particle} decays but has no width", "give it one in the model")
+    poles = sum(float(model.mass(daughter.particle)) for daughter in tree.daughters)
+    inner = [_ranges(daughter, model, cutoff if poles <= mass else math.inf) for daughter in tree.daughters]
+    least = sum(daughter[0].low for daughter in inner)
     low, high = max(least, mass - cutoff * width), mass + cutoff * width
     if low >= high:
         raise ConfigError(
-            f"{leg.particle} within {cutoff} widths of its pole is lighter than its products ({least:.4g} GeV)",
+            f"{tree.particle} within {cutoff} widths of its pole is lighter than its products ({least:.4g} GeV)",
             "raise the cutoff, or change the decay",
         )
-    return Branch(leg.particle, mass, width, low, high, products)
+    return [MassRange(mass, width, low, high), *(found for daughter in inner for found in daughter)]

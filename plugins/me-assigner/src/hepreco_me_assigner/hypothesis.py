@@ -1,5 +1,6 @@
 """A process as the assigner sees it: its matrix element, and which final legs come from which resonance."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import permutations
@@ -10,14 +11,20 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from hepreco.amplitudes import Leg, MatrixElement, Particle, Process, StandardModel, parse_process
+from hepreco import amplitudes
+from hepreco.amplitudes import (
+    DecayTree,
+    Leg,
+    MatrixElement,
+    Particle,
+    Process,
+    StandardModel,
+    decay_trees,
+    parse_process,
+)
 from hepreco.amplitudes.model import as_float
 from hepreco.errors import ConfigError
 from hepreco.kinematics import minkowski_dot
-
-_TOP, _ANTITOP = "(t > b w+, w+ > u d~)", "(t~ > b~ w-, w- > u~ d)"
-_PAIR: Final = f"{_TOP}, {_ANTITOP}"
-_PLUS, _MINUS = "w+ > u d~", "w- > u~ d"
 
 #: What stands on a final leg, and what can.
 Kind = Literal["jet", "lepton", "neutrino"]
@@ -27,13 +34,8 @@ _LEPTONS: Final[tuple[Kind, ...]] = ("lepton", "neutrino", "neutrino")
 
 #: The processes of arXiv:2507.13447, by name, and tt̄ with a lepton.
 PROCESSES: Final = MappingProxyType(
-    {
-        "ttbar": f"g g > t t~, {_PAIR}",
-        "ttbar-lepton-jets": f"g g > t t~, (t > b w+, w+ > e+ ve), {_ANTITOP}",
-        "ttw": f"u d~ > t t~ w+, {_PAIR}, {_PLUS}",
-        "tttt": f"g g > t t~ t t~ QED=0, {_PAIR}, {_PAIR}",
-        "wwuu": f"u u > w+ w- u u QCD=0, {_PLUS}, {_MINUS}",
-    }
+    {name: amplitudes.PROCESSES[name] for name in ("ttbar-lepton-jets", "wwuu")}
+    | {name: amplitudes.PROCESSES[f"{name}-hadronic"] for name in ("ttbar", "ttw", "tttt")}
 )
 
 
@@ -169,14 +171,23 @@ class Hypothesis:
     @cached_property
     def branches(self) -> tuple[Branch, ...]:
         """One for every particle of the production, in order."""
-        branches, first = [], 0
-        for leg in self.parsed.outgoing:
-            size = len(leg.decay.final) if leg.decay else 1
-            resonances, cascades = _walk(leg.decay, 0, self.model) if leg.decay else ((), ())
-            kinds = self.kinds[first : first + size]
-            branches.append(Branch(tuple(range(first, first + size)), kinds, resonances, cascades))
-            first += size
-        return tuple(branches)
+        return tuple(self._branch(tree) for tree in decay_trees(self.parsed))
+
+    def _branch(self, tree: DecayTree) -> Branch:
+        first = tree.legs[0]
+        resonances = (
+            Resonance(
+                node.particle,
+                tuple(leg - first for leg in node.legs),
+                as_float(self.model.mass(node.particle)),
+                as_float(self.model.width(node.particle)),
+            )
+            for node in tree
+            if node.daughters
+        )
+        cascades = (tuple(leg - first for leg in legs) for node in tree for legs in _cascades(node))
+        kinds = self.kinds[first : first + len(tree.legs)]
+        return Branch(tree.legs, kinds, tuple(resonances), tuple(cascades))
 
     @cached_property
     def labellings(self) -> Int[Tensor, "labelling branch"]:
@@ -265,27 +276,11 @@ def _conjugate(process: Process) -> Process:
     return replace(process, incoming=incoming, outgoing=tuple(outgoing))
 
 
-def _walk(
-    process: Process, first: int, model: StandardModel
-) -> tuple[tuple[Resonance, ...], tuple[tuple[int, int, int], ...]]:
-    """The resonance that decays in this way, and those that it decays to."""
-    mother = process.incoming[0]
-    legs = tuple(range(first, first + len(process.final)))
-    resonances = [Resonance(mother, legs, as_float(model.mass(mother)), as_float(model.width(mother)))]
-    cascades: list[tuple[int, int, int]] = []
-    position = first
-    for leg in process.outgoing:
-        if leg.decay:
-            inner, nested = _walk(leg.decay, position, model)
-            resonances += inner
-            cascades += nested
-        position += len(leg.decay.final) if leg.decay else 1
-    starts = [first + sum(len(x.decay.final) if x.decay else 1 for x in process.outgoing[:i]) for i in (0, 1)]
-    for here, there in ((0, 1), (1, 0)):
-        if len(process.outgoing) != 2:
-            break
-        fermion, boson = process.outgoing[here], process.outgoing[there]
-        if fermion.decay is None and boson.decay and boson.particle.name in ("w+", "w-") and mother.spin == "fermion":
-            down = next(i for i, particle in enumerate(boson.decay.final) if particle.pdg_id % 2)
-            cascades.append((starts[here], starts[there] + 1 - down, starts[there] + down))
-    return tuple(resonances), tuple(cascades)
+def _cascades(node: DecayTree) -> Iterator[tuple[int, int, int]]:
+    """The legs of the fermion, the up-like and the down-like product where a fermion decays to a fermion and a W."""
+    if node.particle.spin != "fermion" or len(node.daughters) != 2:
+        return
+    for fermion, boson in (node.daughters, node.daughters[::-1]):
+        if not fermion.daughters and boson.daughters and abs(boson.particle.pdg_id) == 24:
+            up, down = sorted(boson.daughters, key=lambda product: product.particle.pdg_id % 2)
+            yield fermion.legs[0], up.legs[0], down.legs[0]
