@@ -5,9 +5,9 @@ import time
 import pytest
 import torch
 
+from hepreco.amplitudes import LEADING_ORDER
 from hepreco.generation import PRESETS, Beams, adapt, find_densities, find_preset
 from hepreco.generation.parton_level import make_batch
-from hepreco.generation.presets import MODEL
 from hepreco.generation.sampler import BATCH
 
 pytestmark = pytest.mark.bench
@@ -17,7 +17,7 @@ SET = "NNPDF23_lo_as_0130_qed"
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset(name, one_thread):
     preset = find_preset(name)
-    processes = preset.hard_processes(Beams(13_000.0, find_densities(SET)), model=MODEL)
+    processes = preset.hard_processes(Beams(13_000.0, find_densities(SET)), model=LEADING_ORDER)
     start = time.perf_counter()
     sampler = adapt(processes, seed=1, effort=preset.effort, overweight=preset.overweight)
     adapted = time.perf_counter()

@@ -9,8 +9,9 @@ import pytest
 import torch
 from scipy.stats import ks_2samp
 
+from hepreco.amplitudes import LEADING_ORDER
 from hepreco.generation import Beams, GridDensities, HardProcess, Sample, produce, read_lhe, read_lhe_header
-from hepreco.generation.presets import MODEL, find_preset
+from hepreco.generation.presets import find_preset
 from hepreco.generation.records import join
 from hepreco.generation.sampler import Effort, adapt
 from hepreco.kinematics import boost, delta_phi, mass, phi, pt
@@ -112,7 +113,7 @@ def test_other_widths_and_isotropic_decays_would_be_seen(samples):
 def test_cross_section_of_top_pairs(grid, samples):
     """64.38 ± 0.11 pb."""
     beams = Beams(13_000.0, GridDensities(grid))
-    processes = find_preset("ttbar-hadronic").hard_processes(beams, model=MODEL)
+    processes = find_preset("ttbar-hadronic").hard_processes(beams, model=LEADING_ORDER)
     ours = adapt(processes, seed=3, effort=Effort(last=300_000)).tally.cross_section
     theirs = read_lhe_header(samples / "tt.lhe.gz").cross_section
     print(f"tt̄: {ours}; MadGraph {theirs}")
@@ -123,7 +124,7 @@ def test_cross_section_of_top_pairs(grid, samples):
 def test_cross_section_of_top_pairs_with_a_w(grid, samples):
     """6.218 ± 0.010 fb with the u quark along +z."""
     (process,) = find_preset("ttw-hadronic").processes
-    hard = HardProcess(process, beams=Beams(13_000.0, GridDensities(grid)), model=MODEL, exchange=False)
+    hard = HardProcess(process, beams=Beams(13_000.0, GridDensities(grid)), model=LEADING_ORDER, exchange=False)
     ours = adapt([hard], seed=3, effort=Effort(iterations=10, points=50_000, last=600_000)).tally.cross_section
     theirs = read_lhe_header(samples / "ttw.lhe.gz").cross_section
     print(f"tt̄W: {ours}; MadGraph {theirs}")

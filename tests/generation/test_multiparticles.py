@@ -4,9 +4,9 @@ import math
 
 import pytest
 
+from hepreco.amplitudes import LEADING_ORDER
 from hepreco.errors import ConfigError
 from hepreco.generation import Beams, Cuts, HardProcess, Sample, find_preset
-from hepreco.generation.presets import MODEL
 from hepreco.generation.sampler import Effort, adapt
 
 EFFORT = Effort(last=100_000)
@@ -19,7 +19,7 @@ def cross_section(processes, *, seed):
 def test_top_pairs_are_the_sum_of_their_channels():
     whole = cross_section(Sample("p p > t t~", 1).hard_processes(), seed=1)
     channels = [
-        cross_section([HardProcess(f"{pair} > t t~", beams=Beams(), model=MODEL)], seed=number)
+        cross_section([HardProcess(f"{pair} > t t~", beams=Beams(), model=LEADING_ORDER)], seed=number)
         for number, pair in enumerate(("g g", "u u~", "d d~", "s s~", "c c~"), start=2)
     ]
     error = math.hypot(whole.error, *(each.error for each in channels))

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import asdict, replace
 
 import awkward as ak
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 import uproot
 from coffea.nanoevents import NanoAODSchema, NanoEventsFactory
 
+from hepreco.amplitudes import LEADING_ORDER
 from hepreco.errors import ConfigError, DatasetError, OutputError
 from hepreco.generation import (
     Beams,
@@ -198,8 +200,19 @@ def test_the_file_says_what_it_is(top_pairs):
         assert file["Runs"]["genEventSumw"].array()[0] == pytest.approx(weights, rel=1e-6)
     assert described["process"] == "ttbar-lepton-jets"
     assert described["cross_section"] == pytest.approx(190, rel=0.1)
+    assert described["model"] == asdict(LEADING_ORDER)
     assert is_written(Sample("ttbar-lepton-jets", 700, seed=4), top_pairs)
     assert not is_written(Sample("ttbar-lepton-jets", 701, seed=4), top_pairs)
+
+
+def test_a_sample_has_a_model(tmp_path):
+    model = replace(LEADING_ORDER, m_t=165.0)
+    write_sample(Sample("ttbar-hadronic", 100, model=model), tmp_path / "a.root")
+    events = read(tmp_path / "a.root")
+    top = events.GenPart[events.GenPart.pdgId == 6]
+    assert np.median(ak.flatten(top.mass)) == pytest.approx(165.0, abs=0.5)
+    assert is_written(Sample("ttbar-hadronic", 100, model=model), tmp_path / "a.root")
+    assert not is_written(Sample("ttbar-hadronic", 100), tmp_path / "a.root")
 
 
 def test_les_houches_files_hold_the_same_events(tmp_path):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hepreco.amplitudes import MatrixElement, StandardModel
+from hepreco.detector import Detector
 from hepreco.errors import ConfigError
 from hepreco.events import Dataset, EventBatch, InputSpec, ObjectSpec, read_batch
 from hepreco.kinematics import mass
@@ -17,7 +18,7 @@ from hepreco.plugin import TrainingOptions
 from hepreco_chi2_assigner import Chi2Assigner
 from hepreco_me_assigner import Hypothesis, MatrixElementAssigner
 from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.hypothesis import beams
+from hepreco_me_assigner.hypothesis import MASSLESS, beams
 from hepreco_me_assigner.leptons import leading_lepton, neutrinos
 from hepreco_me_assigner.resolution import Resolution
 from hepreco_me_assigner.solvers import Problem, greedy, topologies
@@ -91,7 +92,7 @@ def test_me2_is_that_of_the_amplitudes(negative: bool, partons: EventBatch) -> N
     decays = ("w+ > u d~", "w- > ve~ e-") if negative else ("w+ > ve e+", "w- > u~ d")
     process = "g g > t t~, (t > b w+, {}), (t~ > b~ w-, {})".format(*decays)
     final = partonic(partons.momenta[few])
-    model = StandardModel(m_b=0.0, alpha_s=0.13)
+    model = MASSLESS
     expected = MatrixElement(process, model=model).log(torch.cat((beams(final), final), dim=1))
     assert len(found) > 50
     torch.testing.assert_close(found, expected, rtol=0, atol=SAME)
@@ -279,7 +280,10 @@ def test_the_resolution_of_missing_momentum_widens_the_top() -> None:
     w = lepton + moved
     variance = float((b[:, 0] * w[:, 0] - (b[:, 1:] * w[:, 1:]).sum(dim=1)).log().var())
     momenta = torch.stack((b, lepton, neutrino), dim=1)
-    exact, smeared = (Resolution(stochastic=0.0, constant=0.5, angle=0.0, missing=missing) for missing in (1e-6, 1.0))
+    exact, smeared = (
+        Resolution(Detector(jet_stochastic=0.0, jet_constant=0.5, jet_angle=0.0, missing_noise=noise))
+        for noise in (1e-6, 1.0)
+    )
     fitted, weight = exact.fit(branch, momenta)
     shift = float((fitted[0, 0, 0] / momenta[0, 0, 0]).log())
 

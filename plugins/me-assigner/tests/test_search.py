@@ -14,7 +14,7 @@ from hepreco.events import EventBatch
 from hepreco.kinematics import boost, mass, two_body_decay
 from hepreco_me_assigner import Hypothesis
 from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.hypothesis import beams
+from hepreco_me_assigner.hypothesis import MASSLESS, beams
 from hepreco_me_assigner.search import Bounds, candidates, evaluate, log_prior, measured_bounds, search
 
 SAME = 1e-9
@@ -50,7 +50,7 @@ def test_what_labellings_leave_out_is_a_symmetry(process: str) -> None:
 
 def test_decays_of_top_quarks_are_those_of_their_matrix_element() -> None:
     """ln|M(t → b u d̄)|² on shell, averaged over spins, differs from the score by a constant."""
-    model = StandardModel(m_b=0.0, alpha_s=0.13)
+    model = MASSLESS
     hypothesis = Hypothesis("ttbar")
     generator = torch.Generator().manual_seed(3)
     m_w = 75 + 10 * torch.rand(200, generator=generator, dtype=torch.float64)

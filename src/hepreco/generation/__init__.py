@@ -1,9 +1,10 @@
 """Simulated events: matrix elements to unweighted events, to what a detector measures, to files."""
 
+from hepreco.detector import WORKING_POINT, Detector
 from hepreco.generation.beams import Beams
 from hepreco.generation.cuts import Cuts
 from hepreco.generation.densities import GridDensities, SimpleDensities, find_densities
-from hepreco.generation.detector import WORKING_POINT, Detector, measure, radiate, to_objects
+from hepreco.generation.detector import measure, radiate, to_objects
 from hepreco.generation.hard_process import HardProcess
 from hepreco.generation.lhe import LheHeader, LheWriter, read_lhe, read_lhe_header
 from hepreco.generation.presets import PRESETS, Preset, find_preset

@@ -1,7 +1,7 @@
 """From particles to what a detector measures: parametrised, and meant to be read."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import torch
@@ -9,73 +9,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hepreco import kinematics
-from hepreco.errors import ConfigError
+from hepreco.detector import WORKING_POINT, Detector
 from hepreco.generation.randomness import normals, uniforms
 from hepreco.generation.records import DetectorEvents, PartonEvents, pad
-
-#: A discriminator above this counts as a b tag (the medium working point of DeepJet in 2018 has this value).
-WORKING_POINT: Final = 0.2783
 
 #: Streams of random numbers: of an event, of each jet of radiation, of each measured jet and lepton.
 _EVENT, _RADIATION, _JETS, _LEPTONS = 100, 200, 300, 400
 _MOST_RADIATED: Final = 12
-_RADIATION_ETA: Final = 2.0
 _NEUTRINOS: Final = (12, 14, 16)
-
-
-@dataclass(frozen=True)
-class Detector:
-    """What happens to particles on the way to a NanoAOD file.
-
-    The defaults are round numbers of the size of a real detector's, not measurements. Efficiencies of b tags are those
-    at the discriminator's working point, :data:`WORKING_POINT`.
-
-    Parameters
-    ----------
-    radiation
-        The mean number of jets of initial-state radiation, Poisson-distributed, at most 12. Their pt above
-        ``jet_pt_min`` falls exponentially with a mean of ``radiation_slope`` GeV, η is normal with a width of 2; the
-        hard event recoils.
-    jet_stochastic, jet_constant
-        σ(E)/E = stochastic/√(E/GeV) ⊕ constant.
-    jet_angle
-        Resolution of η and φ of jets.
-    jet_pt_min, jet_eta_max
-        Acceptance of jets (GeV).
-    jet_radius
-        Jets closer than this in ΔR are merged, and leptons closer to a jet are part of it.
-    lepton_resolution
-        σ(pt)/pt of electrons and muons.
-    lepton_efficiency
-        To find a lepton within the acceptance.
-    lepton_pt_min, lepton_eta_max
-        Acceptance of leptons (GeV).
-    b_efficiency, c_efficiency, light_efficiency
-        To tag jets of each flavour as b.
-    missing_noise
-        Resolution of each component of the missing momentum, beyond that of jets and leptons, in GeV.
-    """
-
-    radiation: float = 1.0
-    radiation_slope: float = 35.0
-    jet_stochastic: float = 0.8
-    jet_constant: float = 0.05
-    jet_angle: float = 0.02
-    jet_pt_min: float = 20.0
-    jet_eta_max: float = 4.7
-    jet_radius: float = 0.4
-    lepton_resolution: float = 0.02
-    lepton_efficiency: float = 0.9
-    lepton_pt_min: float = 10.0
-    lepton_eta_max: float = 2.5
-    b_efficiency: float = 0.77
-    c_efficiency: float = 0.15
-    light_efficiency: float = 0.02
-    missing_noise: float = 15.0
-
-    def __post_init__(self) -> None:
-        if any(value < 0 for value in vars(self).values()):
-            raise ConfigError(f"a detector with a negative parameter: {self}", "give values of at least 0")
 
 
 def radiate(
@@ -93,7 +34,7 @@ def radiate(
     for slot in range(_MOST_RADIATED):
         v = uniforms(seed=seed, stream=_RADIATION + slot, first=first, count=count, width=3)
         pt = detector.jet_pt_min - detector.radiation_slope * torch.log(v[:, 0])
-        eta, phi = _RADIATION_ETA * normals(v[:, 1]), math.pi * (2 * v[:, 2] - 1)
+        eta, phi = detector.radiation_eta * normals(v[:, 1]), math.pi * (2 * v[:, 2] - 1)
         momentum = kinematics.from_pt_eta_phi_mass(pt, eta, phi, torch.zeros_like(pt))
         jets.append(torch.where((slot < number)[:, None], momentum, 0.0))
     radiation = torch.stack(jets, dim=1)
@@ -153,8 +94,8 @@ def _measure_jets(objects: DetectorEvents, detector: Detector, *, seed: int, fir
     """Momenta (event, jet, 4), 0 where lost, and discriminators (event, jet)."""
     u = _per_slot(objects.jets, _JETS, seed=seed, first=first, width=4)
     energy = objects.jets[..., 0].clamp(min=1e-9)
-    resolution = torch.sqrt(detector.jet_stochastic**2 / energy + detector.jet_constant**2)
-    jets = _smeared(objects.jets, 1 + resolution * normals(u[..., 0]), detector.jet_angle * normals(u[..., 1:3]))
+    factor = 1 + detector.jet_resolution(energy) * normals(u[..., 0])
+    jets = _smeared(objects.jets, factor, detector.jet_angle * normals(u[..., 1:3]))
     inside = (kinematics.pt(jets) > detector.jet_pt_min) & (kinematics.eta(jets).abs() < detector.jet_eta_max)
     efficiency = torch.full_like(energy, detector.light_efficiency)
     for flavour, value in ((4, detector.c_efficiency), (5, detector.b_efficiency)):

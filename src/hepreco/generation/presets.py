@@ -5,16 +5,21 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from hepreco.amplitudes import PROCESSES, Particle, StandardModel, expand_process, parse_process, with_decays
+from hepreco.amplitudes import (
+    LEADING_ORDER,
+    PROCESSES,
+    Particle,
+    StandardModel,
+    expand_process,
+    parse_process,
+    with_decays,
+)
 from hepreco.errors import ConfigError
 from hepreco.generation.beams import Beams
 from hepreco.generation.cuts import Cuts
 from hepreco.generation.hard_process import HardProcess
 from hepreco.generation.labels import Labels, Signature
 from hepreco.generation.sampler import Effort
-
-#: MadGraph's default parameters, with α_s(m_Z) of the parton densities NNPDF2.3 LO.
-MODEL: Final = StandardModel(alpha_s=0.13)
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Preset:
     effort: Effort = Effort()
 
     def hard_processes(
-        self, beams: Beams, *, model: StandardModel = MODEL, cuts: Cuts | None = None, cutoff: float = 15.0
+        self, beams: Beams, *, model: StandardModel = LEADING_ORDER, cuts: Cuts | None = None, cutoff: float = 15.0
     ) -> list[HardProcess]:
         """Its processes between beams; other cuts replace its own."""
         return [

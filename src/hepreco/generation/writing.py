@@ -11,11 +11,11 @@ from typing import Any, Final
 import numpy as np
 import uproot
 
+from hepreco.detector import Detector
 from hepreco.errors import OutputError
-from hepreco.generation.detector import Detector, measure, radiate, to_objects
+from hepreco.generation.detector import measure, radiate, to_objects
 from hepreco.generation.lhe import LheHeader, LheWriter, read_lhe, read_lhe_header
 from hepreco.generation.nanoaod import branches
-from hepreco.generation.presets import MODEL
 from hepreco.generation.production import Production, produce
 from hepreco.generation.records import DetectorEvents, PartonEvents
 from hepreco.generation.sample import Sample
@@ -99,7 +99,13 @@ def import_lhe(
     if path.exists() and not overwrite:
         raise OutputError(f"{path} exists", "choose another name, or ask to overwrite it")
     header = read_lhe_header(source)
-    provenance = {"source": source.name, "process": header.process, "seed": seed, "parton_shower": parton_shower}
+    provenance = {
+        "source": source.name,
+        "process": header.process,
+        "seed": seed,
+        "parton_shower": parton_shower,
+        "detector": asdict(detector),
+    }
     cross_section = {"cross_section": header.cross_section.value, "cross_section_error": header.cross_section.error}
     simulated = _showered(source, detector, seed) if parton_shower else _parametrised(read_lhe(source), detector, seed)
     with _writing(path):
@@ -140,9 +146,9 @@ def _write_lhe(production: Production, sample: Sample, path: Path) -> None:
     header = LheHeader(
         beam_energy=sample.energy / 2,
         cross_section=production.cross_section,
-        scale=float(MODEL.m_z),
-        alpha_s=float(MODEL.alpha_s),
-        alpha_qed=1 / float(MODEL.alpha_inverse),
+        scale=float(sample.model.m_z),
+        alpha_s=float(sample.model.alpha_s),
+        alpha_qed=1 / float(sample.model.alpha_inverse),
         process=f"{sample.process}: {', '.join(sample.preset.processes)} (seed {sample.seed})",
     )
     with LheWriter(path, header) as writer:
@@ -185,7 +191,7 @@ def _write_nanoaod(
             "genEventCount": np.array([first], dtype=np.int64),
             "genEventSumw": np.array([weights]),
         }
-        file["hepreco"] = json.dumps({**provenance, "version": version("hepreco")})
+        file["hepreco"] = json.dumps({**provenance, "version": version("hepreco")}, default=float)
     partial.replace(path)
     return first
 

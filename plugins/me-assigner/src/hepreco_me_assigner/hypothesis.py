@@ -1,7 +1,7 @@
 """A process as the assigner sees it: its matrix element, and which final legs come from which resonance."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import permutations
 from types import MappingProxyType
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hepreco import amplitudes
 from hepreco.amplitudes import (
+    LEADING_ORDER,
     DecayTree,
     Leg,
     MatrixElement,
@@ -37,6 +38,8 @@ PROCESSES: Final = MappingProxyType(
     {name: amplitudes.PROCESSES[name] for name in ("ttbar-lepton-jets", "wwuu")}
     | {name: amplitudes.PROCESSES[f"{name}-hadronic"] for name in ("ttbar", "ttw", "tttt")}
 )
+#: The model of samples, with a b quark as massless as jets are taken to be.
+MASSLESS: Final = replace(LEADING_ORDER, m_b=0.0)
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ class Hypothesis:
     """
 
     process: str
-    model: StandardModel = field(default_factory=lambda: StandardModel(m_b=0.0, alpha_s=0.13))
+    model: StandardModel = MASSLESS
 
     def __post_init__(self) -> None:
         heavy = [particle.name for particle in self.parsed.final if self.model.mass(particle) > 0]

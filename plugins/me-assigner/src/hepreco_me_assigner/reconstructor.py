@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from hepreco import Column, EventBatch, InputSpec, ObjectSpec, Reconstructor
-from hepreco.amplitudes import StandardModel
+from hepreco.detector import Detector
 from hepreco.errors import ConfigError
 from hepreco.kinematics import pt
 from hepreco.plugin import Axis, Checkpoint, Trainable, TrainingOptions
@@ -22,7 +22,7 @@ from hepreco.training import FitResult, split
 from hepreco.weights import load_network, read_manifest
 from hepreco_me_assigner.deep_q_learning import Schedule
 from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.hypothesis import PROCESSES, Hypothesis, Resonance
+from hepreco_me_assigner.hypothesis import MASSLESS, PROCESSES, Hypothesis, Resonance
 from hepreco_me_assigner.leptons import LEPTONS, apart, leading_lepton, neutrinos
 from hepreco_me_assigner.potential import Potential
 from hepreco_me_assigner.q_network import QNetwork
@@ -74,9 +74,10 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         collection of missing transverse momentum. Jets within ΔR = 0.4 of the lepton are the lepton. The neutrino is
         either solution of m(ℓν) = m_W: |M|² decides, ``marginal`` sums over both.
     resolution
-        (a, b): energies of jets have σ(E)/E = a/√(E/GeV) ⊕ b; |M|², parton densities and these transfer functions
-        are integrated with resonances on their poles, and jets that stand on no leg count as radiation. Leptons are
-        exact, missing momentum is known to 20 GeV. ``None`` takes energies as they are.
+        What is assumed of the detector: a :class:`~hepreco.detector.Detector`, as samples are simulated with, or
+        (a, b) for its default with energies of jets of σ(E)/E = a/√(E/GeV) ⊕ b. |M|², parton densities and transfer
+        functions are integrated with resonances on their poles, and jets that stand on no leg count as radiation.
+        Leptons are exact. ``None`` takes energies as they are.
     top_width, w_width
         Widths (GeV) in place of natural ones, for measured objects; about the resolution of the mass.
     b_tag, b_tag_threshold, b_efficiency, light_efficiency
@@ -107,7 +108,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     at_most: int = 8
     leptons_where: tuple[str, ...] = ("pt > 25", "|eta| < 2.5")
     missing_momentum: str = "PuppiMET"
-    resolution: tuple[float, float] | None = None
+    resolution: Detector | tuple[float, float] | None = None
     top_width: float | None = None
     w_width: float | None = None
     b_tag: str | None = None
@@ -377,7 +378,10 @@ class MatrixElementAssigner(Reconstructor, Trainable):
 
     @property
     def _resolution(self) -> Resolution | None:
-        return None if self.resolution is None else Resolution(*self.resolution)
+        if self.resolution is None or isinstance(self.resolution, Detector):
+            return None if self.resolution is None else Resolution(self.resolution)
+        stochastic, constant = self.resolution
+        return Resolution(Detector(jet_stochastic=stochastic, jet_constant=constant))
 
     @property
     def _bounds(self) -> Bounds:
@@ -423,7 +427,7 @@ def _momenta(batch: EventBatch, number: int) -> Tensor:
 
 @cache
 def _hypothesis(process: str, top_width: float | None, w_width: float | None) -> Hypothesis:
-    model = StandardModel(m_b=0.0, alpha_s=0.13)
+    model = MASSLESS
     if top_width is not None:
         model = replace(model, width_t=top_width)
     if w_width is not None:

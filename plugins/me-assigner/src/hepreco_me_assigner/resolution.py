@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hepreco.detector import Detector
 from hepreco.errors import ConfigError
 from hepreco.generation import SimpleDensities
 from hepreco.kinematics import minkowski_dot
@@ -20,40 +21,30 @@ _SMALLEST = 1e-12
 
 @dataclass(frozen=True)
 class Resolution:
-    """ln(E'/E) of a jet is normal with width stochastic/√(E/GeV) ⊕ constant.
+    """Transfer functions of a detector: ln(E'/E) of a jet is normal with the width of its energy resolution.
 
     Directions are taken as they are; what their resolution does to a mass is added to the widths of the energies.
     Leptons are exact. Missing momentum is not: what its resolution does to the mass of a top is added to the width of
-    its b jet, with the neutrino's W on its pole.
+    its b jet, with the neutrino's W on its pole. Jets that stand on no leg are radiation.
 
     Parameters
     ----------
-    stochastic, constant
-        Of the jets' energies.
-    angle
-        Of both angles of the jets.
-    missing
-        Of both components of the missing momentum, mismeasured jets included, in GeV.
-    radiation_slope
-        Jets that stand on no leg have pt falling exponentially with this mean (GeV), and η normal with a width of 2.
+    detector
+        What is assumed; simulated samples are made with the same class.
     collision_energy
         Of both protons together, in GeV.
     """
 
-    stochastic: float = 0.8
-    constant: float = 0.05
-    angle: float = 0.02
-    missing: float = 20.0
-    radiation_slope: float = 35.0
+    detector: Detector = Detector()
     collision_energy: float = 13_000.0
 
     def __post_init__(self) -> None:
-        if self.stochastic < 0 or self.constant <= 0 or self.radiation_slope <= 0 or self.collision_energy <= 0:
-            raise ConfigError(f"{self} is no resolution", "give positive numbers")
-
-    def width(self, energy: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-        """Of ln E."""
-        return torch.sqrt(self.stochastic**2 / energy + self.constant**2)
+        if min(self.detector.jet_constant, self.detector.radiation_slope, self.detector.radiation_eta) <= 0:
+            raise ConfigError(
+                f"transfer functions of {self.detector}", "give positive jet_constant, radiation_slope, radiation_eta"
+            )
+        if self.collision_energy <= 0:
+            raise ConfigError(f"collisions at {self.collision_energy} GeV", "give a positive energy")
 
     def fit(
         self, branch: Branch, momenta: Float[Tensor, "*batch leg 4"]
@@ -67,7 +58,7 @@ class Resolution:
         """
         energy = momenta[..., 1:].norm(dim=-1).clamp(min=_SMALLEST)
         massless = torch.cat((energy[..., None], momenta[..., 1:]), dim=-1)
-        width = self.width(energy)
+        width = self.detector.jet_resolution(energy)
         width = torch.sqrt(width.square() + self._from_angles(branch, momenta))
         jets = [leg for leg, kind in enumerate(branch.kinds) if kind == "jet"]
         if "neutrino" in branch.kinds:
@@ -97,7 +88,7 @@ class Resolution:
         b, lepton, neutrino = (branch.kinds.index(kind) for kind in ("jet", "lepton", "neutrino"))
         top, boson = branch.resonances
         one, other = momenta[..., lepton, :], momenta[..., neutrino, :]
-        steps = self.missing * momenta.new_tensor([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]])
+        steps = self.detector.missing_resolution * momenta.new_tensor([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]])
         around = neutrinos(
             one[..., None, :].expand(*one.shape[:-1], 5, 4), other[..., None, 1:3] + steps, w_mass=boson.mass
         )
@@ -119,7 +110,7 @@ class Resolution:
                 continue
             one, other = (momenta[..., list(legs), 1:].sum(dim=-2) for legs in parts)
             cosine = torch.cosine_similarity(one, other, dim=-1)
-            variance = self.angle**2 * (1 + cosine) / (1 - cosine).clamp(min=_SMALLEST)
+            variance = self.detector.jet_angle**2 * (1 + cosine) / (1 - cosine).clamp(min=_SMALLEST)
             for legs in parts:
                 if len(legs) == 1:
                     found[..., legs[0]] = variance
@@ -145,8 +136,9 @@ class Resolution:
         """Ln of the density of radiated jets, in ln E and solid angle."""
         pt = momenta[..., 1:3].norm(dim=-1).clamp(min=_SMALLEST)
         eta = torch.asinh(momenta[..., 3] / pt)
-        density = -pt / self.radiation_slope - math.log(self.radiation_slope) - eta**2 / 8
-        return density + pt.log() + 2 * torch.cosh(eta).log() - math.log(2 * (2 * math.pi) ** 1.5)
+        slope, spread = self.detector.radiation_slope, self.detector.radiation_eta
+        density = -pt / slope - math.log(slope) - eta**2 / (2 * spread**2)
+        return density + pt.log() + 2 * torch.cosh(eta).log() - math.log(spread * (2 * math.pi) ** 1.5)
 
 
 def _fit_pair(momenta: Tensor, width: Tensor, mass: float) -> tuple[Tensor, Tensor]:
