@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hepreco.amplitudes.particles import Particle
-from hepreco.conventions import Z_MASS
+from hepreco.conventions import TOP_MASS, Z_MASS
 from hepreco.errors import ModelError
 
 #: A number, or a tensor without axes to differentiate with respect to it.
@@ -68,7 +68,7 @@ class StandardModel:
     (80.419002, 0.222246, 246.218)
     """
 
-    m_t: Parameter = 173.0
+    m_t: Parameter = TOP_MASS
     m_b: Parameter = 4.7
     m_tau: Parameter = 1.777
     m_z: Parameter = Z_MASS
