@@ -13,23 +13,13 @@ from coffea.nanoevents import NanoAODSchema, NanoEventsFactory
 
 from hepreco.amplitudes import LEADING_ORDER
 from hepreco.errors import ConfigError, DatasetError, OutputError
-from hepreco.generation import (
-    Beams,
-    Cuts,
-    Detector,
-    HardProcess,
-    Sample,
-    import_lhe,
-    is_written,
-    produce,
-    read_lhe,
-    read_lhe_header,
-    write_sample,
-)  # fmt: skip
-from hepreco.generation import production as production_module
-from hepreco.generation.parton_level import make_batch
-from hepreco.generation.records import join
-from hepreco.generation.sampler import Effort, adapt
+from hepreco.formats.records import join
+from hepreco.generation import Cuts, Detector, Sample, import_lhe, is_written, read_lhe, read_lhe_header, write_sample
+from hepreco.generation.hard import Beams, HardProcess
+from hepreco.generation.hard.parton_level import make_batch
+from hepreco.generation.hard.sampler import IntegrationBudget, adapt
+from hepreco.generation.samples import produce
+from hepreco.generation.samples import production as production_module
 
 #: Quick to adapt to.
 LIGHT = "u d~ > w+, w+ > e+ ve"
@@ -67,7 +57,7 @@ def test_seeds_differ(tmp_path):
 
 
 def test_trials_do_not_depend_on_their_batch():
-    sampler = adapt([HardProcess(LIGHT)], seed=1, effort=Effort(2, 2000, 2000))
+    sampler = adapt([HardProcess(LIGHT)], seed=1, budget=IntegrationBudget(2, 2000, 2000))
     whole = sampler.trials(0, 3000).points[0]
     parts = [sampler.trials(first, 1000).points[0] for first in (0, 1000, 2000)]
     assert torch.equal(whole.momenta, torch.cat([part.momenta for part in parts]))

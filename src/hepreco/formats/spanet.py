@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hepreco.errors import ConfigError, DatasetError
-from hepreco.generation.records import DetectorEvents
+from hepreco.formats.records import DetectorEvents
 from hepreco.kinematics import from_pt_eta_phi_mass
 
 if TYPE_CHECKING:

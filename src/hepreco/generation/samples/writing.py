@@ -13,13 +13,13 @@ import uproot
 
 from hepreco.detector import Detector
 from hepreco.errors import OutputError
-from hepreco.generation.detector import measure, radiate, to_objects
-from hepreco.generation.lhe import LheHeader, LheWriter, read_lhe, read_lhe_header
-from hepreco.generation.nanoaod import branches
-from hepreco.generation.production import Production, produce
-from hepreco.generation.records import DetectorEvents, PartonEvents
-from hepreco.generation.sample import Sample
-from hepreco.generation.shower import shower
+from hepreco.formats.lhe import LheHeader, LheWriter, read_lhe, read_lhe_header
+from hepreco.formats.records import DetectorEvents, PartonEvents
+from hepreco.generation.detector.parametrised import measure, radiate, to_objects
+from hepreco.generation.detector.shower import shower
+from hepreco.generation.samples.nanoaod import branches
+from hepreco.generation.samples.production import Production, produce
+from hepreco.generation.samples.sample import Sample
 
 #: Events are measured and written in blocks of this size.
 _BLOCK: Final = 10_000
@@ -82,8 +82,8 @@ def import_lhe(
     Parameters
     ----------
     parton_shower
-        Whether jets are those of :func:`~hepreco.generation.shower.shower`; otherwise there is one for every parton,
-        and for every one that the detector's parameters radiate.
+        Whether jets are those of :func:`~hepreco.generation.detector.shower.shower`; otherwise there is one for every
+        parton, and for every one that the detector's parameters radiate.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Which W and Z become what: labels given to events after they are made, since all light fermions are alike."""
+"""Decay channels of W and Z, which events are given after they are made, since all light fermions are alike."""
 
 import itertools
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _LEPTONIC: Final = 1 / 3
 
 
 @dataclass(frozen=True)
-class Labels:
+class DecayChannels:
     """Decays of the W bosons of a process that was computed with W⁺ → u d̄ and W⁻ → ū d.
 
     Each W becomes quarks of the first or second generation, or e or µ with a neutrino (τ are left out), at random among

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hepreco.generation.records import CrossSection, PartonEvents, join, pad
+from hepreco.formats.records import CrossSection, PartonEvents, join, pad
 
 
 def events(number: int, particles: int, *, seed: int) -> PartonEvents:

@@ -9,12 +9,12 @@ from typing import Any
 from hepreco.amplitudes import LEADING_ORDER, StandardModel
 from hepreco.detector import Detector
 from hepreco.errors import ConfigError
-from hepreco.generation.beams import Beams
-from hepreco.generation.cuts import Cuts
-from hepreco.generation.densities import find_densities
-from hepreco.generation.hard_process import HardProcess
-from hepreco.generation.labels import Labels
-from hepreco.generation.presets import Preset, find_preset
+from hepreco.generation.hard.beams import Beams
+from hepreco.generation.hard.cuts import Cuts
+from hepreco.generation.hard.decay_channels import DecayChannels
+from hepreco.generation.hard.densities import find_densities
+from hepreco.generation.hard.hard_process import HardProcess
+from hepreco.generation.samples.presets import Preset, find_preset
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,9 @@ class Sample:
         beams = Beams(self.energy, densities)
         return self.preset.hard_processes(beams, model=self.model, cuts=self.cuts, cutoff=self.cutoff)
 
-    def labels(self, process: HardProcess) -> Labels | None:
-        """How decays of a process are labelled."""
-        return self.preset.labels(process)
+    def decay_channels(self, process: HardProcess) -> DecayChannels | None:
+        """The decay channels that events of a process are given, if any."""
+        return self.preset.decay_channels(process)
 
     @property
     def partons_digest(self) -> str:

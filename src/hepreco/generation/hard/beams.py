@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from hepreco.errors import ConfigError
-from hepreco.generation.densities import PartonDensities, SimpleDensities
-from hepreco.generation.mappings import Mapping, uniform
-from hepreco.generation.phase_space import Scalar, Walk
+from hepreco.generation.hard.densities import PartonDensities, SimpleDensities
+from hepreco.generation.hard.mappings import Mapping, uniform
+from hepreco.generation.hard.phase_space import Scalar, Walk
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Events at parton level: accepted points with particles, history, colour and labels."""
+"""Events at parton level: accepted points with particles, history, colour and decay_channels."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hepreco.amplitudes import mothers
-from hepreco.generation.colour_flow import colour_tags
-from hepreco.generation.hard_process import HardProcess, Points
-from hepreco.generation.labels import Labels
+from hepreco.formats.records import PartonEvents, join
+from hepreco.generation.hard.colour_flow import colour_tags
+from hepreco.generation.hard.decay_channels import DecayChannels
+from hepreco.generation.hard.hard_process import HardProcess, Points
+from hepreco.generation.hard.sampler import BATCH, Sampler, Tally
 from hepreco.generation.randomness import uniforms
-from hepreco.generation.records import PartonEvents, join
-from hepreco.generation.sampler import BATCH, Sampler, Tally
 
-_LABELS = 1
+_DECAYS = 1
 
 
 @dataclass(frozen=True)
@@ -27,21 +27,21 @@ class Batch:
     excess: float
 
 
-def make_batch(sampler: Sampler, first: int, *, labels: Callable[[HardProcess], Labels | None]) -> Batch:
+def make_batch(sampler: Sampler, first: int, *, decay_channels: Callable[[HardProcess], DecayChannels | None]) -> Batch:
     """The events of the trials numbered from ``first`` on, as many as a batch has."""
     accepted = sampler.trials(first)
     made = []
     for channel, points, order in zip(sampler.channels, accepted.points, accepted.order, strict=True):
-        label = labels(channel.process)
-        width = 1 + (label.numbers if label else 0)
-        u = uniforms(seed=sampler.seed, stream=_LABELS, first=first, count=BATCH, width=width)[order]
-        made.append(_record(channel.process, points, u, label))
+        decays = decay_channels(channel.process)
+        width = 1 + (decays.numbers if decays else 0)
+        u = uniforms(seed=sampler.seed, stream=_DECAYS, first=first, count=BATCH, width=width)[order]
+        made.append(_record(channel.process, points, u, decays))
     order = torch.argsort(torch.cat(accepted.order))
     return Batch(join(made)[order], accepted.tally, accepted.excess)
 
 
 def _record(
-    process: HardProcess, points: Points, u: Float[Tensor, "event number"], label: Labels | None
+    process: HardProcess, points: Points, u: Float[Tensor, "event number"], decays: DecayChannels | None
 ) -> PartonEvents:
     size = 2 + len(process.particles)
     numbers = torch.tensor([0, 0, *(node.particle.pdg_id for node in process.particles)])
@@ -57,8 +57,8 @@ def _record(
             u[rows, 0],
             exchanged=process.is_exchanged[number],
         )
-    if label:
-        pdg_id = label(pdg_id, u[:, 1:])
+    if decays:
+        pdg_id = decays(pdg_id, u[:, 1:])
         is_lepton = (pdg_id.abs() >= 11) & (pdg_id.abs() <= 16)
         colour = torch.where(is_lepton[..., None], 0, colour)
     status = torch.tensor([-1, -1, *(2 if particle.daughters else 1 for particle in process.particles)])

@@ -15,11 +15,11 @@ from hepreco.amplitudes import (
     with_decays,
 )
 from hepreco.errors import ConfigError
-from hepreco.generation.beams import Beams
-from hepreco.generation.cuts import Cuts
-from hepreco.generation.hard_process import HardProcess
-from hepreco.generation.labels import Labels, Signature
-from hepreco.generation.sampler import Effort
+from hepreco.generation.hard.beams import Beams
+from hepreco.generation.hard.cuts import Cuts
+from hepreco.generation.hard.decay_channels import DecayChannels, Signature
+from hepreco.generation.hard.hard_process import HardProcess
+from hepreco.generation.hard.sampler import IntegrationBudget
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Preset:
         At parton level.
     overweight
         The fraction of the cross-section by which weights may exceed what an event stands for.
-    effort
+    budget
         How long to adapt before events are made.
     """
 
@@ -53,7 +53,7 @@ class Preset:
     signature: Signature | None = None
     cuts: Cuts = Cuts()
     overweight: float = 3e-3
-    effort: Effort = Effort()
+    budget: IntegrationBudget = IntegrationBudget()
 
     def hard_processes(
         self, beams: Beams, *, model: StandardModel = LEADING_ORDER, cuts: Cuts | None = None, cutoff: float = 15.0
@@ -72,9 +72,9 @@ class Preset:
             for process in self.processes
         ]
 
-    def labels(self, process: HardProcess) -> Labels | None:
-        """How to label the decays of one of its processes."""
-        return Labels(process.trees, self.signature) if self.signature else None
+    def decay_channels(self, process: HardProcess) -> DecayChannels | None:
+        """The decay channels that events of one of its processes are given, if any."""
+        return DecayChannels(process.trees, self.signature) if self.signature else None
 
 
 _MULTILEPTON: Final[Signature] = "same sign or three leptons"
@@ -91,7 +91,7 @@ def _scattering(title: str, plus: str = "", minus: str = "") -> Preset:
         (process,),
         cuts=Cuts(pt_min=20.0, eta_max=5.0, delta_r_min=0.4),
         overweight=1e-2,  # its weights have long tails: a third of this would cost three times as many trials
-        effort=Effort(iterations=10, points=240_000, last=480_000),
+        budget=IntegrationBudget(iterations=10, points=240_000, last=480_000),
     )
 
 

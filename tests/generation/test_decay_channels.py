@@ -1,16 +1,17 @@
-"""Labels of decays, and the colour lines that showers need."""
+"""DecayChannels of decays, and the colour lines that showers need."""
 
 import pytest
 import torch
 
 from hepreco.amplitudes import MatrixElement
 from hepreco.errors import ConfigError
-from hepreco.generation import PRESETS, Beams, HardProcess, find_preset
-from hepreco.generation.labels import Labels
-from hepreco.generation.parton_level import make_batch
-from hepreco.generation.sampler import Effort, adapt
+from hepreco.generation import PRESETS, find_preset
+from hepreco.generation.hard import Beams, HardProcess
+from hepreco.generation.hard.decay_channels import DecayChannels
+from hepreco.generation.hard.parton_level import make_batch
+from hepreco.generation.hard.sampler import IntegrationBudget, adapt
 
-QUICK = Effort(iterations=3, points=3000, last=5000)
+QUICK = IntegrationBudget(iterations=3, points=3000, last=5000)
 LEPTONS, NEUTRINOS = (11, 13), (12, 14)
 #: Like others in what is tested, but minutes to adapt to; the benchmarks make their events.
 SLOW = {"tttt-hadronic", "tttt-multilepton", "ttww-multilepton", "wwuu-lt", "wwuu-tl", "wwuu-tt"}
@@ -18,8 +19,8 @@ SLOW = {"tttt-hadronic", "tttt-multilepton", "ttww-multilepton", "wwuu-lt", "wwu
 
 def events_of(name):
     preset = find_preset(name)
-    sampler = adapt(preset.hard_processes(Beams())[:1], seed=1, effort=QUICK)
-    return make_batch(sampler, 0, labels=preset.labels).events
+    sampler = adapt(preset.hard_processes(Beams())[:1], seed=1, budget=QUICK)
+    return make_batch(sampler, 0, decay_channels=preset.decay_channels).events
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def lepton_jets():
 
 
 def test_a_w_decays_to_leptons_a_third_as_often_as_to_a_pair_of_quarks(on_shell):
-    """What labels rest on: the matrix elements differ by the colours of the quarks only."""
+    """What decay channels rest on: the matrix elements differ by the colours of the quarks only."""
     quarks = MatrixElement("g g > t t~, (t > b w+, w+ > u d~), (t~ > b~ w-, w- > u~ d)")
     leptons = MatrixElement("g g > t t~, (t > b w+, w+ > vm mu+), (t~ > b~ w-, w- > u~ d)")
     momenta = on_shell(quarks, energy=800.0)
@@ -50,7 +51,7 @@ def test_a_w_decays_to_leptons_a_third_as_often_as_to_a_pair_of_quarks(on_shell)
 def test_branching_fractions(name, factor):
     preset = find_preset(name)
     process = HardProcess(preset.processes[0])
-    assert preset.labels(process).factor == pytest.approx(factor)
+    assert preset.decay_channels(process).factor == pytest.approx(factor)
 
 
 def test_one_lepton_and_its_neutrino(lepton_jets):
@@ -98,6 +99,6 @@ def test_unknown_samples_are_refused_with_the_list():
         find_preset("ttbar")
 
 
-def test_labels_need_uniform_numbers_for_each_choice():
+def test_decay_channels_need_uniform_numbers_for_each_choice():
     process = HardProcess("g g > t t~, (t > b w+, w+ > u d~), (t~ > b~ w-, w- > u~ d)")
-    assert Labels(process.trees, "one lepton").numbers == 3
+    assert DecayChannels(process.trees, "one lepton").numbers == 3

@@ -10,12 +10,21 @@ from torch import Tensor
 from hepreco.amplitudes import DecayTree, MatrixElement, StandardModel, decay_trees
 from hepreco.conventions import HBARC_SQUARED
 from hepreco.errors import ConfigError
-from hepreco.generation.beams import Beams
-from hepreco.generation.cuts import Cuts
-from hepreco.generation.ladders import ladders_of
-from hepreco.generation.mappings import breit_wigner, power
-from hepreco.generation.phase_space import Chosen, Given, Ladder, Masses, Scalar, choose_masses, climb, decay
-from hepreco.generation.resonances import MassRange, mass_ranges
+from hepreco.generation.hard.beams import Beams
+from hepreco.generation.hard.cuts import Cuts
+from hepreco.generation.hard.mappings import breit_wigner, power
+from hepreco.generation.hard.mass_ranges import MassRange, mass_ranges
+from hepreco.generation.hard.phase_space import (
+    Chosen,
+    Given,
+    Masses,
+    Scalar,
+    TChannel,
+    choose_masses,
+    decay,
+    t_channel_momenta,
+)
+from hepreco.generation.hard.t_channels import t_channels_of
 
 _NEUTRINOS = (12, 14, 16)
 
@@ -97,9 +106,9 @@ class HardProcess:
         return mass_ranges(self.trees, self.model, cutoff=self.cutoff)
 
     @cached_property
-    def ladders(self) -> tuple[Ladder, ...]:
-        """The ladders that share its phase space."""
-        return ladders_of(self.trees, self.ranges, self.model)
+    def t_channels(self) -> tuple[TChannel, ...]:
+        """The channels that share its phase space."""
+        return t_channels_of(self.trees, self.ranges, self.model)
 
     @cached_property
     def pairs(self) -> tuple[tuple[int, int], ...]:
@@ -132,13 +141,13 @@ class HardProcess:
         produced = 3 * len(self.trees) - 4 if len(self.trees) > 1 else -1
         return 1 + (2 if self.beams.densities else 0) + produced + decays
 
-    def __call__(self, uniforms: Float[Tensor, "event dimension"], ladder: Ladder) -> Points:
-        """Points of one ladder's share; the weights of all ladders add up to the process's."""
+    def __call__(self, uniforms: Float[Tensor, "event dimension"], t_channel: TChannel) -> Points:
+        """Points of one channel's share; the weights of all channels add up to the process's."""
         walk = Chosen(uniforms[:, 1:])
         energy, x, masses = self._choose_energy(walk)
         before = walk.log_jacobian
-        momenta = climb(ladder, walk, energy, [mass.own for mass in masses])
-        share = self._share(ladder, walk.log_jacobian - before, momenta, energy, masses)
+        momenta = t_channel_momenta(t_channel, walk, energy, [mass.own for mass in masses])
+        share = self._share(t_channel, walk.log_jacobian - before, momenta, energy, masses)
         total = momenta.sum(dim=1)
         along_z = 0.5 * energy[:, None] * torch.tensor([[1.0, 0.0, 0.0, 1.0]], dtype=energy.dtype)
         origin = total if len(self.trees) > 1 else along_z  # a single particle is at rest, without a direction
@@ -165,14 +174,14 @@ class HardProcess:
         return energy, x, (Masses(energy, choose_masses(tree.daughters, self.ranges, walk, energy)),)
 
     def _share(
-        self, ladder: Ladder, log_volume: Scalar, momenta: Tensor, energy: Scalar, masses: tuple[Masses, ...]
+        self, t_channel: TChannel, log_volume: Scalar, momenta: Tensor, energy: Scalar, masses: tuple[Masses, ...]
     ) -> Scalar:
-        """The density of this ladder over that of all together: a partition of phase space (hep-ph/9405257)."""
+        """The density of this channel over that of all together: a partition of phase space (hep-ph/9405257)."""
         share = torch.ones_like(energy)
-        for other in self.ladders:
-            if other != ladder:
+        for other in self.t_channels:
+            if other != t_channel:
                 walk = Given(momenta)
-                climb(other, walk, energy, [mass.own for mass in masses])
+                t_channel_momenta(other, walk, energy, [mass.own for mass in masses])
                 share = share + torch.exp(log_volume - walk.log_jacobian)
         return 1 / share
 

@@ -10,10 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hepreco.errors import ConfigError
-from hepreco.generation.hard_process import HardProcess, Points
-from hepreco.generation.importance import Grid
+from hepreco.formats.records import CrossSection
+from hepreco.generation.hard.hard_process import HardProcess, Points
+from hepreco.generation.hard.importance import Grid
 from hepreco.generation.randomness import uniforms
-from hepreco.generation.records import CrossSection
 
 #: Streams of random numbers; channels adapt with streams from _ADAPT on.
 _TRIALS, _ADAPT = 0, 1000
@@ -22,7 +22,7 @@ BATCH: Final = 2**14
 
 
 @dataclass(frozen=True)
-class Effort:
+class IntegrationBudget:
     """How long to adapt before events are made.
 
     Parameters
@@ -30,7 +30,7 @@ class Effort:
     iterations
         Refinements of the grids.
     points
-        Per refinement, shared by the ladders of a process.
+        Per refinement, shared by the channels of a process.
     last
         To find the largest weights and the cross-section, shared likewise.
     """
@@ -39,27 +39,27 @@ class Effort:
     points: int = 20_000
     last: int = 60_000
 
-    def shared_by(self, ladders: int) -> "Effort":
-        """Of each of several ladders; some are needed in any case."""
-        return replace(self, points=max(8_000, self.points // ladders), last=max(15_000, self.last // ladders))
+    def shared_by(self, channels: int) -> "IntegrationBudget":
+        """Of each of several channels; some are needed in any case."""
+        return replace(self, points=max(8_000, self.points // channels), last=max(15_000, self.last // channels))
 
 
 @dataclass(frozen=True)
 class Channel:
-    """A ladder of a process, with its grid.
+    """A channel of a process, with its grid.
 
-    ``ceiling`` (pb) is the weight that an accepted event stands for.
+    ``max_weight`` (pb) is the weight that an accepted event stands for.
     """
 
     process: HardProcess
-    ladder: int
+    t_channel: int
     grid: Grid
-    ceiling: float = math.inf
+    max_weight: float = math.inf
 
     def __call__(self, u: Float[Tensor, "event dimension"]) -> Points:
         """Weighted points."""
         coordinates, jacobian = self.grid(u)
-        points = self.process(coordinates, self.process.ladders[self.ladder])
+        points = self.process(coordinates, self.process.t_channels[self.t_channel])
         return replace(points, weights=points.weights * jacobian)
 
 
@@ -111,20 +111,20 @@ class Sampler:
     @property
     def efficiency(self) -> float:
         """The expected fraction of trials that are accepted."""
-        return self.tally.cross_section.value / sum(channel.ceiling for channel in self.channels)
+        return self.tally.cross_section.value / sum(channel.max_weight for channel in self.channels)
 
     def trials(self, first: int, count: int = BATCH) -> Accepted:
         """Trials numbered from ``first``: each chooses a channel, makes a point, and is accepted or not."""
         width = 2 + max(channel.process.dimensions for channel in self.channels)
         u = uniforms(seed=self.seed, stream=_TRIALS, first=first, count=count, width=width)
-        share = torch.tensor([channel.ceiling for channel in self.channels], dtype=torch.float64).cumsum(0)
+        share = torch.tensor([channel.max_weight for channel in self.channels], dtype=torch.float64).cumsum(0)
         which = torch.searchsorted(share / share[-1], u[:, 0].contiguous()).clamp(max=len(self.channels) - 1)
         points, order, sums, excess = [], [], [], 0.0
         for number, channel in enumerate(self.channels):
             rows = (which == number).nonzero()[:, 0]
             made = channel(u[rows, 2 : 2 + channel.process.dimensions])
             sums.append(_sums(made.weights))
-            relative = made.weights / channel.ceiling
+            relative = made.weights / channel.max_weight
             keep = relative > u[rows, 1]
             excess += float((relative - 1).clamp(min=0).sum())
             points.append(Points(relative[keep].clamp(min=1.0), made.momenta[keep], made.pair[keep]))
@@ -136,7 +136,7 @@ def adapt(
     processes: Sequence[HardProcess],
     *,
     seed: int,
-    effort: Effort = Effort(),
+    budget: IntegrationBudget = IntegrationBudget(),
     overweight: float = 3e-3,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Sampler:
@@ -148,7 +148,7 @@ def adapt(
         Their events are mixed in proportion to their cross-sections.
     seed
         For all random numbers of the sample.
-    effort
+    budget
         How many points to spend.
     overweight
         The fraction of the cross-section by which weights may exceed what an event stands for; such events keep a
@@ -161,13 +161,13 @@ def adapt(
     ConfigError
         A cross-section of zero.
     """
-    ladders = [(process, ladder) for process in processes for ladder in range(len(process.ladders))]
+    t_channels = [(process, t_channel) for process in processes for t_channel in range(len(process.t_channels))]
     channels, weights = [], []
-    for number, (process, ladder) in enumerate(ladders):
-        flat = Channel(process, ladder, Grid.flat(process.dimensions))
-        share = effort.shared_by(len(process.ladders))
+    for number, (process, t_channel) in enumerate(t_channels):
+        flat = Channel(process, t_channel, Grid.flat(process.dimensions))
+        share = budget.shared_by(len(process.t_channels))
         channel, found = _adapt(flat, share, seed=seed, stream=_ADAPT + number)
-        progress((number + 1) / len(ladders))
+        progress((number + 1) / len(t_channels))
         if found.any():
             channels.append(channel)
             weights.append(found)
@@ -176,20 +176,22 @@ def adapt(
         raise ConfigError(
             f"no point of {names} passes the cuts: the cross-section is 0", "loosen cuts or raise energies"
         )
-    ceilings = _ceilings(weights, overweight)
-    ready = tuple(replace(channel, ceiling=ceiling) for channel, ceiling in zip(channels, ceilings, strict=True))
+    max_weights = _max_weights(weights, overweight)
+    ready = tuple(
+        replace(channel, max_weight=max_weight) for channel, max_weight in zip(channels, max_weights, strict=True)
+    )
     return Sampler(ready, Tally(torch.stack([_sums(found) for found in weights])), seed)
 
 
-def _adapt(channel: Channel, effort: Effort, *, seed: int, stream: int) -> tuple[Channel, Tensor]:
+def _adapt(channel: Channel, budget: IntegrationBudget, *, seed: int, stream: int) -> tuple[Channel, Tensor]:
     """A channel with its grid refined, and weights of points that it was not refined with."""
     width, first = channel.process.dimensions, 0
-    for _ in range(effort.iterations):
-        u = uniforms(seed=seed, stream=stream, first=first, count=effort.points, width=width)
+    for _ in range(budget.iterations):
+        u = uniforms(seed=seed, stream=stream, first=first, count=budget.points, width=width)
         channel = replace(channel, grid=channel.grid.refined(u, _in_batches(channel, u)))
-        first += effort.points
+        first += budget.points
     return channel, _in_batches(
-        channel, uniforms(seed=seed, stream=stream, first=first, count=effort.last, width=width)
+        channel, uniforms(seed=seed, stream=stream, first=first, count=budget.last, width=width)
     )
 
 
@@ -197,21 +199,22 @@ def _in_batches(channel: Channel, u: Tensor) -> Tensor:
     return torch.cat([channel(some).weights for some in u.split(BATCH)])
 
 
-def _ceilings(weights: Sequence[Tensor], overweight: float) -> list[float]:
+def _max_weights(weights: Sequence[Tensor], overweight: float) -> list[float]:
     """What each channel's events stand for: a sum as small as the allowed excess over all channels permits.
 
-    The excess Σ ⟨max(w − c, 0)⟩ falls with a channel's ceiling c by the probability to exceed it. Where the sum of
-    ceilings is least for a given excess, that probability is the same in all channels.
+    The excess Σ ⟨max(w − c, 0)⟩ falls with a channel's largest weight c by the probability to exceed it. Where the sum
+    of largest weights is least for a given excess, that probability is the same in all channels.
     """
     total = sum(float(some.mean()) for some in weights)
     ordered = [some.sort(descending=True).values for some in weights]
 
     def at(probability: float) -> tuple[list[float], float]:
-        ceilings = [float(some[min(int(probability * len(some)), int((some > 0).sum()) - 1)]) for some in ordered]
+        max_weights = [float(some[min(int(probability * len(some)), int((some > 0).sum()) - 1)]) for some in ordered]
         excess = sum(
-            float((some - ceiling).clamp(min=0).mean()) for some, ceiling in zip(ordered, ceilings, strict=True)
+            float((some - max_weight).clamp(min=0).mean())
+            for some, max_weight in zip(ordered, max_weights, strict=True)
         )
-        return ceilings, excess
+        return max_weights, excess
 
     low, high = 0.0, 1.0
     for _ in range(40):

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from hepreco import kinematics
 from hepreco.detector import WORKING_POINT, Detector
+from hepreco.formats.records import DetectorEvents, PartonEvents, pad
 from hepreco.generation.randomness import normals, uniforms
-from hepreco.generation.records import DetectorEvents, PartonEvents, pad
 
 #: Streams of random numbers: of an event, of each jet of radiation, of each measured jet and lepton.
 _EVENT, _RADIATION, _JETS, _LEPTONS = 100, 200, 300, 400

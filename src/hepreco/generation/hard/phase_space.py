@@ -1,7 +1,7 @@
-"""Points of phase space: a ladder of two-body splittings for what is produced, then decays.
+"""Points of phase space: emissions in the t channel for what is produced, then decays.
 
 A point can be walked twice. :class:`Chosen` turns random numbers into coordinates; :class:`Given` reads those of a
-point that another ladder has chosen, to tell how densely this ladder would have put points there. Both keep the
+point that another channel has chosen, to tell how densely this channel would have put points there. Both keep the
 Jacobian: volume of phase space per unit of random numbers.
 """
 
@@ -16,8 +16,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hepreco.amplitudes import DecayTree
-from hepreco.generation.mappings import Mapping, breit_wigner, logarithmic, pole, root, uniform
-from hepreco.generation.resonances import MassRange
+from hepreco.generation.hard.mappings import Mapping, breit_wigner, logarithmic, pole, root, uniform
+from hepreco.generation.hard.mass_ranges import MassRange
 from hepreco.kinematics import boost, mass_squared
 
 #: A scale in GeV below which t-channel propagators of massless particles are not resolved; cuts keep events above.
@@ -30,7 +30,7 @@ Group = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Rung:
+class Emission:
     """A particle of a production, or two that come from one propagator, whose (mass, width) may be within reach."""
 
     group: Group
@@ -43,14 +43,15 @@ class Rung:
 
 
 @dataclass(frozen=True)
-class Ladder:
-    """The order in which particles are emitted between two beams.
+class TChannel:
+    """A channel of phase space: the order in which particles are emitted between two beams.
 
-    The first rung is next to the first beam, the last next to the second; the others follow from both ends inwards. The
-    angle of each is to the momentum that flows there, with the density of a propagator in the t channel, or isotropic.
+    The first emission is next to the first beam, the last next to the second; the others follow from both ends inwards.
+    The angle of each is to the momentum that flows there, with the density of a propagator in the t channel, or
+    isotropic.
     """
 
-    rungs: tuple[Rung, ...]
+    emissions: tuple[Emission, ...]
     isotropic: bool = False
 
 
@@ -157,7 +158,7 @@ class Given(Walk):
 
     def _value(self, mapping: Mapping, low: Tensor, high: Tensor, measure: Callable[[], Tensor] | None) -> Scalar:
         if measure is None:
-            raise NotImplementedError  # energies and decays are common to all ladders
+            raise NotImplementedError  # energies and decays are common to all channels
         return torch.minimum(torch.maximum(measure(), low), high)
 
     def _momentum(self, group: Group) -> Momentum:
@@ -171,40 +172,48 @@ class Given(Walk):
         return self._momentum(group)
 
 
-def climb(ladder: Ladder, walk: Walk, energy: Scalar, masses: Sequence[Scalar]) -> Float[Tensor, "event particle 4"]:
+def t_channel_momenta(
+    t_channel: TChannel, walk: Walk, energy: Scalar, masses: Sequence[Scalar]
+) -> Float[Tensor, "event particle 4"]:
     """Momenta of a production in its centre of mass, the first beam along +z; energy and masses in GeV."""
     zero = torch.zeros_like(energy)
     beams = [torch.stack((energy, zero, zero, sign * energy), dim=1) / 2 for sign in (1, -1)]
     momenta: list[Momentum] = [beams[0]] * len(masses)
-    whole, parent, rungs, end = energy, beams[0] + beams[1], list(ladder.rungs), 0
+    whole, parent, emissions, end = energy, beams[0] + beams[1], list(t_channel.emissions), 0
 
-    def lightest(rung: Rung) -> Tensor:
-        return sum((masses[i] for i in rung.group), zero)
+    def lightest(emission: Emission) -> Tensor:
+        return sum((masses[i] for i in emission.group), zero)
 
-    def mass(rung: Rung, high: Tensor) -> Scalar:
-        return lightest(rung) if len(rung.group) == 1 else walk.mass(rung.mapping, lightest(rung), high, rung.group)
+    def mass(emission: Emission, high: Tensor) -> Scalar:
+        return (
+            lightest(emission)
+            if len(emission.group) == 1
+            else walk.mass(emission.mapping, lightest(emission), high, emission.group)
+        )
 
-    def place(rung: Rung, momentum: Momentum, own: Scalar) -> None:
-        if len(rung.group) == 1:
-            momenta[rung.group[0]] = momentum
+    def place(emission: Emission, momentum: Momentum, own: Scalar) -> None:
+        if len(emission.group) == 1:
+            momenta[emission.group[0]] = momentum
             return
-        first, second = rung.group
+        first, second = emission.group
         split = (own, masses[first], masses[second])
         momenta[first] = walk.split(momentum, split, axis=beams[0], pole_at=None, group=(first,))
         momenta[second] = momentum - momenta[first]
 
-    while len(rungs) > 1:
-        rung = rungs.pop(0 if end == 0 else -1)
-        rest = sum(map(lightest, rungs), zero)
-        own = mass(rung, whole - rest)
-        remaining = tuple(i for other in rungs for i in other.group)
-        left = mass(rungs[0], whole - own) if len(rungs) == 1 else walk.mass(root(), rest, whole - own, remaining)
-        pole_at = None if ladder.isotropic else lightest(rung) ** 2 + _SOFT**2
-        momentum = walk.split(parent, (whole, own, left), axis=beams[end], pole_at=pole_at, group=rung.group)
-        place(rung, momentum, own)
+    while len(emissions) > 1:
+        emission = emissions.pop(0 if end == 0 else -1)
+        rest = sum(map(lightest, emissions), zero)
+        own = mass(emission, whole - rest)
+        remaining = tuple(i for other in emissions for i in other.group)
+        left = (
+            mass(emissions[0], whole - own) if len(emissions) == 1 else walk.mass(root(), rest, whole - own, remaining)
+        )
+        pole_at = None if t_channel.isotropic else lightest(emission) ** 2 + _SOFT**2
+        momentum = walk.split(parent, (whole, own, left), axis=beams[end], pole_at=pole_at, group=emission.group)
+        place(emission, momentum, own)
         beams[end] = beams[end] - momentum
         parent, whole, end = parent - momentum, left, 1 - end
-    place(rungs[0], parent, whole)
+    place(emissions[0], parent, whole)
     return torch.stack(momenta, dim=1)
 
 

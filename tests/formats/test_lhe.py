@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from hepreco.errors import DatasetError
-from hepreco.generation.lhe import LheHeader, LheWriter, read_lhe, read_lhe_header
-from hepreco.generation.records import CrossSection, PartonEvents
+from hepreco.formats.lhe import LheHeader, LheWriter, read_lhe, read_lhe_header
+from hepreco.formats.records import CrossSection, PartonEvents
 from hepreco.kinematics import boost, two_body_decay
 
 HEADER = LheHeader(

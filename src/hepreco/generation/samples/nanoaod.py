@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hepreco.generation.records import DetectorEvents, PartonEvents
+from hepreco.formats.records import DetectorEvents, PartonEvents
 from hepreco.kinematics import to_pt_eta_phi_mass
 
 _EVENTS_PER_BLOCK = 1000

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from hepreco import kinematics
 from hepreco.errors import ConfigError, DatasetError
-from hepreco.generation.detector import absorb_leptons, distances
-from hepreco.generation.lhe import read_lhe
-from hepreco.generation.records import DetectorEvents, PartonEvents
+from hepreco.formats.lhe import read_lhe
+from hepreco.formats.records import DetectorEvents, PartonEvents
+from hepreco.generation.detector.parametrised import absorb_leptons, distances
 
 _OUTGOING: Final = 23  # Pythia's status of what leaves the hard process
 _LEAST_HADRON_PT: Final = 5.0

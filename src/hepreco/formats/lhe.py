@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from hepreco.errors import DatasetError
-from hepreco.generation.records import CrossSection, PartonEvents
+from hepreco.formats.records import CrossSection, PartonEvents
 
 _PROTON = 2212
 _UNKNOWN = -1.0  # what the accord writes for a scale or a coupling that has no value
@@ -153,7 +153,7 @@ def read_lhe(path: Path, *, block: int = 1000) -> Iterator[PartonEvents]:
     DatasetError
         If there is no such file, it is none of Les Houches events, it ends too early, or an event of it is damaged:
         momenta or weights that are not finite, four-momentum not conserved within 10⁻⁴ of the energy, or a history
-        that :class:`~hepreco.generation.records.PartonEvents` cannot hold. What precedes has been given by then.
+        that :class:`~hepreco.formats.records.PartonEvents` cannot hold. What precedes has been given by then.
     """
     with _open(path) as file:
         for first in count(1, block):

@@ -14,13 +14,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from hepreco.errors import OutputError
-from hepreco.generation.hard_process import HardProcess
-from hepreco.generation.importance import Grid
-from hepreco.generation.labels import Labels
-from hepreco.generation.parton_level import Batch, make_batch
-from hepreco.generation.records import CrossSection, PartonEvents, join
-from hepreco.generation.sample import Sample
-from hepreco.generation.sampler import BATCH, Channel, Sampler, Tally, adapt
+from hepreco.formats.records import CrossSection, PartonEvents, join
+from hepreco.generation.hard.decay_channels import DecayChannels
+from hepreco.generation.hard.hard_process import HardProcess
+from hepreco.generation.hard.importance import Grid
+from hepreco.generation.hard.parton_level import Batch, make_batch
+from hepreco.generation.hard.sampler import BATCH, Channel, Sampler, Tally, adapt
+from hepreco.generation.samples.sample import Sample
 
 _SAMPLER: Final = "sampler.safetensors"
 
@@ -103,7 +103,7 @@ def produce(
         made, excess, tally, number = made + len(batch.events), excess + batch.excess, tally + batch.tally, number + 1
         progress(len(batch.events))
     if made < sample.events or not number:
-        for batch in _batches(sampler, number, labels=sample.labels, workers=workers):
+        for batch in _batches(sampler, number, decay_channels=sample.decay_channels, workers=workers):
             _save(directory / _batch_name(number), _as_tensors(batch))
             made, excess, tally, number = (
                 made + len(batch.events),
@@ -127,17 +127,17 @@ def produce(
 
 
 def _factor(sampler: Sampler, sample: Sample) -> float:
-    """The branching fractions of labels, which are the same for all processes of a sample."""
-    label = sample.labels(sampler.channels[0].process)
-    return label.factor if label else 1.0
+    """The branching fractions of decay channels, which are the same for all processes of a sample."""
+    decays = sample.decay_channels(sampler.channels[0].process)
+    return decays.factor if decays else 1.0
 
 
 def _batches(
-    sampler: Sampler, first: int, *, labels: Callable[[HardProcess], Labels | None], workers: int
+    sampler: Sampler, first: int, *, decay_channels: Callable[[HardProcess], DecayChannels | None], workers: int
 ) -> Iterator[Batch]:
     """Batches in order, without end."""
     if workers == 1:
-        yield from (make_batch(sampler, number * BATCH, labels=labels) for number in count(first))
+        yield from (make_batch(sampler, number * BATCH, decay_channels=decay_channels) for number in count(first))
         return
     with ProcessPoolExecutor(
         workers, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
@@ -145,7 +145,7 @@ def _batches(
         numbers = count(first)
 
         def submit() -> Future[Batch]:
-            return pool.submit(make_batch, sampler, next(numbers) * BATCH, labels=labels)
+            return pool.submit(make_batch, sampler, next(numbers) * BATCH, decay_channels=decay_channels)
 
         running = [submit() for _ in range(2 * workers)]
         try:
@@ -177,12 +177,12 @@ def _claim(directory: Path, sample: Sample, *, overwrite: bool) -> None:
 
 def _adapt(directory: Path, sample: Sample) -> Sampler:
     preset = sample.preset
-    sampler = adapt(sample.hard_processes(), seed=sample.seed, effort=preset.effort, overweight=preset.overweight)
+    sampler = adapt(sample.hard_processes(), seed=sample.seed, budget=preset.budget, overweight=preset.overweight)
     processes = sampler.processes
     tensors = {
         "process": torch.tensor([processes.index(channel.process) for channel in sampler.channels]),
-        "ladder": torch.tensor([channel.ladder for channel in sampler.channels]),
-        "ceiling": torch.tensor([channel.ceiling for channel in sampler.channels], dtype=torch.float64),
+        "t_channel": torch.tensor([channel.t_channel for channel in sampler.channels]),
+        "max_weight": torch.tensor([channel.max_weight for channel in sampler.channels], dtype=torch.float64),
         "sums": sampler.tally.sums,
     }
     grids = {f"grid-{number}": channel.grid.edges for number, channel in enumerate(sampler.channels)}
@@ -195,10 +195,10 @@ def _load_sampler(directory: Path, sample: Sample) -> Sampler | None:
         return None
     tensors = load_file(directory / _SAMPLER)
     processes = sample.hard_processes()
-    rows = zip(tensors["process"].tolist(), tensors["ladder"].tolist(), tensors["ceiling"].tolist(), strict=True)
+    rows = zip(tensors["process"].tolist(), tensors["t_channel"].tolist(), tensors["max_weight"].tolist(), strict=True)
     channels = tuple(
-        Channel(processes[process], ladder, Grid(tensors[f"grid-{number}"]), ceiling)
-        for number, (process, ladder, ceiling) in enumerate(rows)
+        Channel(processes[process], t_channel, Grid(tensors[f"grid-{number}"]), max_weight)
+        for number, (process, t_channel, max_weight) in enumerate(rows)
     )
     return Sampler(channels, Tally(tensors["sums"]), sample.seed)
 
