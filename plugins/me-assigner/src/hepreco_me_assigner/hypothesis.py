@@ -188,7 +188,7 @@ class Hypothesis:
             for node in tree
             if node.daughters
         )
-        cascades = (tuple(leg - first for leg in legs) for node in tree for legs in _cascades(node))
+        cascades = (legs for node in tree for legs in _cascades(node, first))
         kinds = self.kinds[first : first + len(tree.legs)]
         return Branch(tree.legs, kinds, tuple(resonances), tuple(cascades))
 
@@ -279,11 +279,11 @@ def _conjugate(process: Process) -> Process:
     return replace(process, incoming=incoming, outgoing=tuple(outgoing))
 
 
-def _cascades(node: DecayTree) -> Iterator[tuple[int, int, int]]:
-    """The legs of the fermion, the up-like and the down-like product where a fermion decays to a fermion and a W."""
+def _cascades(node: DecayTree, first: int) -> Iterator[tuple[int, int, int]]:
+    """Positions of the fermion, the up-like and the down-like product where a fermion decays to a fermion and a W."""
     if node.particle.spin != "fermion" or len(node.daughters) != 2:
         return
     for fermion, boson in (node.daughters, node.daughters[::-1]):
         if not fermion.daughters and boson.daughters and abs(boson.particle.pdg_id) == 24:
             up, down = sorted(boson.daughters, key=lambda product: product.particle.pdg_id % 2)
-            yield fermion.legs[0], up.legs[0], down.legs[0]
+            yield fermion.legs[0] - first, up.legs[0] - first, down.legs[0] - first
