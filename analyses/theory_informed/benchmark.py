@@ -20,9 +20,9 @@ from torch import Tensor
 from hepreco.events import Dataset, read_batch
 from hepreco.kinematics import mass
 from hepreco_me_assigner import MatrixElementAssigner
-from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.hypothesis import Branch, Hypothesis
-from hepreco_me_assigner.search import candidates, evaluate
+from hepreco_me_assigner.process.frames import partonic
+from hepreco_me_assigner.process.hypothesis import Branch, Hypothesis
+from hepreco_me_assigner.search import evaluate, ranked_assignments
 from hepreco_me_assigner.solvers import topologies
 
 REPLICAS = 200
@@ -107,7 +107,7 @@ def _least_squares(hypothesis: Hypothesis, momenta: Tensor) -> Tensor:
     """Objects are shuffled first, so that equal χ² do not fall on the true order."""
     shuffled, process = _random(hypothesis, momenta), LeastSquares(hypothesis.process)
     mixed = momenta.gather(1, shuffled[..., None].expand(-1, -1, 4))
-    found = torch.cat([candidates(process, some, at_most=1).objects[:, 0] for some in mixed.split(256)])
+    found = torch.cat([ranked_assignments(process, some, at_most=1).objects[:, 0] for some in mixed.split(256)])
     return shuffled.gather(1, found)
 
 

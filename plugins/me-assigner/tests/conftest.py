@@ -11,8 +11,8 @@ from hepreco.events import Dataset, EventBatch, read_batch
 from hepreco.generation import Detector, Sample, write_sample
 from hepreco.kinematics import boost
 from hepreco_me_assigner import MatrixElementAssigner
-from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.hypothesis import MASSLESS
+from hepreco_me_assigner.process.frames import partonic
+from hepreco_me_assigner.process.hypothesis import MASSLESS
 
 PARTONS = {"collection": "LHEPart", "where": ("status == 1",)}
 

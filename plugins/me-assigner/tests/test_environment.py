@@ -15,10 +15,10 @@ from hepreco.plugin import Checkpoint, TrainingOptions
 from hepreco.training import initialised
 from hepreco.weights import Manifest, save_weights
 from hepreco_me_assigner import Hypothesis, MatrixElementAssigner
-from hepreco_me_assigner.deep_q_learning import Replay, Schedule, Transitions, learn, rollout
-from hepreco_me_assigner.environment import SwapEnvironment
-from hepreco_me_assigner.q_network import QNetwork
 from hepreco_me_assigner.search import evaluate
+from hepreco_me_assigner.training.deep_q_learning import Replay, Schedule, Transitions, learn, rollout
+from hepreco_me_assigner.training.environment import SwapEnvironment
+from hepreco_me_assigner.training.q_network import QNetwork
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_the_table_knows_every_order(environment: SwapEnvironment, monkeypatch: 
     state = environment.reset(events, order=orders)
     direct = evaluate(environment.hypothesis, environment.momenta[:1], orders[None])[0]
     torch.testing.assert_close(environment.log_me2(state), direct)
-    monkeypatch.setattr("hepreco_me_assigner.environment.MOST_TABULATED", 0)
+    monkeypatch.setattr("hepreco_me_assigner.training.environment.MOST_TABULATED", 0)
     torch.testing.assert_close(environment.log_me2(state), direct)
 
 

@@ -17,11 +17,12 @@ from hepreco.kinematics import mass
 from hepreco.plugin import TrainingOptions
 from hepreco_chi2_assigner import Chi2Assigner
 from hepreco_me_assigner import Hypothesis, MatrixElementAssigner
-from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.hypothesis import MASSLESS, beams
-from hepreco_me_assigner.leptons import leading_lepton, neutrinos
-from hepreco_me_assigner.resolution import Resolution
-from hepreco_me_assigner.solvers import Problem, greedy, topologies
+from hepreco_me_assigner.problems import Problem
+from hepreco_me_assigner.problems.leptons import leading_lepton
+from hepreco_me_assigner.process.frames import neutrinos, partonic
+from hepreco_me_assigner.process.hypothesis import MASSLESS, beams
+from hepreco_me_assigner.solvers import greedy, topologies
+from hepreco_me_assigner.transfer_functions import TransferFunctions
 
 SAME = 1e-9
 LEPTON_JETS = Hypothesis("ttbar-lepton-jets")
@@ -259,7 +260,7 @@ def test_fitted_tops_are_on_their_poles(measured: EventBatch) -> None:
     branch = LEPTON_JETS.branches[0]
     for _, _, problem in PLUGIN.problems(measured[:100]):
         momenta = problem.momenta[:, [0, -3, -1]]
-        fitted, weight = Resolution().fit(branch, momenta)
+        fitted, weight = TransferFunctions().fit(branch, momenta)
         for resonance in branch.resonances:
             found = mass(fitted[:, list(resonance.legs)].sum(dim=1))
             torch.testing.assert_close(found, torch.full_like(found, resonance.mass), rtol=1e-6, atol=0)
@@ -281,7 +282,7 @@ def test_the_resolution_of_missing_momentum_widens_the_top() -> None:
     variance = float((b[:, 0] * w[:, 0] - (b[:, 1:] * w[:, 1:]).sum(dim=1)).log().var())
     momenta = torch.stack((b, lepton, neutrino), dim=1)
     exact, smeared = (
-        Resolution(Detector(jet_stochastic=0.0, jet_constant=0.5, jet_angle=0.0, missing_noise=noise))
+        TransferFunctions(Detector(jet_stochastic=0.0, jet_constant=0.5, jet_angle=0.0, missing_noise=noise))
         for noise in (1e-6, 1.0)
     )
     fitted, weight = exact.fit(branch, momenta)
@@ -297,7 +298,7 @@ def test_the_resolution_of_missing_momentum_widens_the_top() -> None:
 def test_other_decays_with_a_lepton_have_no_fit() -> None:
     higgs = Hypothesis("g g > h, (h > w+ w-, w+ > e+ ve, w- > u~ d)")
     with pytest.raises(ConfigError, match="wide resonances"):
-        Resolution().fit(higgs.branches[0], torch.ones(2, 4, 4).double())
+        TransferFunctions().fit(higgs.branches[0], torch.ones(2, 4, 4).double())
 
 
 def test_a_process_is_data(measured: EventBatch) -> None:

@@ -18,11 +18,11 @@ from hepreco.events import Dataset, EventBatch, InputSpec, read_batch
 from hepreco.kinematics import mass
 from hepreco_chi2_assigner import Chi2Assigner
 from hepreco_me_assigner import Hypothesis, MatrixElementAssigner
-from hepreco_me_assigner.resolution import Resolution
 from hepreco_me_assigner.solvers import topologies
+from hepreco_me_assigner.transfer_functions import TransferFunctions
 
 TTW = Hypothesis("ttw")
-FINE = Resolution(Detector(jet_stochastic=0.3, jet_constant=0.03, jet_angle=0.0))
+FINE = TransferFunctions(Detector(jet_stochastic=0.3, jet_constant=0.03, jet_angle=0.0))
 
 
 def jets(count: int, legs: int, *, seed: int = 1) -> Tensor:
@@ -151,14 +151,14 @@ def test_truth_is_not_read(measured: EventBatch) -> None:
 
 
 def test_the_short_form_is_the_default_detector() -> None:
-    assumed = [MatrixElementAssigner(resolution=each)._resolution for each in ((0.8, 0.05), Detector(), None)]
-    assert assumed == [Resolution(), Resolution(), None]
+    assumed = [MatrixElementAssigner(resolution=each)._transfer_functions for each in ((0.8, 0.05), Detector(), None)]
+    assert assumed == [TransferFunctions(), TransferFunctions(), None]
     assert Detector().missing_resolution == pytest.approx(20.0)
 
 
 def test_simulation_and_assumption_agree(written: Callable[[str, int], Path]) -> None:
     """A simulated file, against the widths of the detector that it was made with, which is what is assumed."""
-    detector = Resolution().detector
+    detector = TransferFunctions().detector
     columns = ["Jet_pt", "Jet_eta", "Jet_mass", "Jet_genJetIdx", "GenJet_pt", "GenJet_eta", "GenJet_mass"]
     names = [f"{name}_{part}" for name in ("GenMET", "PuppiMET") for part in ("pt", "phi")]
     with uproot.open(written("ttbar-lepton-jets", 3000)) as file:

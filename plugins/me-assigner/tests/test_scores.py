@@ -10,8 +10,8 @@ from hepreco.amplitudes import MatrixElement
 from hepreco.errors import ConfigError
 from hepreco.events import EventBatch
 from hepreco_me_assigner import Anomaly, Hypothesis, LikelihoodRatio, MatrixElementAssigner
-from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.hypothesis import MASSLESS, beams
+from hepreco_me_assigner.process.frames import partonic
+from hepreco_me_assigner.process.hypothesis import MASSLESS, beams
 
 WWUU = "u u > w+ w- u u QCD=0, w+ > u d~, w- > u~ d"
 PARTONS = {"collection": "LHEPart", "where": ("status == 1",)}

@@ -13,9 +13,9 @@ from hepreco.errors import ConfigError
 from hepreco.events import EventBatch
 from hepreco.kinematics import boost, mass, two_body_decay
 from hepreco_me_assigner import Hypothesis
-from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.hypothesis import MASSLESS, beams
-from hepreco_me_assigner.search import Bounds, candidates, evaluate, log_prior, measured_bounds, search
+from hepreco_me_assigner.process.frames import partonic
+from hepreco_me_assigner.process.hypothesis import MASSLESS, beams
+from hepreco_me_assigner.search import Bounds, evaluate, log_prior, measured_bounds, ranked_assignments, search
 
 SAME = 1e-9
 WIDE = Bounds(overall=1e3, within=1e3)
@@ -119,11 +119,11 @@ def test_a_prior_is_part_of_the_optimum(ttbar: EventBatch) -> None:
 
 def test_candidates_are_all_and_in_order(ttbar: EventBatch) -> None:
     hypothesis = Hypothesis("ttbar")
-    found = candidates(hypothesis, ttbar.momenta[:2], at_most=720)
+    found = ranked_assignments(hypothesis, ttbar.momenta[:2], at_most=720)
     assert all(len({tuple(row) for row in event.tolist()}) == 720 for event in found.objects)
     assert (found.score[:, 1:] <= found.score[:, :-1]).all()
     assert (found.following == -torch.inf).all()
-    few = candidates(hypothesis, ttbar.momenta[:2], at_most=20, splits=3)
+    few = ranked_assignments(hypothesis, ttbar.momenta[:2], at_most=20, splits=3)
     torch.testing.assert_close(few.score[:, :4], found.score[:, :4])
     assert (few.following >= found.score[:, few.score.shape[1]]).all()
 

@@ -3,15 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import product
-from math import log
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal, cast, final
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from hepreco import Column, EventBatch, InputSpec, ObjectSpec, Reconstructor
 from hepreco.detector import Detector
@@ -20,16 +17,15 @@ from hepreco.kinematics import pt
 from hepreco.plugin import Axis, Checkpoint, Trainable, TrainingOptions
 from hepreco.training import FitResult, split
 from hepreco.weights import load_network, read_manifest
-from hepreco_me_assigner.deep_q_learning import Schedule
-from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.hypothesis import MASSLESS, PROCESSES, Hypothesis, Resonance
-from hepreco_me_assigner.leptons import LEPTONS, apart, leading_lepton, neutrinos
-from hepreco_me_assigner.potential import Potential
-from hepreco_me_assigner.q_network import QNetwork
-from hepreco_me_assigner.resolution import Resolution
+from hepreco_me_assigner.problems import LEPTONS, Problem, Solution, Tags, leading_lepton, problems_of
+from hepreco_me_assigner.process.hypothesis import MASSLESS, PROCESSES, Hypothesis
 from hepreco_me_assigner.search import Bounds, measured_bounds
-from hepreco_me_assigner.solvers import Problem, Solution, beam, episodes, exact, greedy, marginal, policy
-from hepreco_me_assigner.training import EVENTS_AT_A_TIME, train_potential, train_q_network
+from hepreco_me_assigner.solvers import beam, episodes, exact, greedy, marginal, policy
+from hepreco_me_assigner.training.deep_q_learning import Schedule
+from hepreco_me_assigner.training.potential import Potential
+from hepreco_me_assigner.training.q_network import QNetwork
+from hepreco_me_assigner.training.recipes import train_potential, train_q_network
+from hepreco_me_assigner.transfer_functions import TransferFunctions
 
 PACKAGED: Final = Path(__file__).parent / "weights"
 #: Assignments among which an optimum is searched before it is given back without a certificate.
@@ -236,26 +232,10 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         without the lepton that the process has.
         """
         jets = batch.collection(self.collection)
-        behind, is_conjugate = jets.momenta[:, :0], torch.zeros_like(jets.mask[:, 0])
-        if self._has_lepton:
-            lepton = leading_lepton(batch)
-            behind, is_conjugate = self._leptonic(lepton), self._is_conjugate(lepton)
-            jets = replace(jets, mask=jets.mask & apart(jets.momenta, lepton.momenta))
-        jets = jets.objects_ordered_by(pt(jets.momenta), at_most=self.at_most)
-        count = jets.mask.sum(dim=1)
-        energy = partonic(torch.cat((jets.momenta, behind), dim=1))[..., 0]
-        needless = torch.cat((~jets.mask, torch.zeros_like(behind[..., 0], dtype=torch.bool)), dim=1)
-        usable = (energy.isfinite() & ((energy > 0) | needless)).all(dim=1) & (count >= self.hypothesis.jets)
-        for number, conjugate in product(count[usable].unique().tolist(), (False, True)):
-            chosen = torch.nonzero(usable & (count == number) & (is_conjugate == conjugate))[:, 0]
-            for events in chosen.split(EVENTS_AT_A_TIME) if len(chosen) else ():
-                hypothesis = self.hypothesis.conjugate if conjugate else self.hypothesis
-                some = jets[events]
-                momenta = torch.cat((some.momenta[:, :number], behind[events]), dim=1)
-                index = pad(some.index[:, :number], (0, behind.shape[1]), value=-1)
-                prior = self._prior(some, number)
-                prior = None if prior is None else pad(prior, (0, 0, 0, behind.shape[1]))
-                yield events, index, Problem(hypothesis, momenta, prior, self._resolution)
+        transfer = self._transfer_functions
+        return problems_of(
+            batch, jets, hypothesis=self.hypothesis, at_most=self.at_most, transfer=transfer, tags=self._tags
+        )
 
     def solve(self, problem: Problem) -> Solution:
         """By the solver of the options."""
@@ -334,17 +314,6 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     def _has_lepton(self) -> bool:
         return self.hypothesis.leptonic_w is not None
 
-    def _leptonic(self, lepton: EventBatch) -> Tensor:
-        """The lepton and its neutrinos; not finite where there is none."""
-        boson = cast("Resonance", self.hypothesis.leptonic_w)
-        momenta = torch.where(lepton.mask[..., None], lepton.momenta, torch.nan)
-        return torch.cat((momenta, neutrinos(momenta[:, 0], lepton.missing_momentum, w_mass=boson.mass)), dim=1)
-
-    def _is_conjugate(self, lepton: EventBatch) -> Tensor:
-        """Whether the lepton has the charge that the process's has not."""
-        particle = self.hypothesis.parsed.final[self.hypothesis.kinds.index("lepton")]
-        return lepton.features["charge"][:, 0] * float(particle.charge) < 0
-
     @property
     def _sums(self) -> dict[str, list[tuple[int, ...]]]:
         """Columns of four-vectors, and the legs of each entry; resonances that became leptons by names of their own."""
@@ -377,11 +346,17 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         return network
 
     @property
-    def _resolution(self) -> Resolution | None:
+    def _tags(self) -> Tags | None:
+        if self.b_tag is None:
+            return None
+        return Tags(self.b_tag, self.b_tag_threshold, b=self.b_efficiency, light=self.light_efficiency)
+
+    @property
+    def _transfer_functions(self) -> TransferFunctions | None:
         if self.resolution is None or isinstance(self.resolution, Detector):
-            return None if self.resolution is None else Resolution(self.resolution)
+            return None if self.resolution is None else TransferFunctions(self.resolution)
         stochastic, constant = self.resolution
-        return Resolution(Detector(jet_stochastic=stochastic, jet_constant=constant))
+        return TransferFunctions(Detector(jet_stochastic=stochastic, jet_constant=constant))
 
     @property
     def _bounds(self) -> Bounds:
@@ -394,23 +369,6 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         directory = measured if self.weights_directory is None else Path(self.weights_directory)
         metrics = read_manifest(directory).metrics
         return Bounds(metrics["bound_overall"], metrics["bound_within"])
-
-    def _prior(self, batch: EventBatch, number: int) -> Tensor | None:
-        """Ln P(tagged or not | leg)."""
-        prior = None
-        if self._resolution is not None and number > self.hypothesis.jets:
-            radiated = self._resolution.log_radiation(batch.momenta[:, :number])
-            prior = -radiated[..., None].expand(-1, -1, self.hypothesis.legs)
-        if self.b_tag is None:
-            return prior
-        tagged = batch.features[self.b_tag][:, :number] > self.b_tag_threshold
-        legs = [abs(particle.pdg_id) == 5 for particle in self.hypothesis.parsed.final]
-        columns = []
-        for is_b in legs:
-            efficiency = self.b_efficiency if is_b else self.light_efficiency
-            columns.append(torch.where(tagged, log(efficiency), log(1 - efficiency)).to(batch.momenta.dtype))
-        tags = torch.stack(columns, dim=-1)
-        return tags if prior is None else tags + prior
 
     def _per_slot(self, solution: Solution, index: Tensor, slots: Tensor) -> Tensor:
         """Probability to be a b quark, of the objects in the slots of the batch."""

@@ -11,8 +11,8 @@ from torch import Tensor
 from hepreco import Column, EventBatch, InputSpec, Reconstructor
 from hepreco.errors import ConfigError
 from hepreco.plugin import Axis
-from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.hypothesis import beams
+from hepreco_me_assigner.process.frames import partonic
+from hepreco_me_assigner.process.hypothesis import beams
 from hepreco_me_assigner.reconstructor import MatrixElementAssigner
 
 

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, arange, nn
 
 from hepreco.weights.manifest import Option
-from hepreco_me_assigner.hypothesis import Hypothesis
+from hepreco_me_assigner.process.hypothesis import Hypothesis
 
 
 class QNetwork(nn.Module):

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from hepreco.plugin import TrainingOptions
 from hepreco.training import FitResult, seeded, train_by_epochs
-from hepreco_me_assigner.environment import State, SwapEnvironment
-from hepreco_me_assigner.q_network import QNetwork
+from hepreco_me_assigner.training.environment import State, SwapEnvironment
+from hepreco_me_assigner.training.q_network import QNetwork
 
 #: Rewards at which one buffer ends and the next begins.
 EDGES: Final = (-10.0, 0.0, 10.0)

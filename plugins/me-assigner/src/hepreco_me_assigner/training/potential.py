@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hepreco.kinematics import mass_squared, minkowski_dot
 from hepreco.weights.manifest import Option
-from hepreco_me_assigner.hypothesis import Hypothesis, beams
+from hepreco_me_assigner.process.hypothesis import Hypothesis, beams
 
 #: Smallest p_i·p_j in units of ŝ that features distinguish.
 _SMALLEST = 1e-9

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.hypothesis import Hypothesis, beams
+from hepreco_me_assigner.process.frames import partonic
+from hepreco_me_assigner.process.hypothesis import Hypothesis, beams
 from hepreco_me_assigner.search import evaluate
 
 #: Up to that many |M|² are tabulated (half a gibibyte), when the first is asked for.

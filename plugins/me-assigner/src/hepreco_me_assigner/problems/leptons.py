@@ -1,4 +1,4 @@
-"""The lepton of an event, and its neutrino from missing momentum."""
+"""The lepton of an event."""
 
 from dataclasses import replace
 from typing import Final
@@ -8,8 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from hepreco import EventBatch
-from hepreco.kinematics import delta_r, neutrino_solutions, pt
-from hepreco_me_assigner.frames import massless
+from hepreco.kinematics import delta_r, pt
 
 #: Where leptons come from.
 LEPTONS: Final = ("Electron", "Muon")
@@ -27,10 +26,3 @@ def leading_lepton(batch: EventBatch) -> EventBatch:
 def apart(jets: Float[Tensor, "event object 4"], lepton: Float[Tensor, "event 1 4"]) -> Bool[Tensor, "event object"]:
     """Which jets are not the lepton, of which NanoAOD makes a jet too."""
     return delta_r(jets, lepton) > OVERLAP
-
-
-def neutrinos(
-    lepton: Float[Tensor, "*batch 4"], missing_momentum: Float[Tensor, "*batch 2"], *, w_mass: float
-) -> Float[Tensor, "*batch 2 4"]:
-    """The two neutrinos of a lepton, whose mass is neglected; missing momentum is scaled where no p_z is real."""
-    return neutrino_solutions(massless(lepton), missing_momentum, w_mass=w_mass, complex_roots="scale missing momentum")

@@ -11,8 +11,8 @@ from hepreco.detector import Detector
 from hepreco.errors import ConfigError
 from hepreco.generation import SimpleDensities
 from hepreco.kinematics import minkowski_dot
-from hepreco_me_assigner.hypothesis import Branch, Hypothesis
-from hepreco_me_assigner.leptons import neutrinos
+from hepreco_me_assigner.process.frames import neutrinos
+from hepreco_me_assigner.process.hypothesis import Branch, Hypothesis
 
 #: Steps of the fit, each of which gains digits quadratically.
 _STEPS = 4
@@ -20,7 +20,7 @@ _SMALLEST = 1e-12
 
 
 @dataclass(frozen=True)
-class Resolution:
+class TransferFunctions:
     """Transfer functions of a detector: ln(E'/E) of a jet is normal with the width of its energy resolution.
 
     Directions are taken as they are; what their resolution does to a mass is added to the widths of the energies.
@@ -53,8 +53,8 @@ class Resolution:
 
         The integral is over all energies, E dE each, of the transfer functions with δ(m² − M²) for every resonance, by
         Laplace's method in what constraints leave free. Only W → qq′ (or another pair), t → b W → b qq′, single
-        particles, and W → ℓν, t → b W → b ℓν with a neutrino of :func:`~.leptons.neutrinos` have such a fit. Of the
-        last, integrals over missing momentum that are the same for all assignments are left out.
+        particles, and W → ℓν, t → b W → b ℓν with a neutrino of :func:`~hepreco_me_assigner.process.neutrinos` have
+        such a fit. Of the last, integrals over missing momentum that are the same for all assignments are left out.
         """
         energy = momenta[..., 1:].norm(dim=-1).clamp(min=_SMALLEST)
         massless = torch.cat((energy[..., None], momenta[..., 1:]), dim=-1)
