@@ -266,7 +266,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         parts = split(samples, fraction=options.validation_fraction, seed=options.seed)
         training, validation = (_momenta(part, self.hypothesis.legs) for part in parts)
         network, result = self._train(training, validation, options, report)
-        bounds = measured_bounds(self.hypothesis, training[:2000], candidates_per_event=self.calls)
+        bounds = measured_bounds(Problem(self.hypothesis, training[:2000]), candidates_per_event=self.calls)
         metrics = {
             "training_loss": result.training_loss[result.best_epoch - 1],
             "validation_loss": result.best_loss,

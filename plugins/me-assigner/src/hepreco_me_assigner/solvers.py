@@ -11,7 +11,7 @@ from hepreco.kinematics import pt
 from hepreco_me_assigner.problems import Problem, Solution
 from hepreco_me_assigner.process.frames import partonic
 from hepreco_me_assigner.process.hypothesis import Hypothesis, Kind
-from hepreco_me_assigner.search import Bounds, RankedAssignments, search
+from hepreco_me_assigner.search import Bounds, RankedAssignments, ranked_assignments, search
 from hepreco_me_assigner.training.deep_q_learning import rollout
 from hepreco_me_assigner.training.environment import SwapEnvironment
 from hepreco_me_assigner.training.potential import Potential
@@ -20,14 +20,7 @@ from hepreco_me_assigner.training.q_network import QNetwork
 
 def exact(problem: Problem, *, bounds: Bounds, at_most: int) -> Solution:
     """The optimum, see :func:`~hepreco_me_assigner.search.best_first.search`."""
-    found = search(
-        problem.hypothesis,
-        problem.momenta,
-        bounds=bounds,
-        at_most=at_most,
-        prior=problem.prior,
-        transfer=problem.transfer,
-    )
+    found = search(problem, bounds=bounds, at_most=at_most)
     solution = problem.solution(found.objects, found.log_me2, 0)
     return replace(solution, calls=found.calls, certified=found.certified.to(found.log_me2.dtype))
 
@@ -75,12 +68,7 @@ def greedy(problem: Problem) -> Solution:
     active = rows
     for _ in range(legs - 1):
         neighbours = order[active][:, exchanged.to(order.device)]
-        some = replace(
-            problem,
-            momenta=problem.momenta[active],
-            prior=None if problem.prior is None else problem.prior[active],
-        )
-        value, where = some.value(neighbours[..., :legs]).max(dim=1)
+        value, where = problem[active].value(neighbours[..., :legs]).max(dim=1)
         calls[active] += len(swaps)
         better = value > best[active]
         order[active[better]] = _take(neighbours, where)[better]
@@ -113,7 +101,7 @@ def marginal(problem: Problem, *, at_most: int) -> Solution:
     or of the solutions for a neutrino do not change it. Assignments with small decay factors, beyond ``at_most``, count
     as impossible.
     """
-    found = problem.ranked(at_most)
+    found = ranked_assignments(problem, at_most=at_most)
     value = problem.value(found.objects)
     posterior = value.softmax(dim=1)
     topology = topologies(problem.hypothesis, found.objects)
@@ -147,7 +135,7 @@ def topologies(hypothesis: Hypothesis, objects: Int[Tensor, "*event leg"]) -> In
 
 
 def _predicted(problem: Problem, potential: Potential, at_most: int) -> tuple[RankedAssignments, Tensor]:
-    found = problem.ranked(at_most)
+    found = ranked_assignments(problem, at_most=at_most)
     rows = torch.arange(len(problem.momenta), device=problem.momenta.device)[:, None, None]
     features = potential.features(partonic(problem.momenta[rows, found.objects]))
     return found, found.score + potential(features)

@@ -1,14 +1,12 @@
 """What is asked about some events, and what is answered."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from hepreco_me_assigner.process.hypothesis import Hypothesis
-from hepreco_me_assigner.search.evaluation import evaluate, log_prior
-from hepreco_me_assigner.search.ranking import RankedAssignments, ranked_assignments
+from hepreco_me_assigner.process import Hypothesis, partonic
 from hepreco_me_assigner.transfer_functions import TransferFunctions
 
 
@@ -60,22 +58,45 @@ class Problem:
     prior: Float[Tensor, "event object leg"] | None = None
     transfer: TransferFunctions | None = None
 
-    def ranked(self, at_most: int) -> RankedAssignments:
-        """The assignments whose decays are likeliest."""
-        return ranked_assignments(
-            self.hypothesis, self.momenta, at_most=at_most, prior=self.prior, transfer=self.transfer
-        )
+    def __len__(self) -> int:
+        return len(self.momenta)
+
+    def __getitem__(self, events: Tensor) -> "Problem":
+        """The same of some events."""
+        prior = None if self.prior is None else self.prior[events]
+        return replace(self, momenta=self.momenta[events], prior=prior)
 
     def value(self, objects: Int[Tensor, "event candidate leg"]) -> Float[Tensor, "event candidate"]:
-        """ln|M|² with the prior."""
-        found = evaluate(self.hypothesis, self.momenta, objects, self.transfer)
-        return found if self.prior is None else found + log_prior(self.prior, objects)
+        """ln|M|² of assignments, each in the centre of mass of the objects that it uses, with the prior.
+
+        With transfer functions, ln of what |M|², parton densities and transfer functions integrate to.
+        """
+        rows = torch.arange(len(self), device=self.momenta.device)[:, None, None]
+        assigned = self.momenta[rows, objects]
+        return self._log_me2(assigned) if self.prior is None else self._log_me2(assigned) + self.log_prior(objects)
+
+    def log_prior(self, objects: Int[Tensor, "event candidate leg"]) -> Float[Tensor, "event candidate"]:
+        """What the prior says of assignments; 0 without one."""
+        if self.prior is None:
+            return self.momenta.new_zeros(objects.shape[:2])
+        legs = torch.arange(objects.shape[2], device=objects.device)
+        rows = torch.arange(len(self), device=objects.device)[:, None, None]
+        return self.prior[rows, objects, legs].sum(dim=2)
+
+    def _log_me2(self, assigned: Float[Tensor, "event candidate leg 4"]) -> Float[Tensor, "event candidate"]:
+        if self.transfer is None:
+            return self.hypothesis.log_me2(partonic(assigned))
+        fits = [self.transfer.fit(branch, assigned[..., list(branch.legs), :]) for branch in self.hypothesis.branches]
+        fitted = torch.cat([momenta for momenta, _ in fits], dim=-2)
+        weight = torch.stack([weight for _, weight in fits]).sum(dim=0)
+        log_flux = self.transfer.log_flux(self.hypothesis, fitted)
+        return weight + self.hypothesis.log_me2(partonic(fitted), log_flux=log_flux)
 
     def solution(self, objects: Int[Tensor, "event leg"], value: Float[Tensor, " event"], calls: int) -> Solution:
         """An assignment without more that is known."""
         unknown = torch.full_like(value, torch.nan)
         shape = (*self.momenta.shape[:2], self.hypothesis.legs)
-        rest = value if self.prior is None else value - log_prior(self.prior, objects[:, None])[:, 0]
+        rest = value if self.prior is None else value - self.log_prior(objects[:, None])[:, 0]
         return Solution(
             objects,
             rest,

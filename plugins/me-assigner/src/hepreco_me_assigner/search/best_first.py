@@ -7,10 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from hepreco_me_assigner.process.hypothesis import Hypothesis
-from hepreco_me_assigner.search.evaluation import evaluate, log_prior
+from hepreco_me_assigner.problems import Problem
 from hepreco_me_assigner.search.ranking import FIRST_SPLITS, RankedAssignments, ranked_assignments
-from hepreco_me_assigner.transfer_functions import TransferFunctions
 
 #: Assignments that are ranked at first, times labellings; likewise.
 FIRST_WINDOW: Final = 64
@@ -56,15 +54,7 @@ class Optimum:
     calls: Int[Tensor, " event"]
 
 
-def search(
-    hypothesis: Hypothesis,
-    momenta: Float[Tensor, "event object 4"],
-    *,
-    bounds: Bounds,
-    at_most: int = 2048,
-    prior: Float[Tensor, "event object leg"] | None = None,
-    transfer: TransferFunctions | None = None,
-) -> Optimum:
+def search(problem: Problem, *, bounds: Bounds, at_most: int = 2048) -> Optimum:
     """Best first: evaluate |M|² where it can be largest, until what is left cannot be better.
 
     Parameters
@@ -74,7 +64,7 @@ def search(
     at_most
         |M|² per event; where they do not suffice for a certificate the best so far is returned without.
     """
-    size = len(momenta)
+    size, momenta, hypothesis = len(problem), problem.momenta, problem.hypothesis
     best = Optimum(
         torch.full((size, hypothesis.legs), -1, device=momenta.device),
         momenta.new_full((size,), -torch.inf),
@@ -84,13 +74,8 @@ def search(
     first = FIRST_WINDOW * len(hypothesis.labellings)
     window, splits, active = first, FIRST_SPLITS, torch.arange(size, device=momenta.device)
     while len(active) and window <= max(at_most, first):
-        some_prior = None if prior is None else prior[active]
-        found = ranked_assignments(
-            hypothesis, momenta[active], at_most=window, splits=splits, prior=some_prior, transfer=transfer
-        )
-        result, enough = _search_among(
-            hypothesis, momenta[active], found, bounds, some_prior, transfer, floor=best.log_me2[active]
-        )
+        found = ranked_assignments(problem[active], at_most=window, splits=splits)
+        result, enough = _search_among(problem[active], found, bounds, floor=best.log_me2[active])
         better = result.log_me2 > best.log_me2[active]
         best.objects[active[better]] = result.objects[better]
         best.log_me2[active[better]] = result.log_me2[better]
@@ -102,14 +87,7 @@ def search(
 
 
 def _search_among(
-    hypothesis: Hypothesis,
-    momenta: Float[Tensor, "event object 4"],
-    found: RankedAssignments,
-    bounds: Bounds,
-    prior: Float[Tensor, "event object leg"] | None,
-    transfer: TransferFunctions | None,
-    *,
-    floor: Float[Tensor, " event"],
+    problem: Problem, found: RankedAssignments, bounds: Bounds, *, floor: Float[Tensor, " event"]
 ) -> tuple[Optimum, Bool[Tensor, " event"]]:
     """The best of the candidates, and whether it is certain that no other assignment is better.
 
@@ -119,7 +97,7 @@ def _search_among(
     value = torch.full_like(found.score, -torch.inf)
     limit = found.score + bounds.overall
     families = int(found.family.max()) + 1
-    active = torch.arange(size, device=momenta.device)
+    active = torch.arange(size, device=value.device)
     while len(active):
         largest, chosen = limit[active].topk(min(STEP, count), dim=1)
         needed = largest > torch.maximum(value[active].amax(dim=1), floor[active])[:, None]
@@ -129,10 +107,7 @@ def _search_among(
         row, column = needed.nonzero(as_tuple=True)
         event, candidate = active[row], chosen[row, column]
         objects = found.objects[event, candidate]
-        new = evaluate(hypothesis, momenta[event], objects[:, None], transfer)[:, 0]
-        if prior is not None:
-            new = new + log_prior(prior[event], objects[:, None])[:, 0]
-        value[event, candidate] = new
+        value[event, candidate] = problem[event].value(objects[:, None])[:, 0]
         limit[event, candidate] = -torch.inf
         # The largest excess that is known of a family limits its other members.
         family = found.family[active]
@@ -143,19 +118,17 @@ def _search_among(
     best, where = value.max(dim=1)
     calls = (value > -torch.inf).sum(dim=1)
     certain = torch.maximum(best, floor) >= found.following + bounds.overall
-    rows = torch.arange(size, device=momenta.device)
+    rows = torch.arange(size, device=value.device)
     return Optimum(found.objects[rows, where], best, certain, calls), certain
 
 
-def measured_bounds(
-    hypothesis: Hypothesis, momenta: Float[Tensor, "event object 4"], *, candidates_per_event: int
-) -> Bounds:
+def measured_bounds(problem: Problem, *, candidates_per_event: int) -> Bounds:
     """The bounds that the optima of some events have, found among their likeliest assignments.
 
     They are measured, and no theorem: a certificate holds as far as no event exceeds what these events have.
     """
-    found = ranked_assignments(hypothesis, momenta, at_most=candidates_per_event)
-    value = evaluate(hypothesis, momenta, found.objects)
+    found = ranked_assignments(problem, at_most=candidates_per_event)
+    value = problem.value(found.objects)
     excess, best = value - found.score, value.argmax(dim=1, keepdim=True)
     first = (found.family == found.family.gather(1, best)).int().argmax(dim=1, keepdim=True)  # the best-scored one
     at_best = excess.gather(1, best)

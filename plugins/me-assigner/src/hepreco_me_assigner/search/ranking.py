@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from hepreco_me_assigner.process.hypothesis import Branch, Hypothesis, Kind
-from hepreco_me_assigner.transfer_functions import TransferFunctions
+from hepreco_me_assigner.problems import Problem
+from hepreco_me_assigner.process import Branch, Hypothesis, Kind
 
 #: Splits of the objects over the branches that are opened at first; four times as many where that does not suffice.
 FIRST_SPLITS: Final = 16
@@ -39,21 +39,14 @@ class RankedAssignments:
     following: Float[Tensor, " event"]
 
 
-def ranked_assignments(
-    hypothesis: Hypothesis,
-    momenta: Float[Tensor, "event object 4"],
-    *,
-    at_most: int,
-    splits: int = FIRST_SPLITS,
-    prior: Float[Tensor, "event object leg"] | None = None,
-    transfer: TransferFunctions | None = None,
-) -> RankedAssignments:
+def ranked_assignments(problem: Problem, *, at_most: int, splits: int = FIRST_SPLITS) -> RankedAssignments:
     """The assignments of best score, all labellings of each (such as t and t̄) one after another.
 
     Only objects of the kind of a leg stand on it. The objects are split over the branches of the process in every way,
-    the best of which are opened into every order within the branches. ``prior`` adds to the score what is known of an
+    the best of which are opened into every order within the branches. A prior adds to the score what is known of an
     object on a leg; with it, splits count with the best labelling.
     """
+    hypothesis, momenta, prior = problem.hypothesis, problem.momenta, problem.prior
     branches = hypothesis.branches
     labellings = hypothesis.labellings if prior is None else _all_labellings(hypothesis)
     events, kinds = len(momenta), hypothesis.object_kinds(momenta.shape[1])
@@ -62,7 +55,7 @@ def ranked_assignments(
         key = branch.shape if prior is None else number
         if key not in tables:
             orders = _orders(kinds, branch.kinds)
-            score = _score(hypothesis, branch, momenta[:, orders], transfer)  # (event, set, order)
+            score = _score(problem, branch, momenta[:, orders])  # (event, set, order)
             if prior is not None:
                 score = score + sum(prior[:, orders[..., position], leg] for position, leg in enumerate(branch.legs))
             tables[key] = orders, score
@@ -93,13 +86,11 @@ def ranked_assignments(
     )
 
 
-def _score(
-    hypothesis: Hypothesis, branch: Branch, momenta: Float[Tensor, "*batch leg 4"], transfer: TransferFunctions | None
-) -> Float[Tensor, "*batch"]:
-    if transfer is None:
-        return hypothesis.log_decay(branch, momenta)
-    fitted, weight = transfer.fit(branch, momenta)
-    return hypothesis.log_decay(branch, fitted) + weight
+def _score(problem: Problem, branch: Branch, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch"]:
+    if problem.transfer is None:
+        return problem.hypothesis.log_decay(branch, momenta)
+    fitted, weight = problem.transfer.fit(branch, momenta)
+    return problem.hypothesis.log_decay(branch, fitted) + weight
 
 
 def _all_labellings(hypothesis: Hypothesis) -> Int[Tensor, "1 branch"]:

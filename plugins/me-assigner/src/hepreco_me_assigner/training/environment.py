@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from hepreco_me_assigner.problems import Problem
 from hepreco_me_assigner.process.frames import partonic
 from hepreco_me_assigner.process.hypothesis import Hypothesis, beams
-from hepreco_me_assigner.search import evaluate
 
 #: Up to that many |M|² are tabulated (half a gibibyte), when the first is asked for.
 MOST_TABULATED: Final = 2**26
@@ -83,7 +83,7 @@ class SwapEnvironment:
         """ln|M|², looked up where all are tabulated."""
         if len(self) * factorial(self.hypothesis.legs) <= MOST_TABULATED:
             return self._table[state.events, _rank(state.order)]
-        return evaluate(self.hypothesis, self.momenta[state.events], state.order[:, None])[:, 0]
+        return Problem(self.hypothesis, self.momenta[state.events]).value(state.order[:, None])[:, 0]
 
     def observation(self, state: State) -> Float[Tensor, "episode particle 4"]:
         """Momenta (GeV) of the incoming particles, then of the final legs."""

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from hepreco.plugin import TrainingOptions
 from hepreco.training import FitResult, fit, initialised
-from hepreco_me_assigner.problems import EVENTS_AT_A_TIME
+from hepreco_me_assigner.problems import EVENTS_AT_A_TIME, Problem
 from hepreco_me_assigner.process.frames import partonic
-from hepreco_me_assigner.search import evaluate, ranked_assignments
+from hepreco_me_assigner.search import ranked_assignments
 from hepreco_me_assigner.training.deep_q_learning import Schedule, learn
 from hepreco_me_assigner.training.environment import SwapEnvironment
 from hepreco_me_assigner.training.potential import Potential
@@ -61,8 +61,9 @@ def _table(network: Potential, momenta: Float[Tensor, "event leg 4"], calls: int
     """Features, ln|M|² − score and weights of the candidates of every event."""
     rows: list[tuple[Tensor, Tensor, Tensor]] = []
     for some in momenta.split(EVENTS_AT_A_TIME):
-        found = ranked_assignments(network.hypothesis, some, at_most=calls)
-        value = evaluate(network.hypothesis, some, found.objects)
+        problem = Problem(network.hypothesis, some)
+        found = ranked_assignments(problem, at_most=calls)
+        value = problem.value(found.objects)
         weight = ((value - value.amax(dim=1, keepdim=True)) / 4).exp().clamp(min=0.02)
         features = network.features(partonic(some[torch.arange(len(some))[:, None, None], found.objects]))
         rows.append((features.float(), (value - found.score).float(), weight.float()))
