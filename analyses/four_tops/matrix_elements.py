@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from samples import datasets
 from torch import Tensor, nn
 
+from hepreco.conventions import TOP_MASS
 from hepreco.events import Dataset, read_batch
 from hepreco.kinematics import mass_squared, pt
 from hepreco.plugin import TrainingOptions
@@ -35,7 +36,6 @@ from hepreco_part_sm.training import balanced
 from hepreco_part_sm.trees import PARAMETERS, rows
 
 HYPOTHESES: Final = ("ttbar", "ttbar-lepton-jets")
-TOP_MASS: Final = 172.5
 SEEDS: Final = (1, 2)
 #: Numbers that the backbone of the network gives, and width of the layer that sees them with those of the assigner.
 HIDDEN, WIDTH = 32, 64

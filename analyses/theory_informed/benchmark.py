@@ -20,9 +20,10 @@ from torch import Tensor
 from hepreco.events import Dataset, read_batch
 from hepreco.kinematics import mass
 from hepreco_me_assigner import MatrixElementAssigner
-from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.hypothesis import Branch, Hypothesis
-from hepreco_me_assigner.search import candidates, evaluate
+from hepreco_me_assigner.problems import Problem
+from hepreco_me_assigner.process.frames import partonic
+from hepreco_me_assigner.process.hypothesis import Branch, Hypothesis
+from hepreco_me_assigner.search import ranked_assignments
 from hepreco_me_assigner.solvers import topologies
 
 REPLICAS = 200
@@ -107,7 +108,9 @@ def _least_squares(hypothesis: Hypothesis, momenta: Tensor) -> Tensor:
     """Objects are shuffled first, so that equal χ² do not fall on the true order."""
     shuffled, process = _random(hypothesis, momenta), LeastSquares(hypothesis.process)
     mixed = momenta.gather(1, shuffled[..., None].expand(-1, -1, 4))
-    found = torch.cat([candidates(process, some, at_most=1).objects[:, 0] for some in mixed.split(256)])
+    found = torch.cat(
+        [ranked_assignments(Problem(process, some), at_most=1).objects[:, 0] for some in mixed.split(256)]
+    )
     return shuffled.gather(1, found)
 
 
@@ -133,7 +136,7 @@ def _is_true(assigned: Tensor, members: list[tuple[int, ...]]) -> Tensor:
 
 def _log_me2(hypothesis: Hypothesis, momenta: Tensor, objects: Tensor) -> Tensor:
     parts = zip(momenta.split(1000), objects.split(1000), strict=True)
-    return torch.cat([evaluate(hypothesis, some, chosen[:, None])[:, 0] for some, chosen in parts])
+    return torch.cat([Problem(hypothesis, some).value(chosen[:, None])[:, 0] for some, chosen in parts])
 
 
 def _compare_with_scan(hypothesis: Hypothesis, momenta: Tensor, value: Tensor) -> None:

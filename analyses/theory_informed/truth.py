@@ -16,8 +16,8 @@ from hepreco import Column, EventBatch, InputSpec, ObjectSpec, Reconstructor
 from hepreco.kinematics import mass
 from hepreco.plugin import Axis
 from hepreco_me_assigner import Hypothesis, MatrixElementAssigner
-from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.hypothesis import beams
+from hepreco_me_assigner.process.frames import partonic
+from hepreco_me_assigner.process.hypothesis import beams
 
 #: Final partons of a generated or imported sample.
 PARTONS: Final = {"collection": "LHEPart", "where": ("status == 1",)}

@@ -10,12 +10,10 @@ from typing import Final
 
 from hepreco.errors import ConfigError
 
-#: Masses and widths in GeV, Particle Data Group, Phys. Rev. D 110, 030001 (2024).
-W_MASS: Final = 80.3692
-W_WIDTH: Final = 2.085
-TOP_MASS: Final = 172.57
-TOP_WIDTH: Final = 1.42
-#: The Z mass at which couplings and parton densities are compared; MadGraph's value.
+#: Masses in GeV, with MadGraph's values: those that :class:`~hepreco.amplitudes.StandardModel` has by default, samples
+#: are generated with, and plugins assume. The W mass is the one that follows there from m_Z, α and G_F.
+W_MASS: Final = 80.419002
+TOP_MASS: Final = 173.0
 Z_MASS: Final = 91.188
 
 #: Cross-sections come in pb and luminosities in fb⁻¹: events = σ · L · this.

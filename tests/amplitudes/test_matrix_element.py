@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hepreco.amplitudes import MatrixElement, StandardModel
-from hepreco.amplitudes.diagrams import build_production, count_diagrams
+from hepreco.amplitudes.diagrams import build_graph, count_diagrams
 from hepreco.errors import MomentaError, ProcessError
 from hepreco.kinematics import boost
 
@@ -105,7 +105,7 @@ def forget():
     """Forgets the graphs of earlier tests, so that they are built again."""
 
     def clear():
-        build_production.cache_clear()
+        build_graph.cache_clear()
         count_diagrams.cache_clear()
 
     clear()
@@ -116,7 +116,7 @@ def test_built_once_for_all_models_of_the_same_massless_particles(momenta, forge
     models = [StandardModel(alpha_s=0.1), StandardModel(alpha_s=0.2), StandardModel(m_b=0.0)]
     for model in models:
         MatrixElement(TT, model=model)
-    assert build_production.cache_info().misses == 2
+    assert build_graph.cache_info().misses == 2
     again = [MatrixElement(TT, model=model)(momenta) for model in models[:2]]
     torch.testing.assert_close(again[1], 4 * again[0], rtol=1e-12, atol=0.0)
 

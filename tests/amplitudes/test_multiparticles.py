@@ -1,4 +1,4 @@
-"""Labels of several particles, against lists of MadGraph and against counting by hand."""
+"""DecayChannels of several particles, against lists of MadGraph and against counting by hand."""
 
 from collections import Counter
 from itertools import product

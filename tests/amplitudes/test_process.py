@@ -3,8 +3,16 @@
 import pytest
 import torch
 
+from hepreco import conventions
 from hepreco.amplitudes import PARTICLES, Leg, MatrixElement, Process, StandardModel, parse_process
 from hepreco.errors import ModelError, ProcessError
+
+
+def test_masses_are_those_of_the_conventions():
+    """Of which the W mass is no parameter, but follows from others."""
+    model = StandardModel()
+    assert (model.m_t, model.m_z) == (conventions.TOP_MASS, conventions.Z_MASS)
+    assert model.m_w == pytest.approx(conventions.W_MASS, abs=1e-6)
 
 
 @pytest.mark.parametrize(

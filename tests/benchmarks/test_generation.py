@@ -5,10 +5,11 @@ import time
 import pytest
 import torch
 
-from hepreco.generation import PRESETS, Beams, adapt, find_densities, find_preset
-from hepreco.generation.parton_level import make_batch
-from hepreco.generation.presets import MODEL
-from hepreco.generation.sampler import BATCH
+from hepreco.amplitudes import LEADING_ORDER
+from hepreco.generation import PRESETS, find_preset
+from hepreco.generation.hard import Beams, adapt, find_densities
+from hepreco.generation.hard.parton_level import make_batch
+from hepreco.generation.hard.sampler import BATCH
 
 pytestmark = pytest.mark.bench
 SET = "NNPDF23_lo_as_0130_qed"
@@ -17,16 +18,16 @@ SET = "NNPDF23_lo_as_0130_qed"
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset(name, one_thread):
     preset = find_preset(name)
-    processes = preset.hard_processes(Beams(13_000.0, find_densities(SET)), model=MODEL)
+    processes = preset.hard_processes(Beams(13_000.0, find_densities(SET)), model=LEADING_ORDER)
     start = time.perf_counter()
-    sampler = adapt(processes, seed=1, effort=preset.effort, overweight=preset.overweight)
+    sampler = adapt(processes, seed=1, budget=preset.budget, overweight=preset.overweight)
     adapted = time.perf_counter()
     made, excess, tally, batch = 0, 0.0, sampler.tally, 0
     while batch < 2 or time.perf_counter() - adapted < 10:
-        events = make_batch(sampler, batch * BATCH, labels=preset.labels)
+        events = make_batch(sampler, batch * BATCH, decay_channels=preset.decay_channels)
         made, excess, tally, batch = made + len(events.events), excess + events.excess, tally + events.tally, batch + 1
     seconds = time.perf_counter() - adapted
-    label = preset.labels(processes[0])
+    label = preset.decay_channels(processes[0])
     factor = (label.factor if label else 1.0) * 1000
     found = tally.cross_section
     print(

@@ -23,6 +23,8 @@ PACKAGES = (
     "hepreco.amplitudes",
     "hepreco.kinematics",
     "hepreco.events",
+    "hepreco.detector",
+    "hepreco.formats",
     "hepreco.generation",
     "hepreco_chi2_assigner",
     "hepreco_me_assigner",

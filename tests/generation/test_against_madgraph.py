@@ -9,10 +9,13 @@ import pytest
 import torch
 from scipy.stats import ks_2samp
 
-from hepreco.generation import Beams, GridDensities, HardProcess, Sample, produce, read_lhe, read_lhe_header
-from hepreco.generation.presets import MODEL, find_preset
-from hepreco.generation.records import join
-from hepreco.generation.sampler import Effort, adapt
+from hepreco.amplitudes import LEADING_ORDER
+from hepreco.formats.records import join
+from hepreco.generation import Sample, read_lhe, read_lhe_header
+from hepreco.generation.hard import Beams, GridDensities, HardProcess
+from hepreco.generation.hard.sampler import IntegrationBudget, adapt
+from hepreco.generation.samples import produce
+from hepreco.generation.samples.presets import find_preset
 from hepreco.kinematics import boost, delta_phi, mass, phi, pt
 
 SET = "NNPDF23_lo_as_0130_qed"
@@ -112,8 +115,8 @@ def test_other_widths_and_isotropic_decays_would_be_seen(samples):
 def test_cross_section_of_top_pairs(grid, samples):
     """64.38 ± 0.11 pb."""
     beams = Beams(13_000.0, GridDensities(grid))
-    processes = find_preset("ttbar-hadronic").hard_processes(beams, model=MODEL)
-    ours = adapt(processes, seed=3, effort=Effort(last=300_000)).tally.cross_section
+    processes = find_preset("ttbar-hadronic").hard_processes(beams, model=LEADING_ORDER)
+    ours = adapt(processes, seed=3, budget=IntegrationBudget(last=300_000)).tally.cross_section
     theirs = read_lhe_header(samples / "tt.lhe.gz").cross_section
     print(f"tt̄: {ours}; MadGraph {theirs}")
     assert ours.error < 0.002 * ours.value
@@ -123,8 +126,10 @@ def test_cross_section_of_top_pairs(grid, samples):
 def test_cross_section_of_top_pairs_with_a_w(grid, samples):
     """6.218 ± 0.010 fb with the u quark along +z."""
     (process,) = find_preset("ttw-hadronic").processes
-    hard = HardProcess(process, beams=Beams(13_000.0, GridDensities(grid)), model=MODEL, exchange=False)
-    ours = adapt([hard], seed=3, effort=Effort(iterations=10, points=50_000, last=600_000)).tally.cross_section
+    hard = HardProcess(process, beams=Beams(13_000.0, GridDensities(grid)), model=LEADING_ORDER, exchange=False)
+    ours = adapt(
+        [hard], seed=3, budget=IntegrationBudget(iterations=10, points=50_000, last=600_000)
+    ).tally.cross_section
     theirs = read_lhe_header(samples / "ttw.lhe.gz").cross_section
     print(f"tt̄W: {ours}; MadGraph {theirs}")
     assert ours.error < 0.003 * ours.value

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from hepreco.errors import ConfigError
-from hepreco.generation import GridDensities, SimpleDensities, find_densities
-from hepreco.generation.densities import GLUON
+from hepreco.generation import SimpleDensities
+from hepreco.generation.hard import GridDensities, find_densities
+from hepreco.generation.hard.densities import GLUON
 
 
 def grid(path: Path, *, x=(1e-4, 1e-3, 1e-2, 0.1, 1.0), q=(10.0, 50.0, 100.0, 500.0)) -> Path:

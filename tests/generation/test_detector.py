@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from hepreco.errors import ConfigError
-from hepreco.generation import WORKING_POINT, Detector, PartonEvents, measure, radiate, to_objects
+from hepreco.generation import WORKING_POINT, Detector, PartonEvents
+from hepreco.generation.detector import measure, radiate, to_objects
 from hepreco.kinematics import from_pt_eta_phi_mass, mass, pt
 
 PERFECT = Detector(

@@ -4,22 +4,23 @@ import math
 
 import pytest
 
+from hepreco.amplitudes import LEADING_ORDER
 from hepreco.errors import ConfigError
-from hepreco.generation import Beams, Cuts, HardProcess, Sample, find_preset
-from hepreco.generation.presets import MODEL
-from hepreco.generation.sampler import Effort, adapt
+from hepreco.generation import Cuts, Sample, find_preset
+from hepreco.generation.hard import Beams, HardProcess
+from hepreco.generation.hard.sampler import IntegrationBudget, adapt
 
-EFFORT = Effort(last=100_000)
+BUDGET = IntegrationBudget(last=100_000)
 
 
 def cross_section(processes, *, seed):
-    return adapt(processes, seed=seed, effort=EFFORT).tally.cross_section
+    return adapt(processes, seed=seed, budget=BUDGET).tally.cross_section
 
 
 def test_top_pairs_are_the_sum_of_their_channels():
     whole = cross_section(Sample("p p > t t~", 1).hard_processes(), seed=1)
     channels = [
-        cross_section([HardProcess(f"{pair} > t t~", beams=Beams(), model=MODEL)], seed=number)
+        cross_section([HardProcess(f"{pair} > t t~", beams=Beams(), model=LEADING_ORDER)], seed=number)
         for number, pair in enumerate(("g g", "u u~", "d d~", "s s~", "c c~"), start=2)
     ]
     error = math.hypot(whole.error, *(each.error for each in channels))

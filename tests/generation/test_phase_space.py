@@ -1,4 +1,4 @@
-"""Volumes that are known, and ladders that agree."""
+"""Volumes that are known, and channels that agree."""
 
 import math
 
@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from hepreco.errors import ConfigError
-from hepreco.generation import Beams, Cuts, HardProcess, adapt
-from hepreco.generation.mappings import breit_wigner, logarithmic, pole, power, root, uniform
-from hepreco.generation.phase_space import Chosen, Given, Ladder, Rung, climb
+from hepreco.generation import Cuts
+from hepreco.generation.hard import Beams, HardProcess, adapt
+from hepreco.generation.hard.mappings import breit_wigner, logarithmic, pole, power, root, uniform
+from hepreco.generation.hard.phase_space import Chosen, Emission, Given, TChannel, t_channel_momenta
 from hepreco.generation.randomness import uniforms
 from hepreco.kinematics import mass_squared
 
@@ -30,32 +31,32 @@ def test_jacobians_are_derivatives(mapping):
     assert torch.all((x >= low) & (x <= high))
 
 
-def walk(ladder, masses, energy=500.0, events=40_000):
+def walk(t_channel, masses, energy=500.0, events=40_000):
     u = uniforms(seed=1, stream=3, first=0, count=events, width=3 * len(masses) - 4)
     chosen = Chosen(u)
     full = [torch.full((events,), mass, dtype=torch.float64) for mass in masses]
-    momenta = climb(ladder, chosen, torch.full((events,), energy, dtype=torch.float64), full)
+    momenta = t_channel_momenta(t_channel, chosen, torch.full((events,), energy, dtype=torch.float64), full)
     return momenta, chosen.log_jacobian, full
 
 
-SINGLES = tuple(Rung((i,)) for i in range(4))
-LADDERS = [
-    Ladder(SINGLES[:2], isotropic=True),
-    Ladder(SINGLES[:2]),
-    Ladder(SINGLES[:3], isotropic=True),
-    Ladder(SINGLES[:3]),
-    Ladder(SINGLES),
-    Ladder((SINGLES[2], Rung((0, 1)), SINGLES[3])),
-    Ladder((Rung((0, 2), resonance=(91.0, 80.0)), SINGLES[1], SINGLES[3])),
+SINGLES = tuple(Emission((i,)) for i in range(4))
+CHANNELS = [
+    TChannel(SINGLES[:2], isotropic=True),
+    TChannel(SINGLES[:2]),
+    TChannel(SINGLES[:3], isotropic=True),
+    TChannel(SINGLES[:3]),
+    TChannel(SINGLES),
+    TChannel((SINGLES[2], Emission((0, 1)), SINGLES[3])),
+    TChannel((Emission((0, 2), resonance=(91.0, 80.0)), SINGLES[1], SINGLES[3])),
 ]
 
 
-@pytest.mark.parametrize("ladder", LADDERS, ids=str)
-def test_the_volume_of_massless_phase_space(ladder):
+@pytest.mark.parametrize("t_channel", CHANNELS, ids=str)
+def test_the_volume_of_massless_phase_space(t_channel):
     """Φₙ = (π/2)ⁿ⁻¹ s^(n−2) / ((n−1)! (n−2)!) (2π)^(4−3n) (Kleiss, Stirling, Ellis 1986, equation 4.13)."""
-    size = sum(len(rung.group) for rung in ladder.rungs)
+    size = sum(len(emission.group) for emission in t_channel.emissions)
     # Masses that are small enough, since logarithmic mappings need a threshold.
-    momenta, log_jacobian, _ = walk(ladder, [1e-3] * size)
+    momenta, log_jacobian, _ = walk(t_channel, [1e-3] * size)
     volume = torch.exp(log_jacobian)
     s = 500.0**2
     expected = (math.pi / 2) ** (size - 1) * s ** (size - 2) / (math.factorial(size - 1) * math.factorial(size - 2))
@@ -71,12 +72,12 @@ def test_the_volume_of_massless_phase_space(ladder):
     )
 
 
-@pytest.mark.parametrize("ladder", LADDERS, ids=str)
-def test_a_ladder_finds_its_own_density(ladder):
-    size = sum(len(rung.group) for rung in ladder.rungs)
-    momenta, log_jacobian, masses = walk(ladder, [5.0, 80.0, 10.0, 20.0][:size], events=2000)
+@pytest.mark.parametrize("t_channel", CHANNELS, ids=str)
+def test_a_channel_finds_its_own_density(t_channel):
+    size = sum(len(emission.group) for emission in t_channel.emissions)
+    momenta, log_jacobian, masses = walk(t_channel, [5.0, 80.0, 10.0, 20.0][:size], events=2000)
     given = Given(momenta)
-    climb(ladder, given, torch.full((2000,), 500.0, dtype=torch.float64), masses)
+    t_channel_momenta(t_channel, given, torch.full((2000,), 500.0, dtype=torch.float64), masses)
     torch.testing.assert_close(given.log_jacobian, log_jacobian, rtol=0, atol=1e-5)
     for i, mass in enumerate(masses):
         torch.testing.assert_close(mass_squared(momenta[:, i]), mass**2, atol=1e-5, rtol=0)
@@ -85,7 +86,7 @@ def test_a_ladder_finds_its_own_density(ladder):
 def test_masses_stay_near_the_pole_and_momenta_add_up():
     process = HardProcess(f"g g > t t~, {TOP}, {ANTITOP}")
     u = uniforms(seed=1, stream=0, first=0, count=2000, width=process.dimensions)
-    points = process(u, process.ladders[0])
+    points = process(u, process.t_channels[0])
     p = points.momenta
     torch.testing.assert_close(p[:, :2].sum(1), p[:, [2, 7]].sum(1), rtol=1e-9, atol=1e-6)
     torch.testing.assert_close(p[:, 2], p[:, [3, 5, 6]].sum(1), rtol=1e-9, atol=1e-6)
@@ -99,8 +100,8 @@ def test_masses_stay_near_the_pole_and_momenta_add_up():
 
 def test_a_higgs_boson_decays_to_one_w_off_its_pole():
     process = HardProcess("g g > t t~ h, (h > w+ w-, w+ > u d~, w- > u~ d)")
-    w = [branch for branch in process.particles if abs(branch.particle.pdg_id) == 24]
-    assert [branch.low for branch in w] == [0.0, 0.0]
+    w = [node.row for node in process.particles if abs(node.particle.pdg_id) == 24]
+    assert [process.ranges[row].low for row in w] == [0.0, 0.0]
 
 
 def test_a_point_cross_section_from_a_formula():
@@ -117,12 +118,12 @@ def test_a_point_cross_section_from_a_formula():
 
 @pytest.mark.parametrize("energy", [91.188, 200.0])
 def test_two_ladders_share_what_one_has(energy):
-    """Ladders with and without a resonance weigh the same points: e⁺e⁻ → µ⁺µ⁻ has four, forced to one is the same."""
+    """TChannels with and without a resonance weigh the same points: e⁺e⁻ → µ⁺µ⁻ has four, forced to one is the same."""
     process = HardProcess("e- e+ > mu- mu+", beams=Beams(energy, None), cuts=Cuts(pt_min=5.0))
-    assert len(process.ladders) > 1
+    assert len(process.t_channels) > 1
     together = adapt([process], seed=1).tally.cross_section
     alone = HardProcess("e- e+ > mu- mu+", beams=Beams(energy, None), cuts=Cuts(pt_min=5.0))
-    alone.__dict__["ladders"] = (Ladder(SINGLES[:2], isotropic=True),)
+    alone.__dict__["t_channels"] = (TChannel(SINGLES[:2], isotropic=True),)
     one = adapt([alone], seed=2).tally.cross_section
     assert together.value == pytest.approx(one.value, abs=4 * math.hypot(together.error, one.error))
 

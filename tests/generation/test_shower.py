@@ -11,7 +11,8 @@ import vector
 from torch import Tensor
 
 from hepreco.errors import ConfigError, DatasetError
-from hepreco.generation import Detector, PartonEvents, Sample, import_lhe, read_lhe, shower, write_sample
+from hepreco.generation import Detector, PartonEvents, Sample, import_lhe, read_lhe, write_sample
+from hepreco.generation.detector import shower
 from hepreco.kinematics import pt
 
 

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import asdict, replace
 
 import awkward as ak
 import numpy as np
@@ -10,24 +11,15 @@ import torch
 import uproot
 from coffea.nanoevents import NanoAODSchema, NanoEventsFactory
 
+from hepreco.amplitudes import LEADING_ORDER
 from hepreco.errors import ConfigError, DatasetError, OutputError
-from hepreco.generation import (
-    Beams,
-    Cuts,
-    Detector,
-    HardProcess,
-    Sample,
-    import_lhe,
-    is_written,
-    produce,
-    read_lhe,
-    read_lhe_header,
-    write_sample,
-)  # fmt: skip
-from hepreco.generation import production as production_module
-from hepreco.generation.parton_level import make_batch
-from hepreco.generation.records import join
-from hepreco.generation.sampler import Effort, adapt
+from hepreco.formats.records import join
+from hepreco.generation import Cuts, Detector, Sample, import_lhe, is_written, read_lhe, read_lhe_header, write_sample
+from hepreco.generation.hard import Beams, HardProcess
+from hepreco.generation.hard.parton_level import make_batch
+from hepreco.generation.hard.sampler import IntegrationBudget, adapt
+from hepreco.generation.samples import produce
+from hepreco.generation.samples import production as production_module
 
 #: Quick to adapt to.
 LIGHT = "u d~ > w+, w+ > e+ ve"
@@ -65,7 +57,7 @@ def test_seeds_differ(tmp_path):
 
 
 def test_trials_do_not_depend_on_their_batch():
-    sampler = adapt([HardProcess(LIGHT)], seed=1, effort=Effort(2, 2000, 2000))
+    sampler = adapt([HardProcess(LIGHT)], seed=1, budget=IntegrationBudget(2, 2000, 2000))
     whole = sampler.trials(0, 3000).points[0]
     parts = [sampler.trials(first, 1000).points[0] for first in (0, 1000, 2000)]
     assert torch.equal(whole.momenta, torch.cat([part.momenta for part in parts]))
@@ -198,8 +190,19 @@ def test_the_file_says_what_it_is(top_pairs):
         assert file["Runs"]["genEventSumw"].array()[0] == pytest.approx(weights, rel=1e-6)
     assert described["process"] == "ttbar-lepton-jets"
     assert described["cross_section"] == pytest.approx(190, rel=0.1)
+    assert described["model"] == asdict(LEADING_ORDER)
     assert is_written(Sample("ttbar-lepton-jets", 700, seed=4), top_pairs)
     assert not is_written(Sample("ttbar-lepton-jets", 701, seed=4), top_pairs)
+
+
+def test_a_sample_has_a_model(tmp_path):
+    model = replace(LEADING_ORDER, m_t=165.0)
+    write_sample(Sample("ttbar-hadronic", 100, model=model), tmp_path / "a.root")
+    events = read(tmp_path / "a.root")
+    top = events.GenPart[events.GenPart.pdgId == 6]
+    assert np.median(ak.flatten(top.mass)) == pytest.approx(165.0, abs=0.5)
+    assert is_written(Sample("ttbar-hadronic", 100, model=model), tmp_path / "a.root")
+    assert not is_written(Sample("ttbar-hadronic", 100), tmp_path / "a.root")
 
 
 def test_les_houches_files_hold_the_same_events(tmp_path):

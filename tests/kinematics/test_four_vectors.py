@@ -80,3 +80,29 @@ def test_delta_phi_is_wrapped(first, second):
 def test_eta_along_the_beam_and_at_rest():
     momenta = torch.tensor([[1.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, -1.0], [1.0, 0.0, 0.0, 0.0]])
     assert kinematics.eta(momenta).tolist() == [math.inf, -math.inf, 0.0]
+
+
+def test_distances_and_products_agree_with_the_vector_library():
+    first, second = (torch.stack(random_momenta(), dim=-1).flip(0)[half] for half in (slice(100), slice(100, 200)))
+    ours = [kinematics.from_pt_eta_phi_mass(*coordinates.unbind(-1)) for coordinates in (first, second)]
+    names = ("pt", "eta", "phi", "mass")
+    theirs = [vector.array(dict(zip(names, x.numpy().T, strict=True))) for x in (first, second)]
+    distance = torch.from_numpy(theirs[0].deltaR(theirs[1]))
+    torch.testing.assert_close(kinematics.delta_r(*ours), distance, rtol=1e-7, atol=1e-6)
+    product = theirs[0].E * theirs[1].E - theirs[0].to_3D().dot(theirs[1].to_3D())
+    torch.testing.assert_close(kinematics.minkowski_dot(*ours), torch.from_numpy(product), **TOLERANCE)
+    by_component = [momenta.mT.contiguous() for momenta in ours]
+    found = kinematics.minkowski_dot(*by_component, dim=0)
+    torch.testing.assert_close(found, torch.from_numpy(product), **TOLERANCE)
+
+
+def test_rapidity_may_take_the_place_of_pseudorapidity():
+    momenta = kinematics.from_pt_eta_phi_mass(*random_momenta())
+    velocity = torch.tensor([0.0, 0.0, 0.6], dtype=torch.float64).expand(len(momenta), 3)
+    boosted = kinematics.boost(momenta, velocity=velocity)
+
+    def rapidity(momenta):
+        return torch.atanh(momenta[..., 3] / momenta[..., 0])
+
+    before, after = (kinematics.delta_r(p[:100], p[100:], longitudinal=rapidity) for p in (momenta, boosted))
+    torch.testing.assert_close(before, after, rtol=1e-7, atol=1e-6)

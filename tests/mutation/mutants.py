@@ -44,8 +44,8 @@ COMMENT = re.compile(rb"#[^\n]*")
 HEAVY = ("torch", "coffea.nanoevents", "coffea.processor", "matplotlib.figure", "iminuit.cost", "scipy.stats", "pandas")
 #: Whose shapes are checked while testing, as in tox.ini.
 TYPED = (
-    "hepreco.amplitudes,hepreco.kinematics,hepreco.events,hepreco.generation,hepreco_chi2_assigner,hepreco_me_assigner,"
-    "hepreco_event_variables,hepreco_part_sm,beartype.beartype"
+    "hepreco.amplitudes,hepreco.kinematics,hepreco.events,hepreco.detector,hepreco.formats,hepreco.generation,"
+    "hepreco_chi2_assigner,hepreco_me_assigner,hepreco_event_variables,hepreco_part_sm,beartype.beartype"
 )
 PLUGINS = "chi2-assigner autoencoder event-variables part-sm me-assigner"
 #: Tests of rooms that are not in the folder of the room's name.

@@ -9,7 +9,7 @@ from hepreco.conventions import TOP_MASS, W_MASS
 from hepreco.errors import ConfigError
 from hepreco.kinematics import mass, two_body_decay
 from hepreco_chi2_assigner import Chi2Assigner
-from hepreco_chi2_assigner.candidates import neutrinos, triplets
+from hepreco_chi2_assigner.candidates import triplets
 from hepreco_chi2_assigner.search import Candidates, best_disjoint_pair
 
 VARIANTS = [
@@ -171,20 +171,6 @@ def test_forty_jets():
     used = torch.cat((found["b_index"], found["q_index"]), dim=1)
     assert all(len(set(row)) == 6 for row in used.tolist())
     assert (found["chi2"] < 1).all()
-
-
-def test_neutrinos_satisfy_the_w_mass_constraint():
-    generator = torch.Generator().manual_seed(2)
-    p = 50 * torch.randn(100, 3, generator=generator, dtype=torch.float64)
-    lepton = torch.cat((p.norm(dim=1, keepdim=True), p), dim=1)
-    missing = 40 * torch.randn(100, 2, generator=generator, dtype=torch.float64)
-    both = neutrinos(lepton, missing, w_mass=W_MASS)
-    torch.testing.assert_close(both[..., 1:3], missing[:, None].expand(-1, 2, -1))
-    transverse = 2 * (p[:, :2].norm(dim=1) * missing.norm(dim=1) - (p[:, :2] * missing).sum(dim=1))
-    real = transverse < W_MASS**2
-    assert 20 < real.sum() < 100
-    found = mass(lepton[:, None] + both)[real]
-    torch.testing.assert_close(found, torch.full_like(found, W_MASS), rtol=1e-6, atol=1e-4)
 
 
 def test_tags_come_before_masses():

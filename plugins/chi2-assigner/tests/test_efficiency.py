@@ -70,9 +70,9 @@ def slow_efficiency(batch, *, formula, b_tag):
         b, q = ways[:, [0, 3]], ways[:, [[1, 2], [4, 5]]]
         w = p[q].sum(axis=2)
         m_w, m_t = (np.sqrt(x[..., 0] ** 2 - (x[..., 1:] ** 2).sum(axis=-1)) for x in (w, w + p[b]))
-        chi2 = (((m_w - 80.3692) / 8) ** 2).sum(axis=1)
+        chi2 = (((m_w - 80.419002) / 8) ** 2).sum(axis=1)
         if formula == "masses":
-            chi2 += (((m_t - 172.57) / 12) ** 2).sum(axis=1)
+            chi2 += (((m_t - 173.0) / 12) ** 2).sum(axis=1)
         else:
             chi2 += ((m_t[:, 0] - m_t[:, 1]) / 17) ** 2
         if b_tag:

@@ -8,12 +8,13 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from hepreco.amplitudes import MatrixElement, StandardModel
+from hepreco.amplitudes import MatrixElement
 from hepreco.events import Dataset, EventBatch, read_batch
 from hepreco.generation import Detector, Sample, write_sample
 from hepreco.kinematics import boost
 from hepreco_me_assigner import MatrixElementAssigner
-from hepreco_me_assigner.frames import partonic
+from hepreco_me_assigner.process.frames import partonic
+from hepreco_me_assigner.process.hypothesis import MASSLESS
 
 PARTONS = {"collection": "LHEPart", "where": ("status == 1",)}
 
@@ -89,7 +90,7 @@ def log_me2() -> Callable[[str, Tensor], Tensor]:
     """ln|M|² of a process by single calls, summed over both ways in which unlike partons can come."""
 
     def evaluate(process: str, momenta: Tensor) -> Tensor:
-        me = MatrixElement(process, model=StandardModel(m_b=0.0, alpha_s=0.13))
+        me = MatrixElement(process, model=MASSLESS)
         one, other = process.split()[:2]
         ways = [momenta] if one == other else [momenta, momenta[..., [1, 0, *range(2, momenta.shape[-2])], :]]
         return sum(me(way.flatten(0, -3)) for way in ways).log().view(momenta.shape[:-2])

@@ -15,10 +15,10 @@ from hepreco.plugin import Checkpoint, TrainingOptions
 from hepreco.training import initialised
 from hepreco.weights import Manifest, save_weights
 from hepreco_me_assigner import Hypothesis, MatrixElementAssigner
-from hepreco_me_assigner.deep_q_learning import Replay, Schedule, Transitions, learn, rollout
-from hepreco_me_assigner.environment import SwapEnvironment
-from hepreco_me_assigner.q_network import QNetwork
-from hepreco_me_assigner.search import evaluate
+from hepreco_me_assigner.problems import Problem
+from hepreco_me_assigner.training.deep_q_learning import Replay, Schedule, Transitions, learn, rollout
+from hepreco_me_assigner.training.environment import SwapEnvironment
+from hepreco_me_assigner.training.q_network import QNetwork
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_rewards_add_up_to_the_gain(environment: SwapEnvironment) -> None:
         action = torch.multinomial((~state.used).double(), 1, generator=generator)[:, 0]
         state, reward = environment.step(state, action)
         total += reward
-    final = evaluate(environment.hypothesis, environment.momenta, state.order[:, None])[:, 0]
+    final = Problem(environment.hypothesis, environment.momenta).value(state.order[:, None])[:, 0]
     torch.testing.assert_close(total, final - environment.log_me2(start))
     assert (environment.momenta[:, 1:, 0] <= environment.momenta[:, :-1, 0]).all()
 
@@ -63,9 +63,9 @@ def test_the_table_knows_every_order(environment: SwapEnvironment, monkeypatch: 
     orders = torch.tensor(list(permutations(range(6))))
     events = torch.zeros(720, dtype=torch.int64)
     state = environment.reset(events, order=orders)
-    direct = evaluate(environment.hypothesis, environment.momenta[:1], orders[None])[0]
+    direct = Problem(environment.hypothesis, environment.momenta[:1]).value(orders[None])[0]
     torch.testing.assert_close(environment.log_me2(state), direct)
-    monkeypatch.setattr("hepreco_me_assigner.environment.MOST_TABULATED", 0)
+    monkeypatch.setattr("hepreco_me_assigner.training.environment.MOST_TABULATED", 0)
     torch.testing.assert_close(environment.log_me2(state), direct)
 
 

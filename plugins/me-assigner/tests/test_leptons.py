@@ -10,17 +10,19 @@ import torch
 from torch import Tensor
 
 from hepreco.amplitudes import MatrixElement, StandardModel
+from hepreco.detector import Detector
 from hepreco.errors import ConfigError
 from hepreco.events import Dataset, EventBatch, InputSpec, ObjectSpec, read_batch
 from hepreco.kinematics import mass
 from hepreco.plugin import TrainingOptions
 from hepreco_chi2_assigner import Chi2Assigner
 from hepreco_me_assigner import Hypothesis, MatrixElementAssigner
-from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.hypothesis import beams
-from hepreco_me_assigner.leptons import leading_lepton, neutrinos
-from hepreco_me_assigner.resolution import Resolution
-from hepreco_me_assigner.solvers import Problem, greedy, topologies
+from hepreco_me_assigner.problems import Problem
+from hepreco_me_assigner.problems.leptons import leading_lepton
+from hepreco_me_assigner.process.frames import neutrinos, partonic
+from hepreco_me_assigner.process.hypothesis import MASSLESS, beams
+from hepreco_me_assigner.solvers import greedy, topologies
+from hepreco_me_assigner.transfer_functions import TransferFunctions
 
 SAME = 1e-9
 LEPTON_JETS = Hypothesis("ttbar-lepton-jets")
@@ -72,27 +74,6 @@ def same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
         torch.testing.assert_close(found[name], value, equal_nan=True)
 
 
-def test_neutrinos_make_the_mass_of_the_w() -> None:
-    generator = torch.Generator().manual_seed(2)
-    lepton = torch.randn(500, 4, generator=generator, dtype=torch.float64) * 50
-    lepton[:, 0] = lepton[:, 1:].norm(dim=1)
-    missing = 40 * torch.randn(500, 2, generator=generator, dtype=torch.float64)
-    both = neutrinos(lepton, missing, w_mass=W_MASS)
-    found = mass(lepton[:, None] + both)
-    torch.testing.assert_close(found, torch.full_like(found, W_MASS), rtol=1e-6, atol=0)
-    torch.testing.assert_close(both[..., 0], both[..., 1:].norm(dim=-1))
-    product = (lepton[:, 1:3] * missing).sum(dim=1)
-    transverse = 2 * (lepton[:, 1:3].norm(dim=1) * missing.norm(dim=1) - product)
-    is_real = transverse < W_MASS**2
-    assert 100 < is_real.sum() < 400
-    torch.testing.assert_close(both[is_real, :, 1:3], missing[is_real, None].expand(-1, 2, -1))
-    assert (both[is_real, 0, 3] > both[is_real, 1, 3]).all()
-    # Elsewhere one solution, of the same direction in the plane.
-    torch.testing.assert_close(both[~is_real, 0], both[~is_real, 1], rtol=1e-5, atol=1e-3)
-    cosine = torch.cosine_similarity(both[~is_real, 0, 1:3], missing[~is_real], dim=1)
-    torch.testing.assert_close(cosine, torch.ones_like(cosine))
-
-
 def test_one_of_the_neutrinos_is_true(partons: EventBatch) -> None:
     """For a W that is not on its pole, with its own mass."""
     objects, _ = by_leg(partons)
@@ -112,7 +93,7 @@ def test_me2_is_that_of_the_amplitudes(negative: bool, partons: EventBatch) -> N
     decays = ("w+ > u d~", "w- > ve~ e-") if negative else ("w+ > ve e+", "w- > u~ d")
     process = "g g > t t~, (t > b w+, {}), (t~ > b~ w-, {})".format(*decays)
     final = partonic(partons.momenta[few])
-    model = StandardModel(m_b=0.0, alpha_s=0.13)
+    model = MASSLESS
     expected = MatrixElement(process, model=model).log(torch.cat((beams(final), final), dim=1))
     assert len(found) > 50
     torch.testing.assert_close(found, expected, rtol=0, atol=SAME)
@@ -280,7 +261,7 @@ def test_fitted_tops_are_on_their_poles(measured: EventBatch) -> None:
     branch = LEPTON_JETS.branches[0]
     for _, _, problem in PLUGIN.problems(measured[:100]):
         momenta = problem.momenta[:, [0, -3, -1]]
-        fitted, weight = Resolution().fit(branch, momenta)
+        fitted, weight = TransferFunctions().fit(branch, momenta)
         for resonance in branch.resonances:
             found = mass(fitted[:, list(resonance.legs)].sum(dim=1))
             torch.testing.assert_close(found, torch.full_like(found, resonance.mass), rtol=1e-6, atol=0)
@@ -301,7 +282,10 @@ def test_the_resolution_of_missing_momentum_widens_the_top() -> None:
     w = lepton + moved
     variance = float((b[:, 0] * w[:, 0] - (b[:, 1:] * w[:, 1:]).sum(dim=1)).log().var())
     momenta = torch.stack((b, lepton, neutrino), dim=1)
-    exact, smeared = (Resolution(stochastic=0.0, constant=0.5, angle=0.0, missing=missing) for missing in (1e-6, 1.0))
+    exact, smeared = (
+        TransferFunctions(Detector(jet_stochastic=0.0, jet_constant=0.5, jet_angle=0.0, missing_noise=noise))
+        for noise in (1e-6, 1.0)
+    )
     fitted, weight = exact.fit(branch, momenta)
     shift = float((fitted[0, 0, 0] / momenta[0, 0, 0]).log())
 
@@ -315,7 +299,7 @@ def test_the_resolution_of_missing_momentum_widens_the_top() -> None:
 def test_other_decays_with_a_lepton_have_no_fit() -> None:
     higgs = Hypothesis("g g > h, (h > w+ w-, w+ > e+ ve, w- > u~ d)")
     with pytest.raises(ConfigError, match="wide resonances"):
-        Resolution().fit(higgs.branches[0], torch.ones(2, 4, 4).double())
+        TransferFunctions().fit(higgs.branches[0], torch.ones(2, 4, 4).double())
 
 
 def test_a_process_is_data(measured: EventBatch) -> None:

@@ -5,21 +5,24 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import awkward as ak
+import numpy as np
 import pytest
 import torch
+import uproot
 from torch import Tensor
 
+from hepreco.detector import Detector
 from hepreco.errors import ConfigError
 from hepreco.events import Dataset, EventBatch, InputSpec, read_batch
-from hepreco.generation import Detector
 from hepreco.kinematics import mass
 from hepreco_chi2_assigner import Chi2Assigner
 from hepreco_me_assigner import Hypothesis, MatrixElementAssigner
-from hepreco_me_assigner.resolution import Resolution
 from hepreco_me_assigner.solvers import topologies
+from hepreco_me_assigner.transfer_functions import TransferFunctions
 
 TTW = Hypothesis("ttw")
-FINE = Resolution(stochastic=0.3, constant=0.03, angle=0.0)
+FINE = TransferFunctions(Detector(jet_stochastic=0.3, jet_constant=0.03, jet_angle=0.0))
 
 
 def jets(count: int, legs: int, *, seed: int = 1) -> Tensor:
@@ -41,7 +44,7 @@ def test_the_fit_is_the_likeliest() -> None:
     branch = TTW.branches[0]
     momenta = _near(jets(400, 3), branch.resonances[0].mass)
     fitted, _ = FINE.fit(branch, momenta)
-    width = FINE.width(momenta[..., 0])
+    width = FINE.detector.jet_resolution(momenta[..., 0])
 
     def chi2(x: Tensor) -> Tensor:
         return (x / width).square().sum(dim=-1)
@@ -63,7 +66,7 @@ def test_weights_are_integrals() -> None:
     top, boson = branch.resonances
     momenta = _near(jets(400, 3, seed=2), branch.resonances[0].mass)
     _, weight = FINE.fit(branch, momenta)
-    width = FINE.width(momenta[..., 0])
+    width = FINE.detector.jet_resolution(momenta[..., 0])
     pairs = {(i, j): mass(momenta[:, i] + momenta[:, j]) ** 2 for i, j in ((1, 2), (0, 1), (0, 2))}
     x_u = torch.linspace(-1.5, 1.5, 6001, dtype=torch.float64)[:, None]
     x_d = (boson.mass**2 / pairs[1, 2]).log() - x_u
@@ -147,10 +150,29 @@ def test_truth_is_not_read(measured: EventBatch) -> None:
         torch.testing.assert_close(plugin.reconstruct(shuffled[:50])[name], value, equal_nan=True)
 
 
-def test_detectors_are_what_the_resolution_describes() -> None:
-    """The default is that of the default detector."""
-    detector, resolution = Detector(), Resolution()
-    assert detector.jet_stochastic == resolution.stochastic
-    assert detector.jet_constant == resolution.constant
-    assert detector.jet_angle == resolution.angle
-    assert detector.radiation_slope == resolution.radiation_slope
+def test_the_short_form_is_the_default_detector() -> None:
+    assumed = [MatrixElementAssigner(resolution=each)._transfer_functions for each in ((0.8, 0.05), Detector(), None)]
+    assert assumed == [TransferFunctions(), TransferFunctions(), None]
+    assert Detector().missing_resolution == pytest.approx(20.0)
+
+
+def test_simulation_and_assumption_agree(written: Callable[[str, int], Path]) -> None:
+    """A simulated file, against the widths of the detector that it was made with, which is what is assumed."""
+    detector = TransferFunctions().detector
+    columns = ["Jet_pt", "Jet_eta", "Jet_mass", "Jet_genJetIdx", "GenJet_pt", "GenJet_eta", "GenJet_mass"]
+    names = [f"{name}_{part}" for name in ("GenMET", "PuppiMET") for part in ("pt", "phi")]
+    with uproot.open(written("ttbar-lepton-jets", 3000)) as file:
+        events = file["Events"].arrays([*columns, *names])
+    true = events.Jet_genJetIdx
+    pt, eta, m = (events[f"GenJet_{name}"][true] for name in ("pt", "eta", "mass"))
+    energy = np.sqrt((pt * np.cosh(eta)) ** 2 + m**2)
+    found = np.sqrt((events.Jet_pt * np.cosh(events.Jet_eta)) ** 2 + events.Jet_mass**2)
+    energy, found, turned, pt = (ak.to_numpy(ak.flatten(x)) for x in (energy, found, events.Jet_eta - eta, pt))
+    hard = pt > 60  # far from the acceptance, which takes those that are measured low
+    width = detector.jet_resolution(torch.from_numpy(energy)).numpy()
+    assert ((found / energy - 1) / width)[hard].std() == pytest.approx(1.0, abs=0.05)
+    assert turned[hard].std() == pytest.approx(detector.jet_angle, rel=0.05)
+    momentum = [events[f"{name}_pt"] * np.exp(1j * events[f"{name}_phi"]) for name in ("PuppiMET", "GenMET")]
+    missing = ak.to_numpy(momentum[0] - momentum[1])
+    low, high = np.percentile(np.concatenate((missing.real, missing.imag)), (15.87, 84.13))
+    assert (high - low) / 2 == pytest.approx(detector.missing_resolution, rel=0.15)

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from hepreco.amplitudes import MatrixElement, StandardModel
+from hepreco.amplitudes import MatrixElement
 from hepreco.errors import ConfigError
 from hepreco.events import EventBatch
 from hepreco_me_assigner import Anomaly, Hypothesis, LikelihoodRatio, MatrixElementAssigner
-from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.hypothesis import beams
+from hepreco_me_assigner.process.frames import partonic
+from hepreco_me_assigner.process.hypothesis import MASSLESS, beams
 
 WWUU = "u u > w+ w- u u QCD=0, w+ > u d~, w- > u~ d"
 PARTONS = {"collection": "LHEPart", "where": ("status == 1",)}
@@ -35,7 +35,7 @@ def test_the_marginal_ratio_is_that_of_sums_over_all_assignments(
     """All 720, summed one by one; what the plugin leaves out are assignments of small decay factors."""
     few = ttbar[:4]
     _, momenta = in_every_order(few.momenta, 6)
-    polarised = MatrixElement(WWUU, model=StandardModel(m_b=0.0, alpha_s=0.13)).polarised(momenta)
+    polarised = MatrixElement(WWUU, model=MASSLESS).polarised(momenta)
     total = {letters: values.sum(dim=1) for letters, values in polarised.items()}
     expected = (total["LL"] / (total["LT"] + total["TL"] + total["TT"])).log()
     found = LikelihoodRatio(calls=360, **PARTONS).reconstruct(few)["log_ratio"]

@@ -13,9 +13,10 @@ from hepreco.errors import ConfigError
 from hepreco.events import EventBatch
 from hepreco.kinematics import boost, mass, two_body_decay
 from hepreco_me_assigner import Hypothesis
-from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.hypothesis import beams
-from hepreco_me_assigner.search import Bounds, candidates, evaluate, log_prior, measured_bounds, search
+from hepreco_me_assigner.problems import Problem
+from hepreco_me_assigner.process.frames import partonic
+from hepreco_me_assigner.process.hypothesis import MASSLESS, beams
+from hepreco_me_assigner.search import Bounds, measured_bounds, ranked_assignments, search
 
 SAME = 1e-9
 WIDE = Bounds(overall=1e3, within=1e3)
@@ -50,7 +51,7 @@ def test_what_labellings_leave_out_is_a_symmetry(process: str) -> None:
 
 def test_decays_of_top_quarks_are_those_of_their_matrix_element() -> None:
     """ln|M(t → b u d̄)|² on shell, averaged over spins, differs from the score by a constant."""
-    model = StandardModel(m_b=0.0, alpha_s=0.13)
+    model = MASSLESS
     hypothesis = Hypothesis("ttbar")
     generator = torch.Generator().manual_seed(3)
     m_w = 75 + 10 * torch.rand(200, generator=generator, dtype=torch.float64)
@@ -77,8 +78,8 @@ def test_momenta_in_their_centre_of_mass() -> None:
 
 def test_exact_is_the_largest_of_all_720(ttbar: EventBatch) -> None:
     hypothesis = Hypothesis("ttbar")
-    bounds = measured_bounds(hypothesis, ttbar.momenta[200:], candidates_per_event=64)
-    found = search(hypothesis, ttbar.momenta[:200], bounds=bounds)
+    bounds = measured_bounds(Problem(hypothesis, ttbar.momenta[200:]), candidates_per_event=64)
+    found = search(Problem(hypothesis, ttbar.momenta[:200]), bounds=bounds)
     torch.testing.assert_close(found.log_me2, scan(hypothesis, ttbar.momenta[:200]).amax(dim=1), rtol=0, atol=SAME)
     assert found.certified.all()
     assert found.calls.double().mean() < 40
@@ -89,7 +90,7 @@ def test_exact_is_the_largest_of_all_720(ttbar: EventBatch) -> None:
 def test_exact_is_the_largest_of_all(process: str, sample: str, partons: Callable[[str, str, int], EventBatch]) -> None:
     hypothesis = Hypothesis(process)
     momenta = partons(process, sample, 300).momenta[:4]
-    found = search(hypothesis, momenta, bounds=Bounds(overall=30.0, within=20.0))
+    found = search(Problem(hypothesis, momenta), bounds=Bounds(overall=30.0, within=20.0))
     torch.testing.assert_close(found.log_me2, scan(hypothesis, momenta).amax(dim=1), rtol=0, atol=SAME)
 
 
@@ -99,9 +100,9 @@ def test_exact_among_more_objects_than_legs(ttbar: EventBatch) -> None:
     extra = torch.randn(3, 1, 4, generator=generator, dtype=torch.float64) * 60
     extra[..., 0] = extra[..., 1:].norm(dim=-1)
     momenta = torch.cat((ttbar.momenta[:3], extra), dim=1)
-    found = search(hypothesis, momenta, bounds=WIDE, at_most=2**14)
+    found = search(Problem(hypothesis, momenta), bounds=WIDE, at_most=2**14)
     orders = torch.tensor(list(permutations(range(7), 6)))
-    every = evaluate(hypothesis, momenta, orders.expand(3, -1, -1))
+    every = Problem(hypothesis, momenta).value(orders.expand(3, -1, -1))
     torch.testing.assert_close(found.log_me2, every.amax(dim=1), rtol=0, atol=SAME)
     assert found.certified.all()
     assert (found.calls >= len(orders)).all()  # bounds that say nothing
@@ -112,24 +113,25 @@ def test_a_prior_is_part_of_the_optimum(ttbar: EventBatch) -> None:
     momenta = ttbar.momenta[:5]
     prior = torch.randn(5, 6, 6, generator=torch.Generator().manual_seed(5), dtype=torch.float64) * 5
     orders = torch.tensor(list(permutations(range(6)))).expand(5, -1, -1)
-    found = search(hypothesis, momenta, bounds=Bounds(30.0, 30.0), prior=prior)
-    every = evaluate(hypothesis, momenta, orders) + log_prior(prior, orders)
+    problem = Problem(hypothesis, momenta, prior)
+    found = search(problem, bounds=Bounds(30.0, 30.0))
+    every = Problem(hypothesis, momenta).value(orders) + problem.log_prior(orders)
     torch.testing.assert_close(found.log_me2, every.amax(dim=1), rtol=0, atol=SAME)
 
 
 def test_candidates_are_all_and_in_order(ttbar: EventBatch) -> None:
     hypothesis = Hypothesis("ttbar")
-    found = candidates(hypothesis, ttbar.momenta[:2], at_most=720)
+    found = ranked_assignments(Problem(hypothesis, ttbar.momenta[:2]), at_most=720)
     assert all(len({tuple(row) for row in event.tolist()}) == 720 for event in found.objects)
     assert (found.score[:, 1:] <= found.score[:, :-1]).all()
     assert (found.following == -torch.inf).all()
-    few = candidates(hypothesis, ttbar.momenta[:2], at_most=20, splits=3)
+    few = ranked_assignments(Problem(hypothesis, ttbar.momenta[:2]), at_most=20, splits=3)
     torch.testing.assert_close(few.score[:, :4], found.score[:, :4])
     assert (few.following >= found.score[:, few.score.shape[1]]).all()
 
 
 def test_without_enough_calls_nothing_is_certified(ttbar: EventBatch) -> None:
-    found = search(Hypothesis("ttbar"), ttbar.momenta[:5], bounds=Bounds(torch.inf, torch.inf), at_most=16)
+    found = search(Problem(Hypothesis("ttbar"), ttbar.momenta[:5]), bounds=Bounds(torch.inf, torch.inf), at_most=16)
     assert not found.certified.any()
     assert found.log_me2.isfinite().all()
 

@@ -12,8 +12,9 @@ from hepreco.plugin import TrainingOptions
 from hepreco.testing import assert_invariant
 from hepreco.weights import Manifest, save_weights
 from hepreco_me_assigner import Hypothesis, MatrixElementAssigner, Potential
-from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.solvers import Problem, greedy, marginal, topologies
+from hepreco_me_assigner.problems import Problem
+from hepreco_me_assigner.process.frames import partonic
+from hepreco_me_assigner.solvers import greedy, marginal, topologies
 
 #: ln|M|² of two ways of computing it.
 SAME = 1e-9

@@ -9,6 +9,7 @@ from typing import Final
 
 import torch
 
+from hepreco.amplitudes.decays import DecayTree, decay_trees
 from hepreco.amplitudes.fillings import Slots, join_slots
 from hepreco.amplitudes.particles import Particle
 from hepreco.amplitudes.process import Leg, OrderLimit, Polarisation, Process
@@ -60,11 +61,11 @@ class External:
 
 
 @dataclass(frozen=True, eq=False)
-class Resonance:
+class DecayedLeg:
     """A leg that decays: a propagator between the production and the graph of its decay."""
 
     particle: Particle
-    legs: tuple["External | Resonance", ...]
+    legs: tuple["External | DecayedLeg", ...]
     decays: tuple[Dual, ...]
     polarisation: Polarisation | None
 
@@ -94,11 +95,11 @@ class Resonance:
         return frozenset[Part]().union(*(decay.parts for decay in self.decays))
 
 
-GraphLeg = External | Resonance
+GraphLeg = External | DecayedLeg
 
 
 @dataclass(frozen=True, eq=False)
-class Production:
+class ProcessGraph:
     """The graph of a whole process.
 
     Parameters
@@ -117,7 +118,7 @@ class Production:
 
 
 @lru_cache(maxsize=_KEPT)
-def build_production(process: Process, massless: frozenset[Particle]) -> Production:
+def build_graph(process: Process, massless: frozenset[Particle]) -> ProcessGraph:
     """Build the graphs of a process, once for all models in which the same particles are massless.
 
     Raises
@@ -133,7 +134,7 @@ def build_production(process: Process, massless: frozenset[Particle]) -> Product
     groups: dict[Leg, list[tuple[int, ...]]] = {}
     for leg, graph_leg in zip(process.outgoing, legs[len(process.incoming) :], strict=True):
         groups.setdefault(leg, []).append(graph_leg.open_slots[0])
-    return Production(legs, amplitudes, tuple(tuple(group) for group in groups.values() if len(group) > 1))
+    return ProcessGraph(legs, amplitudes, tuple(tuple(group) for group in groups.values() if len(group) > 1))
 
 
 @lru_cache(maxsize=_KEPT)
@@ -172,7 +173,7 @@ def _legs(process: Process, is_massless: Callable[[Particle], bool]) -> tuple[Gr
         External(particle.anti, i, _spin_states(particle, is_massless), incoming=True)
         for i, particle in enumerate(process.incoming)
     )
-    return (*incoming, *_final_legs(process, 0, is_massless))
+    return (*incoming, *(_final_leg(tree, is_massless) for tree in decay_trees(process)))
 
 
 def _spin_states(particle: Particle, is_massless: Callable[[Particle], bool]) -> int:
@@ -181,28 +182,15 @@ def _spin_states(particle: Particle, is_massless: Callable[[Particle], bool]) ->
     return {"scalar": 1, "fermion": 1 + massive, "vector": 2 + massive}[particle.spin]
 
 
-def _final_legs(process: Process, first: int, is_massless: Callable[[Particle], bool]) -> tuple[GraphLeg, ...]:
-    legs: list[GraphLeg] = []
-    for leg in process.outgoing:
-        if leg.decay is None:
-            legs.append(
-                External(
-                    leg.particle,
-                    first,
-                    _spin_states(leg.particle, is_massless),
-                    incoming=False,
-                    polarisation=leg.polarisation,
-                )
-            )
-            first += 1
-        else:
-            products = _final_legs(leg.decay, first, is_massless)
-            builder = _builder(products, leg.decay, is_massless)
-            allowed = _allowed(leg.decay, builder.decay_orders(leg.particle))
-            decays = tuple(builder.decays(leg.particle, allowed))
-            legs.append(Resonance(leg.particle, products, decays, leg.polarisation))
-            first += len(leg.decay.final)
-    return tuple(legs)
+def _final_leg(tree: DecayTree, is_massless: Callable[[Particle], bool]) -> GraphLeg:
+    particle, polarisation, decay = tree.particle, tree.leg.polarisation, tree.leg.decay
+    if decay is None:
+        states = _spin_states(particle, is_massless)
+        return External(particle, tree.legs[0], states, incoming=False, polarisation=polarisation)
+    products = tuple(_final_leg(daughter, is_massless) for daughter in tree.daughters)
+    builder = _builder(products, decay, is_massless)
+    decays = tuple(builder.decays(particle, _allowed(decay, builder.decay_orders(particle))))
+    return DecayedLeg(particle, products, decays, polarisation)
 
 
 def _builder(
@@ -213,7 +201,7 @@ def _builder(
     chiral: frozenset[int] | None = None,
 ) -> DiagramBuilder:
     def parts(leg: GraphLeg) -> frozenset[Part]:
-        decayed = leg.decay_parts if isinstance(leg, Resonance) else BOTH
+        decayed = leg.decay_parts if isinstance(leg, DecayedLeg) else BOTH
         return propagated_parts(leg.particle, decayed, is_massless=is_massless(leg.particle))
 
     if chiral is None:

@@ -1,4 +1,4 @@
-"""Evaluates the graph of a process on a chunk of events.
+"""Evaluates the graph of a process on a block of events.
 
 Tensors of currents have the axes (colour, one per leg with several states, components, filling, event). An axis that a
 current does not depend on has length 1, so that products broadcast to what they depend on together.
@@ -22,8 +22,8 @@ from hepreco.amplitudes.recursion import Amplitude, Closing, Dual, Joint, Node, 
 from hepreco.amplitudes.vertices import Vertex
 
 
-class Chunk:
-    """A chunk of events: what stands on the legs, and the model.
+class EventBlock:
+    """A block of events: what stands on the legs, and the model.
 
     Parameters
     ----------
@@ -74,10 +74,10 @@ class States:
 
 
 class GraphEvaluation:
-    """The currents of one graph on a chunk of events, each computed when it is first needed."""
+    """The currents of one graph on a block of events, each computed when it is first needed."""
 
-    def __init__(self, legs: Sequence[GraphLeg], states: Sequence[States], chunk: Chunk) -> None:
-        self.legs, self.states, self.chunk = legs, states, chunk
+    def __init__(self, legs: Sequence[GraphLeg], states: Sequence[States], block: EventBlock) -> None:
+        self.legs, self.states, self.block = legs, states, block
         #: The legs that have an axis of states, in order.
         self.wide = [leg for leg, state in enumerate(states) if state.count > 1 or state.is_open]
         self.slots = self._slots(range(len(legs)))
@@ -143,7 +143,7 @@ class GraphEvaluation:
             particle,
             self.dual(dual),
             momentum=self._momentum(node.legs),
-            mass=self.chunk.model.mass(particle),
+            mass=self.block.model.mass(particle),
             is_conserved=dual.is_conserved,
             factor=self._factor(node.legs, particle),
         )
@@ -151,39 +151,39 @@ class GraphEvaluation:
     def _factor(self, members: tuple[int, ...], particle: Particle) -> Tensor:
         key = (members, particle)
         if key not in self._factors:
-            mass, width = self.chunk.model.mass(particle), self.chunk.model.width(particle)
+            mass, width = self.block.model.mass(particle), self.block.model.width(particle)
             denominator = self._momentum(members).square - mass**2
             if particle.width:
                 denominator = torch.complex(denominator, torch.zeros_like(denominator) + mass * width)
             # −1, since vertices have no i; a vector's is in its metric.
             numerator = 1.0 if particle.spin == "vector" else -1.0
-            self._factors[key] = (numerator / denominator).to(self.chunk.dtype)
+            self._factors[key] = (numerator / denominator).to(self.block.dtype)
         return self._factors[key]
 
     def _momentum(self, members: tuple[int, ...]) -> Momentum:
-        final = self.chunk.momentum(self._slots(members))
+        final = self.block.momentum(self._slots(members))
         legs = [self.legs[member] for member in members]
         incoming = [leg.position for leg in legs if isinstance(leg, External) and leg.incoming]
         if not incoming:
             return final
         if members not in self._momenta:
-            total = final.four_vector - self.chunk.incoming[:, incoming].sum(dim=1)[:, None]
-            self._momenta[members] = Momentum(total, self.chunk.dtype)
+            total = final.four_vector - self.block.incoming[:, incoming].sum(dim=1)[:, None]
+            self._momenta[members] = Momentum(total, self.block.dtype)
         return self._momenta[members]
 
     def _momentum_at(self, members: tuple[int, ...], slots: Slots) -> Momentum:
         momentum = self._momentum(members)
-        index = self.chunk.fillings.transfer(self._slots(members), slots)
-        return momentum if index is None else Momentum(take(momentum.four_vector, index), self.chunk.dtype)
+        index = self.block.fillings.transfer(self._slots(members), slots)
+        return momentum if index is None else Momentum(take(momentum.four_vector, index), self.block.dtype)
 
     def _slots(self, members: Iterable[int]) -> Slots:
         return join_slots(self.states[leg].slots for leg in members)
 
     def _moved(self, current: Current, members: tuple[int, ...], slots: Slots) -> Current:
-        index = self.chunk.fillings.transfer(self._slots(members), slots)
+        index = self.block.fillings.transfer(self._slots(members), slots)
         return current if index is None else transform(current, partial(take, index=index))
 
     def _values(self, vertex: Vertex) -> tuple[Parameter | None, ...]:
         if vertex not in self._couplings:
-            self._couplings[vertex] = tuple(coupling and coupling(self.chunk.model) for coupling in vertex.couplings)
+            self._couplings[vertex] = tuple(coupling and coupling(self.block.model) for coupling in vertex.couplings)
         return self._couplings[vertex]

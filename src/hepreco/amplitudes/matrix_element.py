@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hepreco.amplitudes.diagrams import build_production, count_diagrams
-from hepreco.amplitudes.evaluation import Chunk
+from hepreco.amplitudes.diagrams import build_graph, count_diagrams
+from hepreco.amplitudes.evaluation import EventBlock
 from hepreco.amplitudes.fillings import Fillings, Slots, canonical, check_assignments, join_slots
 from hepreco.amplitudes.model import StandardModel, as_float
 from hepreco.amplitudes.momenta import check_shape, check_values, to_centre_of_mass
@@ -23,8 +23,8 @@ from hepreco.errors import MomentaError, ProcessError
 _UNIT: Final = 100.0
 #: About how many complex numbers the largest tensors of a single event may hold: longer lists of assignments are split.
 _MOST: Final = 2**19
-#: About how many complex numbers the largest tensors of a chunk of events hold: some fit a core's cache.
-_CHUNK: Final = 2**18
+#: About how many complex numbers the largest tensors of a block of events hold: some fit a core's cache.
+_BLOCK: Final = 2**18
 
 
 class MatrixElement:
@@ -66,7 +66,7 @@ class MatrixElement:
     def __init__(self, process: str | Process, *, model: StandardModel | None = None) -> None:
         self.process = _one_process(process) if isinstance(process, str) else process
         self.model = StandardModel() if model is None else model
-        self._production = build_production(self.process, self._massless)
+        self._graph = build_graph(self.process, self._massless)
         self._kept: tuple[Tensor | None, tuple[Fillings, ...]] = (None, ())
 
     def __repr__(self) -> str:
@@ -102,7 +102,7 @@ class MatrixElement:
             Wrong shape or type, not finite, off the mass shells or unbalanced (by 1e-6 of the energies, in float32 by
             1e-5).
         """
-        return self._per_event(momenta, lambda chunk: squared(self._production, chunk) * self._scale(chunk))
+        return self._per_event(momenta, lambda block: squared(self._graph, block) * self._scale(block))
 
     def log(self, momenta: Tensor) -> Float[Tensor, "*batch"]:
         """ln|M|², finite also where |M|² would underflow; −∞ where |M|² vanishes.
@@ -172,14 +172,14 @@ class MatrixElement:
             raise ProcessError(f"unknown frame {frame!r}", f"choose among {', '.join(get_args(Frame))}")
         bosons = [self._find_boson(PARTICLES[name]) for name in ("w+", "w-")]
 
-        def evaluate(chunk: Chunk) -> Tensor:
-            squares = squared_polarised(self._production, chunk, bosons=bosons, frame=cast(Frame, frame))
-            return squares * self._scale(chunk)
+        def evaluate(block: EventBlock) -> Tensor:
+            squares = squared_polarised(self._graph, block, bosons=bosons, frame=cast(Frame, frame))
+            return squares * self._scale(block)
 
         names: tuple[Literal["LL", "LT", "TL", "TT"], ...] = ("LL", "LT", "TL", "TT")
         return dict(zip(names, self._per_event(momenta, evaluate).unbind(0), strict=True))
 
-    def _per_event(self, momenta: Tensor, function: Callable[[Chunk], Tensor]) -> Tensor:
+    def _per_event(self, momenta: Tensor, function: Callable[[EventBlock], Tensor]) -> Tensor:
         """(..., leg, 4) to the function's (..., assignment, event), with one assignment, the identity."""
         check_shape(momenta, legs=len(self.pdg_ids))
         events = momenta.reshape(-1, *momenta.shape[-2:])
@@ -188,16 +188,16 @@ class MatrixElement:
         result = self._evaluate(events, function, identity)
         return result.squeeze(-2).reshape((*result.shape[:-2], *momenta.shape[:-2]))
 
-    def _evaluate(self, momenta: Tensor, function: Callable[[Chunk], Tensor], fillings: Fillings) -> Tensor:
-        """Apply a function to chunks of events and join what it gives, (..., assignment, event)."""
+    def _evaluate(self, momenta: Tensor, function: Callable[[EventBlock], Tensor], fillings: Fillings) -> Tensor:
+        """Apply a function to blocks of events and join what it gives, (..., assignment, event)."""
         incoming = len(self.process.incoming)
         dtype = torch.complex128 if momenta.dtype == torch.float64 else torch.complex64
         model = self.model.in_units_of(_UNIT)
         results = []
-        for some in momenta.split(max(1, _CHUNK // max(1, self._size(fillings)))):
+        for some in momenta.split(max(1, _BLOCK // max(1, self._size(fillings)))):
             p = to_centre_of_mass(some.double() / _UNIT, incoming=incoming).permute(2, 1, 0).contiguous()
             results.append(
-                function(Chunk(p[:, :incoming], p[:, incoming:], fillings=fillings, model=model, dtype=dtype))
+                function(EventBlock(p[:, :incoming], p[:, incoming:], fillings=fillings, model=model, dtype=dtype))
             )
         return torch.cat(results, dim=-1)
 
@@ -211,23 +211,23 @@ class MatrixElement:
         allowed = [[mass] * len(final) for mass in masses[:incoming]] + [final] * len(final) if any_leg else own
         check_values(momenta, incoming=incoming, masses=allowed, names=[particle.name for particle in particles])
 
-    def _log_squared(self, chunk: Chunk) -> Tensor:
-        return torch.log(squared(self._production, chunk)) + self._log_scale(chunk)
+    def _log_squared(self, block: EventBlock) -> Tensor:
+        return torch.log(squared(self._graph, block)) + self._log_scale(block)
 
-    def _scale(self, chunk: Chunk) -> Tensor:
-        return torch.exp(self._log_scale(chunk))
+    def _scale(self, block: EventBlock) -> Tensor:
+        return torch.exp(self._log_scale(block))
 
-    def _log_scale(self, chunk: Chunk) -> Tensor:
+    def _log_scale(self, block: EventBlock) -> Tensor:
         """The logarithm of what multiplies squared amplitudes: propagators of resonances, averages, units."""
         constant = 2 * (4 - len(self.pdg_ids)) * math.log(_UNIT) - math.log(self.process.averaging_factor)
-        return log_propagators(self._production, chunk) + constant
+        return log_propagators(self._graph, block) + constant
 
     def _fillings_of(self, assignments: Tensor) -> tuple[Fillings, ...]:
         """The fillings of assignments, in blocks; those of the last list are kept."""
         kept, blocks = self._kept
         if kept is None or kept.device != assignments.device or not torch.equal(kept, assignments):
             count = -(-len(assignments) * self._size() // _MOST) or 1
-            ordered = canonical(assignments, self._production.identical)
+            ordered = canonical(assignments, self._graph.identical)
             blocks = tuple(map(Fillings, ordered.chunk(count)))
             self._kept = (assignments.clone(), blocks)
         return blocks
@@ -235,7 +235,7 @@ class MatrixElement:
     def _find_boson(self, boson: Particle) -> int:
         found = [
             number
-            for number, leg in enumerate(self._production.legs)
+            for number, leg in enumerate(self._graph.legs)
             if leg.particle is boson and number >= len(self.process.incoming) and leg.polarisation is None
         ]
         if len(found) != 1:
@@ -247,14 +247,14 @@ class MatrixElement:
 
     def _size(self, fillings: Fillings | None = None) -> int:
         """About how many complex numbers the largest tensor holds for one event, or for one of its assignments."""
-        legs = self._production.legs
+        legs = self._graph.legs
 
         def count(slots: Iterable[Slots]) -> int:
             return 1 if fillings is None else len(fillings.table(join_slots(slots)))
 
         closed = math.prod(leg.states for leg in legs) * count(leg.slots for leg in legs)
         opened = math.prod(leg.spins for leg in legs) * count(leg.open_slots for leg in legs)
-        return max(amplitude.colours for amplitude in self._production.amplitudes) * min(closed, opened)
+        return max(amplitude.colours for amplitude in self._graph.amplitudes) * min(closed, opened)
 
     @property
     def _massless(self) -> frozenset[Particle]:

@@ -2,12 +2,13 @@
 
 import math
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
 
 from hepreco.amplitudes.particles import Particle
+from hepreco.conventions import TOP_MASS, Z_MASS
 from hepreco.errors import ModelError
 
 #: A number, or a tensor without axes to differentiate with respect to it.
@@ -67,10 +68,10 @@ class StandardModel:
     (80.419002, 0.222246, 246.218)
     """
 
-    m_t: Parameter = 173.0
+    m_t: Parameter = TOP_MASS
     m_b: Parameter = 4.7
     m_tau: Parameter = 1.777
-    m_z: Parameter = 91.188
+    m_z: Parameter = Z_MASS
     m_h: Parameter = 125.0
     width_t: Parameter = 1.4915
     width_w: Parameter = 2.0476
@@ -79,6 +80,9 @@ class StandardModel:
     alpha_inverse: Parameter = 132.507
     fermi_constant: Parameter = 1.16639e-5
     alpha_s: Parameter = 0.118
+
+    #: Configurations hold numbers alone; pydantic, which describes them, need not know tensors.
+    __pydantic_config__: ClassVar = {"arbitrary_types_allowed": True}
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -155,3 +159,7 @@ class StandardModel:
             return value / unit if name.startswith("width_") else value * unit**2 if name == "fermi_constant" else value
 
         return StandardModel(**{field.name: scaled(field.name) for field in fields(self)})
+
+
+#: What samples are generated with and plugins assume: the defaults, with α_s(m_Z) of the parton densities NNPDF2.3 LO.
+LEADING_ORDER: Final = StandardModel(alpha_s=0.13)

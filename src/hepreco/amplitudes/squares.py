@@ -7,8 +7,8 @@ from typing import Final, Literal
 import torch
 from torch import Tensor
 
-from hepreco.amplitudes.diagrams import Production, Resonance
-from hepreco.amplitudes.evaluation import Chunk, GraphEvaluation, States
+from hepreco.amplitudes.diagrams import DecayedLeg, ProcessGraph
+from hepreco.amplitudes.evaluation import EventBlock, GraphEvaluation, States
 from hepreco.amplitudes.fillings import Fillings, Slots, join_slots
 from hepreco.amplitudes.process import Polarisation
 from hepreco.amplitudes.spin_density import (
@@ -28,57 +28,57 @@ Frame = Literal["partonic", "ww"]
 POLARISATIONS: Final[tuple[Polarisation, Polarisation]] = ("0", "T")
 
 
-def squared(production: Production, chunk: Chunk) -> Tensor:
+def squared(process: ProcessGraph, block: EventBlock) -> Tensor:
     """Σ |amplitude|² over states and colours without the denominators of the resonances, (assignment, event)."""
     states: list[States] = []
     decays: dict[Slots, Density] = {}
-    for number, leg in enumerate(production.legs):
+    for number, leg in enumerate(process.legs):
         before = join_slots(other.slots for other in states)
-        after = join_slots(other.slots for other in production.legs[number + 1 :])
-        if isinstance(leg, Resonance) and _is_cheaper_open(leg, before, after, chunk.fillings):
-            rows = decay_rows(leg, chunk)
-            states.append(resonance_states(leg, spin_basis(rows), chunk, is_open=True))
+        after = join_slots(other.slots for other in process.legs[number + 1 :])
+        if isinstance(leg, DecayedLeg) and _is_cheaper_open(leg, before, after, block.fillings):
+            rows = decay_rows(leg, block)
+            states.append(resonance_states(leg, spin_basis(rows), block, is_open=True))
             decays[leg.open_slots] = decay_density(rows, leg.slots)
         else:
-            states.append(leg_states(leg, chunk))
-    graph = GraphEvaluation(production.legs, states, chunk)
+            states.append(leg_states(leg, block))
+    graph = GraphEvaluation(process.legs, states, block)
     axes = tuple(1 + axis for axis, leg in enumerate(graph.wide) if states[leg].is_open)
-    amplitudes = map(graph.amplitude, production.amplitudes)
+    amplitudes = map(graph.amplitude, process.amplitudes)
     density = reduce(torch.add, (production_density(amplitude, axes) for amplitude in amplitudes))
-    total, slots = contract_densities(density, graph.slots, decays, chunk.fillings)
-    return chunk.per_assignment(total.double(), slots)
+    total, slots = contract_densities(density, graph.slots, decays, block.fillings)
+    return block.per_assignment(total.double(), slots)
 
 
-def _is_cheaper_open(leg: Resonance, before: Slots, after: Slots, fillings: Fillings) -> bool:
+def _is_cheaper_open(leg: DecayedLeg, before: Slots, after: Slots, fillings: Fillings) -> bool:
     """Whether the production, with other legs as they are, has fewer states and fillings with this leg open."""
     closed = leg.states * len(fillings.table(before + leg.slots + after))
     return leg.polarisation is None and leg.spins * len(fillings.table(before + leg.open_slots + after)) < closed
 
 
-def squared_polarised(production: Production, chunk: Chunk, *, bosons: Sequence[int], frame: Frame) -> Tensor:
+def squared_polarised(process: ProcessGraph, block: EventBlock, *, bosons: Sequence[int], frame: Frame) -> Tensor:
     """Like :func:`squared` for each choice of polarisations of some vector bosons, (choice, assignment, event).
 
     The last boson's polarisation changes fastest. For one assignment only where ``frame`` is not the partonic one.
     """
-    states = [leg_states(leg, chunk) for leg in production.legs]
-    slots = join_slots(production.legs[boson].slots for boson in bosons)
-    velocity = None if frame == "partonic" else four_velocity(chunk.momentum(slots).four_vector)
+    states = [leg_states(leg, block) for leg in process.legs]
+    slots = join_slots(process.legs[boson].slots for boson in bosons)
+    velocity = None if frame == "partonic" else four_velocity(block.momentum(slots).four_vector)
     for boson in bosons:
-        states[boson] = polarised_states(states[boson], chunk, polarisations=POLARISATIONS, frame=velocity)
-    graph = GraphEvaluation(production.legs, states, chunk)
+        states[boson] = polarised_states(states[boson], block, polarisations=POLARISATIONS, frame=velocity)
+    graph = GraphEvaluation(process.legs, states, block)
     front = tuple(range(len(bosons)))
     axes = tuple(1 + graph.wide.index(boson) for boson in bosons)
-    squares = (square(graph.amplitude(amplitude)).movedim(axes, front) for amplitude in production.amplitudes)
+    squares = (square(graph.amplitude(amplitude)).movedim(axes, front) for amplitude in process.amplitudes)
     total = reduce(torch.add, (one.flatten(len(front), -3).sum(len(front)) for one in squares))
     for axis in front:
         total = total.unflatten(axis, (len(POLARISATIONS), -1)).sum(axis + 1)
-    return chunk.per_assignment(total.double(), graph.slots).flatten(0, -3)
+    return block.per_assignment(total.double(), graph.slots).flatten(0, -3)
 
 
-def log_propagators(production: Production, chunk: Chunk) -> Tensor:
+def log_propagators(process: ProcessGraph, block: EventBlock) -> Tensor:
     """−ln Π [(p² − m²)² + m²Γ²] over all resonances, (assignment, event)."""
-    total = chunk.final.new_zeros(())
-    for leg in production.legs:
-        if isinstance(leg, Resonance):
-            total = total - chunk.per_assignment(log_breit_wigner(leg, chunk), leg.slots)
+    total = block.final.new_zeros(())
+    for leg in process.legs:
+        if isinstance(leg, DecayedLeg):
+            total = total - block.per_assignment(log_breit_wigner(leg, block), leg.slots)
     return total

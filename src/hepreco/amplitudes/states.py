@@ -6,8 +6,8 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from hepreco.amplitudes.diagrams import External, GraphLeg, Resonance
-from hepreco.amplitudes.evaluation import Chunk, GraphEvaluation, States
+from hepreco.amplitudes.diagrams import DecayedLeg, External, GraphLeg
+from hepreco.amplitudes.evaluation import EventBlock, GraphEvaluation, States
 from hepreco.amplitudes.fillings import take
 from hepreco.amplitudes.lorentz import Current, Fermion, as_matrix, components, dot, propagate, transform
 from hepreco.amplitudes.model import is_zero
@@ -22,43 +22,43 @@ from hepreco.amplitudes.wavefunctions import (
 )
 
 
-def leg_states(leg: GraphLeg, chunk: Chunk) -> States:
+def leg_states(leg: GraphLeg, block: EventBlock) -> States:
     """The states of a leg as the process has it."""
     states = (
-        external_states(leg, chunk)
+        external_states(leg, block)
         if isinstance(leg, External)
-        else resonance_states(leg, decay_rows(leg, chunk), chunk)
+        else resonance_states(leg, decay_rows(leg, block), block)
     )
     if leg.polarisation is None:
         return states
-    return polarised_states(states, chunk, polarisations=(leg.polarisation,))
+    return polarised_states(states, block, polarisations=(leg.polarisation,))
 
 
-def external_states(leg: External, chunk: Chunk) -> States:
+def external_states(leg: External, block: EventBlock) -> States:
     """The wave functions of a leg on its mass shell."""
-    momentum = chunk.incoming[:, leg.position, None] if leg.incoming else chunk.momentum(leg.slots).four_vector
-    mass = chunk.model.mass(leg.particle)
+    momentum = block.incoming[:, leg.position, None] if leg.incoming else block.momentum(leg.slots).four_vector
+    mass = block.model.mass(leg.particle)
     is_massless = is_zero(mass)
     match leg.particle.spin:
         case "scalar":
-            one = torch.ones((1, 1, 1), dtype=chunk.dtype, device=momentum.device)
+            one = torch.ones((1, 1, 1), dtype=block.dtype, device=momentum.device)
             return States(leg.slots, 1, one)
         case "fermion" if is_massless:
-            spinor = massless_fermion(momentum).to(chunk.dtype)[None]
+            spinor = massless_fermion(momentum).to(block.dtype)[None]
             return States(leg.slots, 1, Fermion(spinor, spinor.conj().resolve_conj()))
         case "fermion":
             both = massive_fermion(momentum, mass=mass, particle=leg.particle, incoming=leg.incoming)
-            fermion = transform(both, lambda part: part.to(chunk.dtype))
+            fermion = transform(both, lambda part: part.to(block.dtype))
             return States(leg.slots, leg.states, fermion)
         case "vector":
             vectors = transverse_vectors(momentum) if is_massless else massive_vectors(momentum, mass=mass)
-            current = as_matrix(vectors).to(chunk.dtype)
+            current = as_matrix(vectors).to(block.dtype)
             return States(leg.slots, leg.states, current)
 
 
-def decay_rows(leg: Resonance, chunk: Chunk) -> Current:
+def decay_rows(leg: DecayedLeg, block: EventBlock) -> Current:
     """What a resonance decays to, for each state of its products, before its propagator: (state, components, ...)."""
-    graph = GraphEvaluation(leg.legs, [leg_states(product, chunk) for product in leg.legs], chunk)
+    graph = GraphEvaluation(leg.legs, [leg_states(product, block) for product in leg.legs], block)
     rows = [transform(graph.dual(decay), graph.as_rows) for decay in leg.decays]
     if all(isinstance(row, Tensor) for row in rows):
         return torch.cat(cast(list[Tensor], rows))
@@ -73,18 +73,18 @@ def _stacked(parts: Sequence[tuple[Tensor | None, Tensor | None]]) -> Tensor | N
     return torch.cat([part if part is not None else torch.zeros_like(cast(Tensor, other)) for part, other in parts])
 
 
-def resonance_states(leg: Resonance, rows: Current, chunk: Chunk, *, is_open: bool = False) -> States:
+def resonance_states(leg: DecayedLeg, rows: Current, block: EventBlock, *, is_open: bool = False) -> States:
     """The states of a resonance: ``rows`` after the numerator of its propagator, without its denominator."""
     slots = leg.open_slots if is_open else leg.slots
-    momentum = chunk.momentum(slots)
+    momentum = block.momentum(slots)
     is_conserved = not is_open and all(decay.is_conserved for decay in leg.decays)
-    mass = chunk.model.mass(leg.particle)
+    mass = block.model.mass(leg.particle)
     current = propagate(leg.particle, rows, momentum=momentum, mass=mass, is_conserved=is_conserved)
     return States(slots, len(components(rows)), current, is_open=is_open)
 
 
 def polarised_states(
-    states: States, chunk: Chunk, *, polarisations: Sequence[Polarisation], frame: Tensor | None = None
+    states: States, block: EventBlock, *, polarisations: Sequence[Polarisation], frame: Tensor | None = None
 ) -> States:
     """The projections of a vector's states on each polarisation, one after the other.
 
@@ -92,11 +92,11 @@ def polarised_states(
     centre of mass if left out. The two transverse states stay one coherent sum, Σ εε* = −g + pp/p² − ε_L ε_L
     (arXiv:1912.01725).
     """
-    momentum = chunk.momentum(states.slots).four_vector
+    momentum = block.momentum(states.slots).four_vector
     current = cast(Tensor, states.current)
 
     def projected_on(four_vector: Tensor) -> Tensor:
-        vector = as_matrix(four_vector).to(chunk.dtype)
+        vector = as_matrix(four_vector).to(block.dtype)
         return vector * dot(vector, current)[..., None, None, :, :]
 
     longitudinal = projected_on(longitudinal_vector(momentum, frame))
@@ -105,13 +105,13 @@ def polarised_states(
     return States(states.slots, len(projections), projections)
 
 
-def log_breit_wigner(leg: Resonance, chunk: Chunk) -> Tensor:
+def log_breit_wigner(leg: DecayedLeg, block: EventBlock) -> Tensor:
     """Logarithm of (p² − m²)² + m²Γ² of a resonance, plus those of the resonances it decays to, (filling, event)."""
-    mass, width = chunk.model.mass(leg.particle), chunk.model.width(leg.particle)
-    square = chunk.momentum(leg.slots).square
+    mass, width = block.model.mass(leg.particle), block.model.width(leg.particle)
+    square = block.momentum(leg.slots).square
     total = torch.log((square - mass**2) ** 2 + (mass * width) ** 2)
     for product in leg.legs:
-        if isinstance(product, Resonance):
-            index = chunk.fillings.transfer(product.slots, leg.slots)
-            total = total + take(log_breit_wigner(product, chunk), index)
+        if isinstance(product, DecayedLeg):
+            index = block.fillings.transfer(product.slots, leg.slots)
+            total = total + take(log_breit_wigner(product, block), index)
     return total

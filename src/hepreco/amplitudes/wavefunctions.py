@@ -11,6 +11,7 @@ from hepreco.amplitudes.lorentz import Fermion, as_matrix
 from hepreco.amplitudes.model import Parameter
 from hepreco.amplitudes.particles import Particle
 from hepreco.errors import MomentaError
+from hepreco.kinematics import minkowski_dot
 
 #: Below this (|p|/m)² the basis of states does not use the direction of a momentum.
 _REST = 1e-6
@@ -96,12 +97,12 @@ def longitudinal_vector(momentum: Tensor, frame: Tensor | None) -> Tensor:
     MomentaError
         A particle at rest in the frame: it has no helicity.
     """
-    square = _dot(momentum, momentum)
+    square = minkowski_dot(momentum, momentum, dim=0)
     if frame is None:
         energy, recoil = momentum[0], (momentum[1:] ** 2).sum(0)
         vector = torch.cat((recoil[None], energy * momentum[1:]))
     else:
-        along = _dot(momentum, frame)
+        along = minkowski_dot(momentum, frame, dim=0)
         recoil = along**2 - square
         vector = along * momentum - square * frame
     if bool((recoil <= _AT_REST * square).any()):
@@ -114,8 +115,4 @@ def longitudinal_vector(momentum: Tensor, frame: Tensor | None) -> Tensor:
 
 def four_velocity(momentum: Tensor) -> Tensor:
     """The unit vector p / √p², (4, filling, event)."""
-    return momentum / torch.sqrt(_dot(momentum, momentum))
-
-
-def _dot(one: Tensor, other: Tensor) -> Tensor:
-    return one[0] * other[0] - (one[1:] * other[1:]).sum(0)
+    return momentum / torch.sqrt(minkowski_dot(momentum, momentum, dim=0))

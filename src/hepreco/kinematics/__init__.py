@@ -3,22 +3,29 @@
 from hepreco.kinematics.boosts import boost, two_body_decay
 from hepreco.kinematics.four_vectors import (
     delta_phi,
+    delta_r,
     eta,
     from_pt_eta_phi_mass,
     mass,
     mass_squared,
+    minkowski_dot,
     phi,
     pt,
     to_pt_eta_phi_mass,
 )
+from hepreco.kinematics.neutrinos import ComplexRoots, neutrino_solutions
 
 __all__ = [
+    "ComplexRoots",
     "boost",
     "delta_phi",
+    "delta_r",
     "eta",
     "from_pt_eta_phi_mass",
     "mass",
     "mass_squared",
+    "minkowski_dot",
+    "neutrino_solutions",
     "phi",
     "pt",
     "to_pt_eta_phi_mass",

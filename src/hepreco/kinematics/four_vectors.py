@@ -1,5 +1,7 @@
 """Invariants and collider coordinates of four-momenta."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -75,6 +77,38 @@ def mass(momenta: Float[Tensor, "*shape 4"]) -> Float[Tensor, "*shape"]:
     return torch.sign(squared) * torch.sqrt(squared.abs())
 
 
+def minkowski_dot(
+    first: Float[Tensor, "*#shape"], second: Float[Tensor, "*#shape"], *, dim: int = -1
+) -> Float[Tensor, "..."]:
+    """E₁E₂ − p₁·p₂ in GeV², broadcast; the components (E, px, py, pz) are along ``dim``.
+
+    Example
+    -------
+    >>> minkowski_dot(torch.tensor([5.0, 3.0, 0.0, 0.0]), torch.tensor([5.0, 0.0, 3.0, 4.0])).item()
+    25.0
+    """
+    energies = first.select(dim, 0) * second.select(dim, 0)
+    return energies - (first.narrow(dim, 1, 3) * second.narrow(dim, 1, 3)).sum(dim)
+
+
 def delta_phi(first: Float[Tensor, "*#shape"], second: Float[Tensor, "*#shape"]) -> Float[Tensor, "..."]:
     """Difference of azimuths first − second, wrapped into [−π, π), broadcast."""
     return torch.remainder(first - second + torch.pi, 2 * torch.pi) - torch.pi
+
+
+def delta_r(
+    first: Float[Tensor, "*#shape 4"],
+    second: Float[Tensor, "*#shape 4"],
+    *,
+    longitudinal: Callable[[Float[Tensor, "*shape 4"]], Float[Tensor, "*shape"]] = eta,
+) -> Float[Tensor, "..."]:
+    """ΔR = √(Δη² + Δφ²) of two momenta, broadcast; ``longitudinal`` may give the rapidity in place of η.
+
+    Example
+    -------
+    >>> one, zero = torch.ones(1), torch.zeros(1)
+    >>> first, second = (from_pt_eta_phi_mass(one, eta * one, phi * one, zero) for eta, phi in ((1, 0), (-2, 4)))
+    >>> round(delta_r(first, second).item(), 4)  # √(3² + (2π − 4)²)
+    3.77
+    """
+    return torch.hypot(longitudinal(first) - longitudinal(second), delta_phi(phi(first), phi(second)))

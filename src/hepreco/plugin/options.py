@@ -143,11 +143,11 @@ def _entries(values: Iterable[Any], kinds: list[Any], converter: cattrs.BaseConv
 
 
 def _one_of(kind: Any, converter: cattrs.BaseConverter) -> Callable[[Any, Any], Any]:
-    members = [each for each in get_args(kind) if each is not NoneType]
+    members = [each for each in get_args(kind) if each is not NoneType and _is_known(each, converter)]
     tables = [each for each in members if isinstance(each, type) and is_dataclass(each)]
 
     def structured(value: Any, _: Any) -> Any:
-        if value is None and len(members) < len(get_args(kind)):
+        if value is None and NoneType in get_args(kind):
             return None
         if isinstance(value, Mapping) and tables:
             return converter.structure(value, max(tables, key=lambda each: _likeness(value, each)))
@@ -161,6 +161,15 @@ def _one_of(kind: Any, converter: cattrs.BaseConverter) -> Callable[[Any, Any], 
         raise _misfit(value, *members)
 
     return structured
+
+
+def _is_known(kind: Any, converter: cattrs.BaseConverter) -> bool:
+    """Whether a file can hold it: a parameter that may be a tensor in Python is a number there."""
+    try:
+        converter.get_structure_hook(kind)
+    except cattrs.StructureHandlerNotFoundError:
+        return False
+    return True
 
 
 def _likeness(table: Mapping[str, Any], kind: Any) -> float:

@@ -3,12 +3,14 @@
 import inspect
 import math
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
 from typing import Any, Final, get_args, get_type_hints
 
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from pydantic.json_schema import PydanticJsonSchemaWarning
 
 from hepreco.errors import PluginError
 
@@ -31,7 +33,10 @@ def schema_of(kind: type) -> dict[str, Any]:
     {'type': 'integer', 'description': 'How many; at most a million.'}
     """
     try:
-        schema: dict[str, Any] = TypeAdapter(kind).json_schema()
+        with warnings.catch_warnings():
+            # A file holds no tensor; what else a parameter may be is what its schema says.
+            warnings.simplefilter("ignore", PydanticJsonSchemaWarning)
+            schema: dict[str, Any] = TypeAdapter(kind).json_schema()
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
         raise PluginError(
             f"an option of {kind.__qualname__} is not plain: {error.message.splitlines()[0]}",

@@ -10,9 +10,9 @@ from torch import Tensor
 from hepreco import Column, EventBatch, InputSpec, ObjectSpec, Reconstructor
 from hepreco.conventions import TOP_MASS, W_MASS
 from hepreco.errors import ConfigError
-from hepreco.kinematics import mass, pt
+from hepreco.kinematics import mass, neutrino_solutions, pt
 from hepreco.plugin import Axis
-from hepreco_chi2_assigner.candidates import bits, neutrinos, triplets
+from hepreco_chi2_assigner.candidates import bits, triplets
 from hepreco_chi2_assigner.search import Candidates, best_disjoint_pair
 
 #: Jets stand for bits of an int64.
@@ -184,7 +184,9 @@ class Chi2Assigner(Reconstructor):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Candidates]:
         """Each jet as the b of the leptonic top, with each neutrino: W, top, jets used, χ² and candidates."""
         lepton = _leading_lepton(batch)
-        neutrino = neutrinos(lepton, batch.missing_momentum, w_mass=self.w_mass)
+        neutrino = neutrino_solutions(
+            lepton, batch.missing_momentum, w_mass=self.w_mass, complex_roots="take real part"
+        )
         number = jets.shape[1]
         b = torch.arange(number, device=jets.device).repeat_interleave(2)
         w = (lepton[:, None] + neutrino).repeat(1, number, 1)

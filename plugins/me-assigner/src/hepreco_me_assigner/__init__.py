@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Final
 
 from hepreco import Reconstructor, hookimpl
-from hepreco_me_assigner.hypothesis import PROCESSES, Hypothesis
-from hepreco_me_assigner.potential import Potential
+from hepreco_me_assigner.process.hypothesis import PROCESSES, Hypothesis
 from hepreco_me_assigner.reconstructor import MatrixElementAssigner
 from hepreco_me_assigner.scores import Anomaly, LikelihoodRatio
+from hepreco_me_assigner.training.potential import Potential
 
 HEPRECO_API_VERSION: Final = 1
 

@@ -3,33 +3,29 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import product
-from math import log
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal, cast, final
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from hepreco import Column, EventBatch, InputSpec, ObjectSpec, Reconstructor
-from hepreco.amplitudes import StandardModel
+from hepreco.detector import Detector
 from hepreco.errors import ConfigError
 from hepreco.kinematics import pt
 from hepreco.plugin import Axis, Checkpoint, Trainable, TrainingOptions
 from hepreco.training import FitResult, split
 from hepreco.weights import load_network, read_manifest
-from hepreco_me_assigner.deep_q_learning import Schedule
-from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.hypothesis import PROCESSES, Hypothesis, Resonance
-from hepreco_me_assigner.leptons import LEPTONS, apart, leading_lepton, neutrinos
-from hepreco_me_assigner.potential import Potential
-from hepreco_me_assigner.q_network import QNetwork
-from hepreco_me_assigner.resolution import Resolution
+from hepreco_me_assigner.problems import LEPTONS, Problem, Solution, Tags, leading_lepton, problems_of
+from hepreco_me_assigner.process.hypothesis import MASSLESS, PROCESSES, Hypothesis
 from hepreco_me_assigner.search import Bounds, measured_bounds
-from hepreco_me_assigner.solvers import Problem, Solution, beam, episodes, exact, greedy, marginal, policy
-from hepreco_me_assigner.training import EVENTS_AT_A_TIME, train_potential, train_q_network
+from hepreco_me_assigner.solvers import beam, episodes, exact, greedy, marginal, policy
+from hepreco_me_assigner.training.deep_q_learning import Schedule
+from hepreco_me_assigner.training.potential import Potential
+from hepreco_me_assigner.training.q_network import QNetwork
+from hepreco_me_assigner.training.recipes import train_potential, train_q_network
+from hepreco_me_assigner.transfer_functions import TransferFunctions
 
 PACKAGED: Final = Path(__file__).parent / "weights"
 #: Assignments among which an optimum is searched before it is given back without a certificate.
@@ -74,9 +70,10 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         collection of missing transverse momentum. Jets within ΔR = 0.4 of the lepton are the lepton. The neutrino is
         either solution of m(ℓν) = m_W: |M|² decides, ``marginal`` sums over both.
     resolution
-        (a, b): energies of jets have σ(E)/E = a/√(E/GeV) ⊕ b; |M|², parton densities and these transfer functions
-        are integrated with resonances on their poles, and jets that stand on no leg count as radiation. Leptons are
-        exact, missing momentum is known to 20 GeV. ``None`` takes energies as they are.
+        What is assumed of the detector: a :class:`~hepreco.detector.Detector`, as samples are simulated with, or
+        (a, b) for its default with energies of jets of σ(E)/E = a/√(E/GeV) ⊕ b. |M|², parton densities and transfer
+        functions are integrated with resonances on their poles, and jets that stand on no leg count as radiation.
+        Leptons are exact. ``None`` takes energies as they are.
     top_width, w_width
         Widths (GeV) in place of natural ones, for measured objects; about the resolution of the mass.
     b_tag, b_tag_threshold, b_efficiency, light_efficiency
@@ -107,7 +104,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     at_most: int = 8
     leptons_where: tuple[str, ...] = ("pt > 25", "|eta| < 2.5")
     missing_momentum: str = "PuppiMET"
-    resolution: tuple[float, float] | None = None
+    resolution: Detector | tuple[float, float] | None = None
     top_width: float | None = None
     w_width: float | None = None
     b_tag: str | None = None
@@ -235,26 +232,10 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         without the lepton that the process has.
         """
         jets = batch.collection(self.collection)
-        behind, is_conjugate = jets.momenta[:, :0], torch.zeros_like(jets.mask[:, 0])
-        if self._has_lepton:
-            lepton = leading_lepton(batch)
-            behind, is_conjugate = self._leptonic(lepton), self._is_conjugate(lepton)
-            jets = replace(jets, mask=jets.mask & apart(jets.momenta, lepton.momenta))
-        jets = jets.objects_ordered_by(pt(jets.momenta), at_most=self.at_most)
-        count = jets.mask.sum(dim=1)
-        energy = partonic(torch.cat((jets.momenta, behind), dim=1))[..., 0]
-        needless = torch.cat((~jets.mask, torch.zeros_like(behind[..., 0], dtype=torch.bool)), dim=1)
-        usable = (energy.isfinite() & ((energy > 0) | needless)).all(dim=1) & (count >= self.hypothesis.jets)
-        for number, conjugate in product(count[usable].unique().tolist(), (False, True)):
-            chosen = torch.nonzero(usable & (count == number) & (is_conjugate == conjugate))[:, 0]
-            for events in chosen.split(EVENTS_AT_A_TIME) if len(chosen) else ():
-                hypothesis = self.hypothesis.conjugate if conjugate else self.hypothesis
-                some = jets[events]
-                momenta = torch.cat((some.momenta[:, :number], behind[events]), dim=1)
-                index = pad(some.index[:, :number], (0, behind.shape[1]), value=-1)
-                prior = self._prior(some, number)
-                prior = None if prior is None else pad(prior, (0, 0, 0, behind.shape[1]))
-                yield events, index, Problem(hypothesis, momenta, prior, self._resolution)
+        transfer = self._transfer_functions
+        return problems_of(
+            batch, jets, hypothesis=self.hypothesis, at_most=self.at_most, transfer=transfer, tags=self._tags
+        )
 
     def solve(self, problem: Problem) -> Solution:
         """By the solver of the options."""
@@ -285,7 +266,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         parts = split(samples, fraction=options.validation_fraction, seed=options.seed)
         training, validation = (_momenta(part, self.hypothesis.legs) for part in parts)
         network, result = self._train(training, validation, options, report)
-        bounds = measured_bounds(self.hypothesis, training[:2000], candidates_per_event=self.calls)
+        bounds = measured_bounds(Problem(self.hypothesis, training[:2000]), candidates_per_event=self.calls)
         metrics = {
             "training_loss": result.training_loss[result.best_epoch - 1],
             "validation_loss": result.best_loss,
@@ -333,17 +314,6 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     def _has_lepton(self) -> bool:
         return self.hypothesis.leptonic_w is not None
 
-    def _leptonic(self, lepton: EventBatch) -> Tensor:
-        """The lepton and its neutrinos; not finite where there is none."""
-        boson = cast("Resonance", self.hypothesis.leptonic_w)
-        momenta = torch.where(lepton.mask[..., None], lepton.momenta, torch.nan)
-        return torch.cat((momenta, neutrinos(momenta[:, 0], lepton.missing_momentum, w_mass=boson.mass)), dim=1)
-
-    def _is_conjugate(self, lepton: EventBatch) -> Tensor:
-        """Whether the lepton has the charge that the process's has not."""
-        particle = self.hypothesis.parsed.final[self.hypothesis.kinds.index("lepton")]
-        return lepton.features["charge"][:, 0] * float(particle.charge) < 0
-
     @property
     def _sums(self) -> dict[str, list[tuple[int, ...]]]:
         """Columns of four-vectors, and the legs of each entry; resonances that became leptons by names of their own."""
@@ -376,8 +346,17 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         return network
 
     @property
-    def _resolution(self) -> Resolution | None:
-        return None if self.resolution is None else Resolution(*self.resolution)
+    def _tags(self) -> Tags | None:
+        if self.b_tag is None:
+            return None
+        return Tags(self.b_tag, self.b_tag_threshold, b=self.b_efficiency, light=self.light_efficiency)
+
+    @property
+    def _transfer_functions(self) -> TransferFunctions | None:
+        if self.resolution is None or isinstance(self.resolution, Detector):
+            return None if self.resolution is None else TransferFunctions(self.resolution)
+        stochastic, constant = self.resolution
+        return TransferFunctions(Detector(jet_stochastic=stochastic, jet_constant=constant))
 
     @property
     def _bounds(self) -> Bounds:
@@ -390,23 +369,6 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         directory = measured if self.weights_directory is None else Path(self.weights_directory)
         metrics = read_manifest(directory).metrics
         return Bounds(metrics["bound_overall"], metrics["bound_within"])
-
-    def _prior(self, batch: EventBatch, number: int) -> Tensor | None:
-        """Ln P(tagged or not | leg)."""
-        prior = None
-        if self._resolution is not None and number > self.hypothesis.jets:
-            radiated = self._resolution.log_radiation(batch.momenta[:, :number])
-            prior = -radiated[..., None].expand(-1, -1, self.hypothesis.legs)
-        if self.b_tag is None:
-            return prior
-        tagged = batch.features[self.b_tag][:, :number] > self.b_tag_threshold
-        legs = [abs(particle.pdg_id) == 5 for particle in self.hypothesis.parsed.final]
-        columns = []
-        for is_b in legs:
-            efficiency = self.b_efficiency if is_b else self.light_efficiency
-            columns.append(torch.where(tagged, log(efficiency), log(1 - efficiency)).to(batch.momenta.dtype))
-        tags = torch.stack(columns, dim=-1)
-        return tags if prior is None else tags + prior
 
     def _per_slot(self, solution: Solution, index: Tensor, slots: Tensor) -> Tensor:
         """Probability to be a b quark, of the objects in the slots of the batch."""
@@ -423,7 +385,7 @@ def _momenta(batch: EventBatch, number: int) -> Tensor:
 
 @cache
 def _hypothesis(process: str, top_width: float | None, w_width: float | None) -> Hypothesis:
-    model = StandardModel(m_b=0.0, alpha_s=0.13)
+    model = MASSLESS
     if top_width is not None:
         model = replace(model, width_t=top_width)
     if w_width is not None:

@@ -11,9 +11,10 @@ from torch import Tensor
 from hepreco import Column, EventBatch, InputSpec, Reconstructor
 from hepreco.errors import ConfigError
 from hepreco.plugin import Axis
-from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.hypothesis import beams
+from hepreco_me_assigner.process.frames import partonic
+from hepreco_me_assigner.process.hypothesis import beams
 from hepreco_me_assigner.reconstructor import MatrixElementAssigner
+from hepreco_me_assigner.search import ranked_assignments
 
 
 @final
@@ -91,7 +92,7 @@ class LikelihoodRatio(Reconstructor):
         assigner = self.assigner
         for events, _, problem in assigner.problems(batch):
             if self.assignments == "marginal":
-                objects = problem.ranked(self.calls).objects
+                objects = ranked_assignments(problem, at_most=self.calls).objects
             else:
                 objects = assigner.solve(problem).objects[:, None]
             rows = torch.arange(len(events))[:, None, None]
@@ -186,7 +187,7 @@ class Anomaly(Reconstructor):
             log_me2, decays = (batch.momenta.new_full((len(batch),), torch.nan) for _ in range(2))
             for events, _, problem in assigner.problems(batch):
                 log_me2[events] = assigner.solve(problem).log_me2
-                decays[events] = problem.ranked(1).score[:, 0]
+                decays[events] = ranked_assignments(problem, at_most=1).score[:, 0]
             found["score"].append(log_me2)
             found["decay_score"].append(decays)
         fractions = batch.momenta.new_tensor(self.fractions or (1.0,) * len(self.backgrounds)).log()[:, None]

@@ -1,105 +1,26 @@
 """Ways to choose an assignment: by |M|² with or without a certificate, by a trained policy, or by probability."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from hepreco.kinematics import pt
-from hepreco_me_assigner.deep_q_learning import rollout
-from hepreco_me_assigner.environment import SwapEnvironment
-from hepreco_me_assigner.frames import partonic
-from hepreco_me_assigner.hypothesis import Hypothesis, Kind
-from hepreco_me_assigner.potential import Potential
-from hepreco_me_assigner.q_network import QNetwork
-from hepreco_me_assigner.resolution import Resolution
-from hepreco_me_assigner.search import Bounds, Candidates, candidates, evaluate, log_prior, search
-
-
-@dataclass(frozen=True)
-class Solution:
-    """One assignment per event.
-
-    Parameters
-    ----------
-    objects
-        Which object stands on which final leg.
-    log_me2
-        ln|M|² there; of a policy, what it predicts, or NaN where it does not.
-    calls
-        How many |M|² it took.
-    certified
-        1 where no assignment can be better, 0 where that is not known.
-    probability
-        Of the assignment's topology, where the solver knows it; otherwise NaN.
-    on_leg
-        (event, object, leg): posterior probability that an object stands on a leg, where the solver knows it;
-        otherwise NaN.
-    """
-
-    objects: Int[Tensor, "event leg"]
-    log_me2: Float[Tensor, " event"]
-    calls: Int[Tensor, " event"]
-    certified: Float[Tensor, " event"]
-    probability: Float[Tensor, " event"]
-    on_leg: Float[Tensor, "event object leg"]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Objects of some events and what is asked about them.
-
-    Parameters
-    ----------
-    momenta
-        In GeV, in any frame; in the order that :class:`Hypothesis` states.
-    prior
-        ln of the probability of what is seen of an object, if it stands on a leg; None where nothing is.
-    resolution
-        Of the energies; None where they are exact.
-    """
-
-    hypothesis: Hypothesis
-    momenta: Float[Tensor, "event object 4"]
-    prior: Float[Tensor, "event object leg"] | None = None
-    resolution: Resolution | None = None
-
-    def ranked(self, at_most: int) -> Candidates:
-        """The assignments whose decays are likeliest."""
-        return candidates(self.hypothesis, self.momenta, at_most=at_most, prior=self.prior, resolution=self.resolution)
-
-    def value(self, objects: Int[Tensor, "event candidate leg"]) -> Float[Tensor, "event candidate"]:
-        """ln|M|² with the prior."""
-        found = evaluate(self.hypothesis, self.momenta, objects, self.resolution)
-        return found if self.prior is None else found + log_prior(self.prior, objects)
-
-    def solution(self, objects: Int[Tensor, "event leg"], value: Float[Tensor, " event"], calls: int) -> Solution:
-        """An assignment without more that is known."""
-        unknown = torch.full_like(value, torch.nan)
-        shape = (*self.momenta.shape[:2], self.hypothesis.legs)
-        rest = value if self.prior is None else value - log_prior(self.prior, objects[:, None])[:, 0]
-        return Solution(
-            objects,
-            rest,
-            torch.full_like(objects[:, 0], calls),
-            torch.zeros_like(value),
-            unknown,
-            self.momenta.new_full(shape, torch.nan),
-        )
+from hepreco_me_assigner.problems import Problem, Solution
+from hepreco_me_assigner.process.frames import partonic
+from hepreco_me_assigner.process.hypothesis import Hypothesis, Kind
+from hepreco_me_assigner.search import Bounds, RankedAssignments, ranked_assignments, search
+from hepreco_me_assigner.training.deep_q_learning import rollout
+from hepreco_me_assigner.training.environment import SwapEnvironment
+from hepreco_me_assigner.training.potential import Potential
+from hepreco_me_assigner.training.q_network import QNetwork
 
 
 def exact(problem: Problem, *, bounds: Bounds, at_most: int) -> Solution:
-    """The optimum, see :func:`~hepreco_me_assigner.search.search`."""
-    found = search(
-        problem.hypothesis,
-        problem.momenta,
-        bounds=bounds,
-        at_most=at_most,
-        prior=problem.prior,
-        resolution=problem.resolution,
-    )
+    """The optimum, see :func:`~hepreco_me_assigner.search.best_first.search`."""
+    found = search(problem, bounds=bounds, at_most=at_most)
     solution = problem.solution(found.objects, found.log_me2, 0)
     return replace(solution, calls=found.calls, certified=found.certified.to(found.log_me2.dtype))
 
@@ -147,12 +68,7 @@ def greedy(problem: Problem) -> Solution:
     active = rows
     for _ in range(legs - 1):
         neighbours = order[active][:, exchanged.to(order.device)]
-        some = replace(
-            problem,
-            momenta=problem.momenta[active],
-            prior=None if problem.prior is None else problem.prior[active],
-        )
-        value, where = some.value(neighbours[..., :legs]).max(dim=1)
+        value, where = problem[active].value(neighbours[..., :legs]).max(dim=1)
         calls[active] += len(swaps)
         better = value > best[active]
         order[active[better]] = _take(neighbours, where)[better]
@@ -185,7 +101,7 @@ def marginal(problem: Problem, *, at_most: int) -> Solution:
     or of the solutions for a neutrino do not change it. Assignments with small decay factors, beyond ``at_most``, count
     as impossible.
     """
-    found = problem.ranked(at_most)
+    found = ranked_assignments(problem, at_most=at_most)
     value = problem.value(found.objects)
     posterior = value.softmax(dim=1)
     topology = topologies(problem.hypothesis, found.objects)
@@ -218,8 +134,8 @@ def topologies(hypothesis: Hypothesis, objects: Int[Tensor, "*event leg"]) -> In
     return total
 
 
-def _predicted(problem: Problem, potential: Potential, at_most: int) -> tuple[Candidates, Tensor]:
-    found = problem.ranked(at_most)
+def _predicted(problem: Problem, potential: Potential, at_most: int) -> tuple[RankedAssignments, Tensor]:
+    found = ranked_assignments(problem, at_most=at_most)
     rows = torch.arange(len(problem.momenta), device=problem.momenta.device)[:, None, None]
     features = potential.features(partonic(problem.momenta[rows, found.objects]))
     return found, found.score + potential(features)

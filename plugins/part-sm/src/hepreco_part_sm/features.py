@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hepreco.kinematics import delta_phi, eta, mass_squared, phi, pt
+from hepreco.kinematics import delta_r, eta, mass_squared, phi, pt
 from hepreco_part_sm.couplings import Couplings, strengths
 from hepreco_part_sm.particles import Kind, Particles
 
@@ -35,8 +35,7 @@ def event_features(particles: Particles) -> Float[Tensor, "event 3"]:
 def pair_kinematics(momenta: Float[Tensor, "event object 4"]) -> Float[Tensor, "event object object 2"]:
     """Ln m² and ln ΔR, with rapidity, of all pairs; what is below 10⁻⁸ counts as that."""
     one, other = momenta[:, :, None], momenta[:, None]
-    azimuth, rapidity = phi(momenta), _rapidity(momenta)
-    distance = torch.hypot(rapidity[:, :, None] - rapidity[:, None], delta_phi(azimuth[:, :, None], azimuth[:, None]))
+    distance = delta_r(one, other, longitudinal=_rapidity)
     squared = mass_squared(one + other)
     return torch.stack((torch.log(squared.clamp(min=_LEAST)), torch.log(distance.clamp(min=_LEAST))), dim=-1)
 

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from hepreco import EventBatch, InputSpec, ObjectSpec
-from hepreco.kinematics import delta_phi, eta, phi, pt
+from hepreco.kinematics import delta_r, pt
 
 #: Most objects of an event, those of largest pt.
 MOST: Final = 18
@@ -140,7 +140,6 @@ class ParticleSelection:
 def _near_others(batch: EventBatch, kinds: Int[Tensor, "event object"], *, cone: float) -> Bool[Tensor, "event object"]:
     """Jets that are an electron, muon or photon already."""
     is_jet, is_other = (kinds == Kind.JET) | (kinds == Kind.B_JET), kinds >= Kind.ELECTRON
-    azimuth, rapidity = phi(batch.momenta), eta(batch.momenta)
-    distance = torch.hypot(rapidity[:, :, None] - rapidity[:, None], delta_phi(azimuth[:, :, None], azimuth[:, None]))
+    distance = delta_r(batch.momenta[:, :, None], batch.momenta[:, None])
     close = (distance < cone) & is_jet[:, :, None] & is_other[:, None]
     return close.any(dim=2)

@@ -1,0 +1,107 @@
+"""From events to problems: which objects there are, and what is known of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from math import log
+from typing import Final
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from hepreco import EventBatch
+from hepreco.kinematics import pt
+from hepreco_me_assigner.problems.leptons import apart, leading_lepton
+from hepreco_me_assigner.problems.problem import Problem
+from hepreco_me_assigner.process import Hypothesis, Resonance, neutrinos, partonic
+from hepreco_me_assigner.transfer_functions import TransferFunctions
+
+#: Events that are worked on together, to bound memory.
+EVENTS_AT_A_TIME: Final = 256
+
+
+@dataclass(frozen=True)
+class Tags:
+    """A discriminator of jets, its working point, and how often b quarks and others are above it."""
+
+    name: str
+    threshold: float
+    b: float
+    light: float
+
+
+def problems_of(
+    batch: EventBatch,
+    jets: EventBatch,
+    *,
+    hypothesis: Hypothesis,
+    at_most: int,
+    transfer: TransferFunctions | None,
+    tags: Tags | None,
+) -> Iterator[tuple[Tensor, Tensor, Problem]]:
+    """Which events, where their jets are in NanoAOD, and what is asked; one number of objects and charge at a time.
+
+    Parameters
+    ----------
+    batch, jets
+        All objects, for the lepton that the process may have, and those that stand on other legs.
+    at_most
+        Of more jets those of largest pt.
+    """
+    behind, is_conjugate = jets.momenta[:, :0], torch.zeros_like(jets.mask[:, 0])
+    if hypothesis.leptonic_w:
+        lepton = leading_lepton(batch)
+        behind = _with_neutrinos(lepton, hypothesis.leptonic_w)
+        is_conjugate = _is_conjugate(lepton, hypothesis)
+        jets = replace(jets, mask=jets.mask & apart(jets.momenta, lepton.momenta))
+    jets = jets.objects_ordered_by(pt(jets.momenta), at_most=at_most)
+    count = jets.mask.sum(dim=1)
+    usable = _usable(jets, behind) & (count >= hypothesis.jets)
+    for number, conjugate in product(count[usable].unique().tolist(), (False, True)):
+        chosen = torch.nonzero(usable & (count == number) & (is_conjugate == conjugate))[:, 0]
+        for events in chosen.split(EVENTS_AT_A_TIME) if len(chosen) else ():
+            some = jets[events]
+            momenta = torch.cat((some.momenta[:, :number], behind[events]), dim=1)
+            index = pad(some.index[:, :number], (0, behind.shape[1]), value=-1)
+            prior = _prior(some, number, hypothesis, transfer, tags)
+            prior = None if prior is None else pad(prior, (0, 0, 0, behind.shape[1]))
+            yield events, index, Problem(hypothesis.conjugate if conjugate else hypothesis, momenta, prior, transfer)
+
+
+def _usable(jets: EventBatch, behind: Tensor) -> Tensor:
+    """Which events have a centre of mass, and momenta that are finite and not zero."""
+    energy = partonic(torch.cat((jets.momenta, behind), dim=1))[..., 0]
+    empty = torch.cat((~jets.mask, torch.zeros_like(behind[..., 0], dtype=torch.bool)), dim=1)
+    return (energy.isfinite() & ((energy > 0) | empty)).all(dim=1)
+
+
+def _with_neutrinos(lepton: EventBatch, boson: Resonance) -> Tensor:
+    """The lepton and its neutrinos; not finite where there is none."""
+    momenta = torch.where(lepton.mask[..., None], lepton.momenta, torch.nan)
+    return torch.cat((momenta, neutrinos(momenta[:, 0], lepton.missing_momentum, w_mass=boson.mass)), dim=1)
+
+
+def _is_conjugate(lepton: EventBatch, hypothesis: Hypothesis) -> Tensor:
+    """Whether the lepton has the charge that the process's has not."""
+    particle = hypothesis.parsed.final[hypothesis.kinds.index("lepton")]
+    return lepton.features["charge"][:, 0] * float(particle.charge) < 0
+
+
+def _prior(
+    jets: EventBatch, number: int, hypothesis: Hypothesis, transfer: TransferFunctions | None, tags: Tags | None
+) -> Tensor | None:
+    """Ln P(what is seen of a jet | leg), (event, object, leg), of the first jets; None where nothing is seen."""
+    prior = None
+    if transfer is not None and number > hypothesis.jets:
+        radiated = transfer.log_radiation(jets.momenta[:, :number])
+        prior = -radiated[..., None].expand(-1, -1, hypothesis.legs)
+    if tags is None:
+        return prior
+    tagged = jets.features[tags.name][:, :number] > tags.threshold
+    columns = []
+    for particle in hypothesis.parsed.final:
+        efficiency = tags.b if abs(particle.pdg_id) == 5 else tags.light
+        columns.append(torch.where(tagged, log(efficiency), log(1 - efficiency)).to(jets.momenta.dtype))
+    seen = torch.stack(columns, dim=-1)
+    return seen if prior is None else seen + prior

@@ -1,0 +1,289 @@
+"""A process as the assigner sees it: its matrix element, and which final legs come from which resonance."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import permutations
+from types import MappingProxyType
+from typing import Final, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from hepreco import amplitudes
+from hepreco.amplitudes import (
+    LEADING_ORDER,
+    DecayTree,
+    Leg,
+    MatrixElement,
+    Particle,
+    Process,
+    StandardModel,
+    decay_trees,
+    parse_process,
+)
+from hepreco.amplitudes.model import as_float
+from hepreco.errors import ConfigError
+from hepreco.kinematics import minkowski_dot
+
+#: What stands on a final leg, and what can.
+Kind = Literal["jet", "lepton", "neutrino"]
+_JET: Final[tuple[Kind, ...]] = ("jet",)
+#: A lepton, and the neutrinos that it may have with missing momentum: both solutions of m(ℓν) = m_W.
+_LEPTONS: Final[tuple[Kind, ...]] = ("lepton", "neutrino", "neutrino")
+
+#: The processes of arXiv:2507.13447, by name, and tt̄ with a lepton.
+PROCESSES: Final = MappingProxyType(
+    {name: amplitudes.PROCESSES[name] for name in ("ttbar-lepton-jets", "wwuu")}
+    | {name: amplitudes.PROCESSES[f"{name}-hadronic"] for name in ("ttbar", "ttw", "tttt")}
+)
+#: The model of samples, with a b quark as massless as jets are taken to be.
+MASSLESS: Final = replace(LEADING_ORDER, m_b=0.0)
+
+
+@dataclass(frozen=True)
+class Resonance:
+    """A propagator: final legs (positions within its branch) that it decays to, pole mass and width in GeV."""
+
+    particle: Particle
+    legs: tuple[int, ...]
+    mass: float
+    width: float
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One particle of the production with all that it becomes.
+
+    Parameters
+    ----------
+    legs
+        Its final legs, counted among all final legs of the process.
+    kinds
+        What can stand on them.
+    resonances
+        Outermost first; their legs are positions within this branch.
+    cascades
+        For each fermion that decays to a fermion and a W to two fermions, the positions (within this branch) of that
+        fermion, and of the up-like and the down-like product of the W.
+    """
+
+    legs: tuple[int, ...]
+    kinds: tuple[Kind, ...]
+    resonances: tuple[Resonance, ...]
+    cascades: tuple[tuple[int, int, int], ...]
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """Branches of one shape take the same objects, and have the same :meth:`Hypothesis.log_decay` of them."""
+        return self.kinds, tuple((r.legs, r.mass, r.width) for r in self.resonances), self.cascades
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A process of massless final particles, for which objects are searched.
+
+    They are quarks and gluons, and maybe one charged lepton with its neutrino from one W. Objects then are jets, behind
+    them the lepton, and last the two neutrinos that it may have, of which one is used.
+
+    Parameters
+    ----------
+    process
+        In MadGraph's syntax, or a name of :data:`PROCESSES`.
+    model
+        Masses, widths, couplings. Wide resonances stand for badly measured ones.
+
+    Raises
+    ------
+    ConfigError
+        A final particle has a mass in this model, is neither jet nor the lepton and neutrino of one W, or there are not
+        two incoming ones.
+    """
+
+    process: str
+    model: StandardModel = MASSLESS
+
+    def __post_init__(self) -> None:
+        heavy = [particle.name for particle in self.parsed.final if self.model.mass(particle) > 0]
+        if heavy or len(self.parsed.incoming) != 2:
+            raise ConfigError(
+                f"cannot assign objects to {self.process!r}: {', '.join(heavy) or 'one incoming particle'}",
+                "give a process of two partons with decays down to massless particles, in a model with m_b=0",
+            )
+        if self.kinds.count("neutrino") > 1:
+            raise ConfigError(
+                f"{self.process!r} has more than one neutrino, and missing momentum does not say which has what",
+                "let all W bosons but one decay to quarks, such as 'w- > u~ d'",
+            )
+        others = [particle for particle in self.parsed.final if _kind(particle) != "jet"]
+        if others and not self.leptonic_w:
+            raise ConfigError(
+                f"{self.process!r}: {', '.join(map(str, others))} are no jets, nor a lepton and its neutrino from a W",
+                "let W, Z and Higgs bosons decay to quarks, or one W to leptons, such as 'w+ > e+ ve'",
+            )
+
+    @cached_property
+    def parsed(self) -> Process:
+        """The process."""
+        return parse_process(PROCESSES.get(self.process, self.process))
+
+    @cached_property
+    def matrix_element(self) -> MatrixElement:
+        """Its squared matrix element."""
+        return MatrixElement(self.parsed, model=self.model)
+
+    @property
+    def legs(self) -> int:
+        """How many final legs there are."""
+        return len(self.parsed.final)
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What can stand on each final leg."""
+        return tuple(_kind(particle) for particle in self.parsed.final)
+
+    @property
+    def jets(self) -> int:
+        """On how many final legs jets stand."""
+        return self.kinds.count("jet")
+
+    def object_kinds(self, size: int) -> tuple[Kind, ...]:
+        """What that many objects are."""
+        leptons = _LEPTONS if self.leptonic_w else ()
+        return (*_JET * (size - len(leptons)), *leptons)
+
+    @cached_property
+    def leptonic_w(self) -> Resonance | None:
+        """The W that decays to a lepton and a neutrino, if there is one; its legs are those of the process."""
+        for branch in self.branches:
+            for resonance in branch.resonances:
+                kinds = sorted(branch.kinds[leg] for leg in resonance.legs)
+                if kinds == ["lepton", "neutrino"] and abs(resonance.particle.pdg_id) == 24:
+                    return replace(resonance, legs=tuple(branch.legs[leg] for leg in resonance.legs))
+        return None
+
+    @cached_property
+    def conjugate(self) -> "Hypothesis":
+        """The same of antiparticles, leg by leg: for events whose lepton has the other charge.
+
+        Where the incoming partons are gluons, CP makes its |M|² that of this process at mirrored momenta.
+        """
+        return Hypothesis(str(_conjugate(self.parsed)), self.model)
+
+    @cached_property
+    def branches(self) -> tuple[Branch, ...]:
+        """One for every particle of the production, in order."""
+        return tuple(self._branch(tree) for tree in decay_trees(self.parsed))
+
+    def _branch(self, tree: DecayTree) -> Branch:
+        first = tree.legs[0]
+        resonances = (
+            Resonance(
+                node.particle,
+                tuple(leg - first for leg in node.legs),
+                as_float(self.model.mass(node.particle)),
+                as_float(self.model.width(node.particle)),
+            )
+            for node in tree
+            if node.daughters
+        )
+        cascades = (legs for node in tree for legs in _cascades(node, first))
+        kinds = self.kinds[first : first + len(tree.legs)]
+        return Branch(tree.legs, kinds, tuple(resonances), tuple(cascades))
+
+    @cached_property
+    def labellings(self) -> Int[Tensor, "labelling branch"]:
+        """Orders of the branches that exchange some of one shape, but none that the process cannot tell apart."""
+        branches, outgoing = self.branches, self.parsed.outgoing
+        seen, kept = set(), []
+        for order in permutations(range(len(branches))):
+            if any(branches[a].shape != branches[b].shape for a, b in enumerate(order)):
+                continue
+            key = frozenset((str(outgoing[leg]), source) for leg, source in enumerate(order))
+            if key not in seen:
+                seen.add(key)
+                kept.append(order)
+        return torch.tensor(kept)
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether the two incoming partons are of one kind."""
+        return len(set(self.parsed.incoming)) == 1
+
+    def log_decay(self, branch: Branch, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch"]:
+        """What |M|² says of a branch alone: ln of its Breit-Wigner factors, and of unpolarised V−A decays.
+
+        For t → b W, W → u d̄ the latter is (p_t·p_d̄)(p_b·p_u). Constants are left out.
+        """
+        total = momenta.new_zeros(momenta.shape[:-2])
+        for resonance in branch.resonances:
+            total_momentum = momenta[..., list(resonance.legs), :].sum(dim=-2)
+            square = minkowski_dot(total_momentum, total_momentum)
+            pole = resonance.mass**2
+            total = total - torch.log((square - pole) ** 2 + pole * resonance.width**2)
+        for fermion, up, down in branch.cascades:
+            parent = momenta[..., [fermion, up, down], :].sum(dim=-2)
+            b, u, d = (momenta[..., leg, :] for leg in (fermion, up, down))
+            contractions = minkowski_dot(parent, d) * minkowski_dot(b, u)
+            total = total + torch.log(contractions.clamp(min=1e-12))
+        return total
+
+    def log_me2(
+        self, momenta: Float[Tensor, "*batch leg 4"], *, log_flux: Float[Tensor, "*batch way"] | None = None
+    ) -> Float[Tensor, "*batch"]:
+        """ln|M|² of balanced massless final momenta in their centre of mass, in the order of the process.
+
+        Where the incoming partons differ, |M|² is the sum over both ways in which they can come, weighted by a flux
+        where there is one.
+        """
+        flux = momenta.new_zeros((*momenta.shape[:-2], 2)) if log_flux is None else log_flux
+        way = self.matrix_element.log(torch.cat((beams(momenta), momenta), dim=-2)) + flux[..., 0]
+        if self.is_symmetric:
+            return way
+        other = self.matrix_element.log(torch.cat((beams(momenta).flip(-2), momenta), dim=-2)) + flux[..., 1]
+        return torch.logaddexp(way, other)
+
+    def sweep(
+        self, momenta: Float[Tensor, "event leg 4"], orders: Int[Tensor, "order leg"]
+    ) -> Float[Tensor, "event order"]:
+        """:meth:`log_me2` of every event in many orders of its momenta."""
+        incoming = beams(momenta)
+        ways = [incoming] if self.is_symmetric else [incoming, incoming.flip(1)]
+        found = [self.matrix_element.sweep(torch.cat((way, momenta), dim=1), orders) for way in ways]
+        return torch.stack(found).logsumexp(dim=0)
+
+
+def beams(momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch 2 4"]:
+    """The incoming partons, along the z axis, of final momenta in their centre of mass."""
+    energy = momenta[..., 0].sum(dim=-1) / 2
+    zero = torch.zeros_like(energy)
+    return torch.stack(
+        (torch.stack((energy, zero, zero, energy), dim=-1), torch.stack((energy, zero, zero, -energy), dim=-1)), dim=-2
+    )
+
+
+def _kind(particle: Particle) -> Kind:
+    """Photons and bosons that do not decay count as leptons here, and are refused as such."""
+    if abs(particle.colour) in (3, 8):
+        return "jet"
+    return "neutrino" if particle.is_fermion and not particle.charge else "lepton"
+
+
+def _conjugate(process: Process) -> Process:
+    outgoing = [
+        Leg(leg.particle.anti, leg.polarisation, _conjugate(leg.decay) if leg.decay else None)
+        for leg in process.outgoing
+    ]
+    incoming = tuple(particle.anti for particle in process.incoming)
+    return replace(process, incoming=incoming, outgoing=tuple(outgoing))
+
+
+def _cascades(node: DecayTree, first: int) -> Iterator[tuple[int, int, int]]:
+    """Positions of the fermion, the up-like and the down-like product where a fermion decays to a fermion and a W."""
+    if node.particle.spin != "fermion" or len(node.daughters) != 2:
+        return
+    for fermion, boson in (node.daughters, node.daughters[::-1]):
+        if not fermion.daughters and boson.daughters and abs(boson.particle.pdg_id) == 24:
+            up, down = sorted(boson.daughters, key=lambda product: product.particle.pdg_id % 2)
+            yield fermion.legs[0] - first, up.legs[0] - first, down.legs[0] - first

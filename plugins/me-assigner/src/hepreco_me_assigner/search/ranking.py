@@ -1,0 +1,158 @@
+"""Assignments in the order of what their decays say, without any |M|²."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations, permutations
+from typing import Final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from hepreco_me_assigner.problems import Problem
+from hepreco_me_assigner.process import Branch, Hypothesis, Kind
+
+#: Splits of the objects over the branches that are opened at first; four times as many where that does not suffice.
+FIRST_SPLITS: Final = 16
+
+
+@dataclass(frozen=True)
+class RankedAssignments:
+    """Assignments of some events in the order of what their decays say, the likeliest first.
+
+    Parameters
+    ----------
+    objects
+        (event, candidate, leg): which object stands on which final leg.
+    score
+        ln of Breit-Wigner factors and decays, and whatever else was asked to be added.
+    family
+        (event, candidate): candidates of one number give every branch the same objects, in different orders.
+    following
+        An upper limit of the score of all assignments that are not among the candidates; −∞ where all are.
+    """
+
+    objects: Int[Tensor, "event candidate leg"]
+    score: Float[Tensor, "event candidate"]
+    family: Int[Tensor, "event candidate"]
+    following: Float[Tensor, " event"]
+
+
+def ranked_assignments(problem: Problem, *, at_most: int, splits: int = FIRST_SPLITS) -> RankedAssignments:
+    """The assignments of best score, all labellings of each (such as t and t̄) one after another.
+
+    Only objects of the kind of a leg stand on it. The objects are split over the branches of the process in every way,
+    the best of which are opened into every order within the branches. A prior adds to the score what is known of an
+    object on a leg; with it, splits count with the best labelling.
+    """
+    hypothesis, momenta, prior = problem.hypothesis, problem.momenta, problem.prior
+    branches = hypothesis.branches
+    labellings = hypothesis.labellings if prior is None else _all_labellings(hypothesis)
+    events, kinds = len(momenta), hypothesis.object_kinds(momenta.shape[1])
+    tables = {}
+    for number, branch in enumerate(branches):
+        key = branch.shape if prior is None else number
+        if key not in tables:
+            orders = _orders(kinds, branch.kinds)
+            score = _score(problem, branch, momenta[:, orders])  # (event, set, order)
+            if prior is not None:
+                score = score + sum(prior[:, orders[..., position], leg] for position, leg in enumerate(branch.legs))
+            tables[key] = orders, score
+    per_branch = [tables[branch.shape if prior is None else number] for number, branch in enumerate(branches)]
+    sets = _splits(
+        kinds, tuple(_alike(branches, number, labelled=prior is not None) for number in range(len(branches)))
+    )
+    per_split = [score.amax(dim=2)[:, sets[:, number]] for number, (_, score) in enumerate(per_branch)]
+    ranked, order = torch.stack(per_split).sum(dim=0).topk(min(splits + 1, len(sets)), dim=1)
+    following = ranked[:, splits] if ranked.shape[1] > splits else torch.full_like(ranked[:, 0], -torch.inf)
+    opened = sets[order[:, :splits]]  # (event, split, branch)
+    rows = torch.arange(events, device=momenta.device)[:, None]
+    parts = [score[rows, opened[..., number]] for number, (_, score) in enumerate(per_branch)]
+    kept = -(-at_most // len(labellings))
+    total, chosen = _best_products(parts, at_most=kept + 1)
+    if total.shape[1] > kept:
+        following = torch.maximum(following, total[:, kept])
+        total, chosen = total[:, :kept], chosen[:, :kept]
+    split = opened.gather(1, chosen[..., :1].expand(-1, -1, len(branches)))
+    pieces = [orders[split[..., number], chosen[..., 1 + number]] for number, (orders, _) in enumerate(per_branch)]
+    found = total.new_full((events, total.shape[1], len(labellings), hypothesis.legs), -1).long()
+    for row, labelling in enumerate(labellings.tolist()):
+        for target, source in enumerate(labelling):
+            found[:, :, row, list(branches[target].legs)] = pieces[source]
+    family = chosen[..., :1] * len(labellings) + torch.arange(len(labellings), device=momenta.device)
+    return RankedAssignments(
+        found.flatten(1, 2), total.repeat_interleave(len(labellings), dim=1), family.flatten(1), following
+    )
+
+
+def _score(problem: Problem, branch: Branch, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch"]:
+    if problem.transfer is None:
+        return problem.hypothesis.log_decay(branch, momenta)
+    fitted, weight = problem.transfer.fit(branch, momenta)
+    return problem.hypothesis.log_decay(branch, fitted) + weight
+
+
+def _all_labellings(hypothesis: Hypothesis) -> Int[Tensor, "1 branch"]:
+    """With a prior the branches are told apart when objects are split over them."""
+    return torch.arange(len(hypothesis.branches))[None]
+
+
+def _alike(branches: tuple[Branch, ...], number: int, *, labelled: bool) -> tuple[tuple[Kind, ...], int]:
+    """What a branch takes, and the first branch that is alike."""
+    if labelled:
+        return branches[number].kinds, number
+    shapes = [branch.shape for branch in branches]
+    return branches[number].kinds, shapes.index(shapes[number])
+
+
+@cache
+def _orders(objects: tuple[Kind, ...], legs: tuple[Kind, ...]) -> Int[Tensor, "set order leg"]:
+    """Every set of objects of the kinds of the legs, in every order that gives each leg its kind."""
+    every = [
+        [order for order in permutations(chosen) if all(objects[x] == leg for x, leg in zip(order, legs, strict=True))]
+        for chosen in combinations(range(len(objects)), len(legs))
+    ]
+    return torch.tensor([orders for orders in every if orders], dtype=torch.int64)
+
+
+@cache
+def _splits(
+    objects: tuple[Kind, ...], branches: tuple[tuple[tuple[Kind, ...], int], ...]
+) -> Int[Tensor, "split branch"]:
+    """Disjoint sets of objects (positions in :func:`_orders`), one per branch; alike branches in one order only."""
+    position = {
+        legs: {tuple(sorted(orders[0])): i for i, orders in enumerate(_orders(objects, legs).tolist())}
+        for legs, _ in branches
+    }
+
+    def extend(number: int, free: tuple[int, ...], sofar: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        if number == len(branches):
+            yield sofar
+            return
+        legs, alike = branches[number]
+        earlier = [sofar[i] for i in range(number) if branches[i][1] == alike]
+        for chosen in combinations(free, len(legs)):
+            where = position[legs].get(chosen, -1)
+            if where > (earlier[-1] if earlier else -1):
+                yield from extend(number + 1, tuple(x for x in free if x not in chosen), (*sofar, where))
+
+    return torch.tensor(list(extend(0, tuple(range(len(objects))), ())), dtype=torch.int64)
+
+
+def _best_products(
+    parts: list[Float[Tensor, "event split _"]], *, at_most: int
+) -> tuple[Float[Tensor, "event candidate"], Int[Tensor, "event candidate choice"]]:
+    """The best sums of one order per branch, of all splits together: values, and (split, order per branch)."""
+    total = parts[0]
+    choice = torch.arange(total.shape[2], device=total.device).expand(total.shape)[..., None]
+    for part in parts[1:]:
+        sums = (total[..., :, None] + part[..., None, :]).flatten(2)
+        kept = min(at_most, sums.shape[2])
+        total, where = sums.topk(kept, dim=2)
+        before = choice.gather(2, (where // part.shape[2])[..., None].expand(-1, -1, -1, choice.shape[3]))
+        choice = torch.cat((before, (where % part.shape[2])[..., None]), dim=3)
+    splits = torch.arange(total.shape[1], device=total.device)[None, :, None, None]
+    choice = torch.cat((splits.expand(*choice.shape[:3], 1), choice), dim=3)
+    best, where = total.flatten(1).topk(min(at_most, total[0].numel()), dim=1)
+    return best, choice.flatten(1, 2).gather(1, where[..., None].expand(-1, -1, choice.shape[3]))

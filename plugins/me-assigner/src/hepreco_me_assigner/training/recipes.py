@@ -1,0 +1,75 @@
+"""The two ways to train a policy: on |M|² of likely assignments, or by deep Q-learning as in arXiv:2507.13447."""
+
+from collections.abc import Callable, Mapping
+from typing import cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hepreco.plugin import TrainingOptions
+from hepreco.training import FitResult, fit, initialised
+from hepreco_me_assigner.problems import EVENTS_AT_A_TIME, Problem
+from hepreco_me_assigner.process.frames import partonic
+from hepreco_me_assigner.search import ranked_assignments
+from hepreco_me_assigner.training.deep_q_learning import Schedule, learn
+from hepreco_me_assigner.training.environment import SwapEnvironment
+from hepreco_me_assigner.training.potential import Potential
+from hepreco_me_assigner.training.q_network import QNetwork
+
+Report = Callable[[int, Mapping[str, float]], None]
+
+
+def train_potential(
+    build: Callable[[], Potential],
+    *,
+    training: Float[Tensor, "event leg 4"],
+    validation: Float[Tensor, "other leg 4"],
+    calls: int,
+    options: TrainingOptions,
+    report: Report,
+) -> tuple[Potential, FitResult]:
+    """Fit a potential to |M|² of the assignments that the policy has to choose from.
+
+    Their errors count with |M|²^(1/4) relative to the best one's, and at least 2 %.
+    """
+    network = initialised(build, seed=options.seed)
+    tables = [_table(network, momenta, calls) for momenta in (training, validation)]
+    network.standardise(*tables[0][:2])
+    return network, fit(network, _loss, training=tables[0], validation=tables[1], options=options, report=report)
+
+
+def train_q_network(
+    build: Callable[[], QNetwork],
+    *,
+    training: Float[Tensor, "event leg 4"],
+    validation: Float[Tensor, "other leg 4"],
+    schedule: Schedule,
+    options: TrainingOptions,
+    report: Report,
+) -> tuple[QNetwork, FitResult]:
+    """Let a network learn from the rewards of its own exchanges."""
+    network = initialised(build, seed=options.seed)
+    playing, watching = (
+        SwapEnvironment(network.hypothesis, momenta.to(options.device)) for momenta in (training, validation)
+    )
+    result = learn(network, training=playing, validation=watching, schedule=schedule, options=options, report=report)
+    return network, result
+
+
+def _table(network: Potential, momenta: Float[Tensor, "event leg 4"], calls: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Features, ln|M|² − score and weights of the candidates of every event."""
+    rows: list[tuple[Tensor, Tensor, Tensor]] = []
+    for some in momenta.split(EVENTS_AT_A_TIME):
+        problem = Problem(network.hypothesis, some)
+        found = ranked_assignments(problem, at_most=calls)
+        value = problem.value(found.objects)
+        weight = ((value - value.amax(dim=1, keepdim=True)) / 4).exp().clamp(min=0.02)
+        features = network.features(partonic(some[torch.arange(len(some))[:, None, None], found.objects]))
+        rows.append((features.float(), (value - found.score).float(), weight.float()))
+    return cast("tuple[Tensor, Tensor, Tensor]", tuple(map(torch.cat, zip(*rows, strict=True))))
+
+
+def _loss(network: Potential, features: Tensor, excess: Tensor, weight: Tensor) -> Tensor:
+    loss: Tensor = (weight * (network(features) - excess) ** 2).mean()
+    return loss

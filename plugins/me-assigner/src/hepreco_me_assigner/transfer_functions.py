@@ -1,0 +1,183 @@
+"""Transfer functions of jet energies, integrated with resonances on their poles."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hepreco.detector import Detector
+from hepreco.errors import ConfigError
+from hepreco.generation import SimpleDensities
+from hepreco.kinematics import minkowski_dot
+from hepreco_me_assigner.process.frames import neutrinos
+from hepreco_me_assigner.process.hypothesis import Branch, Hypothesis
+
+#: Steps of the fit, each of which gains digits quadratically.
+_STEPS = 4
+_SMALLEST = 1e-12
+
+
+@dataclass(frozen=True)
+class TransferFunctions:
+    """Transfer functions of a detector: ln(E'/E) of a jet is normal with the width of its energy resolution.
+
+    Directions are taken as they are; what their resolution does to a mass is added to the widths of the energies.
+    Leptons are exact. Missing momentum is not: what its resolution does to the mass of a top is added to the width of
+    its b jet, with the neutrino's W on its pole. Jets that stand on no leg are radiation.
+
+    Parameters
+    ----------
+    detector
+        What is assumed; simulated samples are made with the same class.
+    collision_energy
+        Of both protons together, in GeV.
+    """
+
+    detector: Detector = Detector()
+    collision_energy: float = 13_000.0
+
+    def __post_init__(self) -> None:
+        if min(self.detector.jet_constant, self.detector.radiation_slope, self.detector.radiation_eta) <= 0:
+            raise ConfigError(
+                f"transfer functions of {self.detector}", "give positive jet_constant, radiation_slope, radiation_eta"
+            )
+        if self.collision_energy <= 0:
+            raise ConfigError(f"collisions at {self.collision_energy} GeV", "give a positive energy")
+
+    def fit(
+        self, branch: Branch, momenta: Float[Tensor, "*batch leg 4"]
+    ) -> tuple[Float[Tensor, "*batch leg 4"], Float[Tensor, "*batch"]]:
+        """The likeliest massless momenta with all resonances on their poles, and ln of the integral around them.
+
+        The integral is over all energies, E dE each, of the transfer functions with δ(m² − M²) for every resonance, by
+        Laplace's method in what constraints leave free. Only W → qq′ (or another pair), t → b W → b qq′, single
+        particles, and W → ℓν, t → b W → b ℓν with a neutrino of :func:`~hepreco_me_assigner.process.neutrinos` have
+        such a fit. Of the last, integrals over missing momentum that are the same for all assignments are left out.
+        """
+        energy = momenta[..., 1:].norm(dim=-1).clamp(min=_SMALLEST)
+        massless = torch.cat((energy[..., None], momenta[..., 1:]), dim=-1)
+        width = self.detector.jet_resolution(energy)
+        width = torch.sqrt(width.square() + self._from_angles(branch, momenta))
+        jets = [leg for leg, kind in enumerate(branch.kinds) if kind == "jet"]
+        if "neutrino" in branch.kinds:
+            shift, weight = self._fit_leptonic(massless, width, branch)
+        elif not branch.resonances:
+            shift, weight = torch.zeros_like(energy), torch.zeros_like(energy[..., 0])
+        elif len(branch.resonances) == 1 and len(branch.legs) == 2:
+            shift, weight = _fit_pair(massless, width, branch.resonances[0].mass)
+        elif len(branch.resonances) == 2 and branch.cascades:
+            shift, weight = _fit_cascade(massless, width, branch)
+        else:
+            raise ConfigError(
+                "transfer functions know pairs and t → b W cascades only", "use wide resonances (top_width, w_width)"
+            )
+        measure = 2 * (energy.log() + shift)[..., jets].sum(dim=-1)
+        return massless * shift.exp()[..., None], weight + measure
+
+    def _fit_leptonic(self, momenta: Tensor, width: Tensor, branch: Branch) -> tuple[Tensor, Tensor]:
+        """The W is on its pole, as the neutrino was made for it; the b jet puts the top on its own."""
+        shift = torch.zeros_like(width)
+        if len(branch.legs) == 2:
+            return shift, torch.zeros_like(width[..., 0])
+        if len(branch.resonances) != 2 or not branch.cascades:
+            raise ConfigError(
+                "transfer functions know leptons of W and t → b W only", "use wide resonances (top_width, w_width)"
+            )
+        b, lepton, neutrino = (branch.kinds.index(kind) for kind in ("jet", "lepton", "neutrino"))
+        top, boson = branch.resonances
+        one, other = momenta[..., lepton, :], momenta[..., neutrino, :]
+        steps = self.detector.missing_resolution * momenta.new_tensor([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]])
+        around = neutrinos(
+            one[..., None, :].expand(*one.shape[:-1], 5, 4), other[..., None, 1:3] + steps, w_mass=boson.mass
+        )
+        second = one[..., 0] * other[..., 3] < one[..., 3] * other[..., 0]  # the solution of the lesser rapidity
+        around = torch.where(second[..., None, None], around[..., 1, :], around[..., 0, :])
+        gap = math.log(top.mass**2 - boson.mass**2)
+        needed = gap - _pair(momenta[..., b, None, :], one[..., None, :] + around).log()
+        variance = width[..., b] ** 2 + (needed[..., 1::2] - needed[..., 2::2]).square().sum(dim=-1) / 4
+        shift[..., b] = needed[..., 0]
+        return shift, -needed[..., 0].square() / (2 * variance) - variance.log() / 2
+
+    def _from_angles(self, branch: Branch, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch leg"]:
+        """Variances of ln m² from angles, of a jet and what it is combined with: cot²(θ/2) σ²."""
+        found = torch.zeros_like(momenta[..., 0])
+        for resonance in branch.resonances:
+            inner = [r.legs for r in branch.resonances if set(r.legs) < set(resonance.legs)]
+            parts = [*inner, *((leg,) for leg in resonance.legs if not any(leg in legs for legs in inner))]
+            if len(parts) != 2:
+                continue
+            one, other = (momenta[..., list(legs), 1:].sum(dim=-2) for legs in parts)
+            cosine = torch.cosine_similarity(one, other, dim=-1)
+            variance = self.detector.jet_angle**2 * (1 + cosine) / (1 - cosine).clamp(min=_SMALLEST)
+            for legs in parts:
+                if len(legs) == 1:
+                    found[..., legs[0]] = variance
+        return found
+
+    def log_flux(self, hypothesis: Hypothesis, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch way"]:
+        """Ln of parton densities over ŝ², for both ways in which the incoming partons can come."""
+        total = momenta.sum(dim=-2)
+        plus, minus = (total[..., 0] + sign * total[..., 3] for sign in (1, -1))
+        x, other = (side.clamp(min=_SMALLEST) / self.collision_energy for side in (plus, minus))
+        densities = SimpleDensities()
+        partons = [particle.pdg_id for particle in hypothesis.parsed.incoming]
+        ways = torch.stack(
+            [
+                densities(partons[0], one).clamp(min=1e-30).log() + densities(partons[1], two).clamp(min=1e-30).log()
+                for one, two in ((x, other), (other, x))
+            ],
+            dim=-1,
+        )
+        return ways - 2 * (plus * minus).clamp(min=_SMALLEST).log()[..., None]
+
+    def log_radiation(self, momenta: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
+        """Ln of the density of radiated jets, in ln E and solid angle."""
+        pt = momenta[..., 1:3].norm(dim=-1).clamp(min=_SMALLEST)
+        eta = torch.asinh(momenta[..., 3] / pt)
+        slope, spread = self.detector.radiation_slope, self.detector.radiation_eta
+        density = -pt / slope - math.log(slope) - eta**2 / (2 * spread**2)
+        return density + pt.log() + 2 * torch.cosh(eta).log() - math.log(spread * (2 * math.pi) ** 1.5)
+
+
+def _fit_pair(momenta: Tensor, width: Tensor, mass: float) -> tuple[Tensor, Tensor]:
+    missing = 2 * math.log(mass) - _pair(momenta[..., 0, :], momenta[..., 1, :]).log()
+    variance = width.square().sum(dim=-1)
+    shift = missing[..., None] * width.square() / variance[..., None]
+    return shift, -missing.square() / (2 * variance) - variance.log() / 2
+
+
+def _fit_cascade(momenta: Tensor, width: Tensor, branch: Branch) -> tuple[Tensor, Tensor]:
+    """With x = ln(E'/E): x_u + x_d is known from m_W, then x_b from m_t; the rest is one-dimensional."""
+    fermion, up, down = branch.cascades[0]
+    top, boson = branch.resonances
+    b, u, d = (momenta[..., leg, :] for leg in (fermion, up, down))
+    width_b, width_u, width_d = (width[..., leg] for leg in (fermion, up, down))
+    total = 2 * math.log(boson.mass) - _pair(u, d).log()
+    with_u, with_d = _pair(b, u), _pair(b, d)
+    gap = math.log(top.mass**2 - boson.mass**2)
+
+    def rest(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x_b for x_u, and its first two derivatives."""
+        one, other = with_u * x.exp(), with_d * (total - x).exp()
+        slope = (one - other) / (one + other)
+        return gap - (one + other).log(), -slope, slope.square() - 1
+
+    x = total * width_u**2 / (width_u**2 + width_d**2)
+    for _ in range(_STEPS):
+        x_b, slope, _ = rest(x)
+        gradient = x / width_u**2 - (total - x) / width_d**2 + x_b * slope / width_b**2
+        x = x - gradient / (1 / width_u**2 + 1 / width_d**2 + slope**2 / width_b**2)
+    x_b, slope, bend = rest(x)
+    curvature = 1 / width_u**2 + 1 / width_d**2 + (slope**2 + x_b * bend) / width_b**2
+    curvature = torch.maximum(curvature, 1 / width_u**2 + 1 / width_d**2)  # where Laplace's method is not meant
+    shift = torch.zeros_like(width)
+    shift[..., fermion], shift[..., up], shift[..., down] = x_b, x, total - x
+    chi2 = (shift / width).square().sum(dim=-1)
+    return shift, -chi2 / 2 - width.log().sum(dim=-1) - curvature.log() / 2
+
+
+def _pair(one: Tensor, other: Tensor) -> Tensor:
+    """The squared mass of two massless momenta."""
+    return (2 * minkowski_dot(one, other)).clamp(min=_SMALLEST)

@@ -1,0 +1,17 @@
+"""Files that are not NanoAOD: Les Houches event files and SPANet's HDF5, and the events that they hold."""
+
+from hepreco.formats.lhe import LheHeader, LheWriter, read_lhe, read_lhe_header
+from hepreco.formats.records import CrossSection, DetectorEvents, PartonEvents
+from hepreco.formats.spanet import read_spanet, spanet_targets
+
+__all__ = [
+    "CrossSection",
+    "DetectorEvents",
+    "LheHeader",
+    "LheWriter",
+    "PartonEvents",
+    "read_lhe",
+    "read_lhe_header",
+    "read_spanet",
+    "spanet_targets",
+]
