@@ -1,6 +1,8 @@
 """That types and shapes are checked while testing."""
 
 import importlib.util
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,3 +62,16 @@ def test_types_are_checked():
 def test_results_are_checked():
     with pytest.raises(BeartypeCallHintReturnViolation, match="return"):
         shifted(torch.zeros(3, 4), torch.ones(3), keep=3)
+
+
+def test_the_contract_is_checked_though_it_is_imported_when_it_is_used():
+    code = (
+        "import shapes; shapes.pytest_load_initial_conftests();"
+        "import torch; from hepreco import EventBatch;"
+        "EventBatch(*[torch.zeros(2, 3, 5)] * 4, {}, *[torch.zeros(2, 3)] * 3, ('Jet',))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    assert "BeartypeCallHintParamViolation" in done.stderr
+    assert "momenta" in done.stderr

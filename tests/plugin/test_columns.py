@@ -5,7 +5,8 @@ import torch
 from hepreco.errors import ConfigError, PluginError
 from hepreco.events import InputSpec, ObjectSpec
 from hepreco.plugin import Axis, Column
-from hepreco.plugin.columns import MOST_BINS, check_outputs, partly_missing
+from hepreco.plugin.answers import check_outputs, partly_missing
+from hepreco.plugin.columns import MOST_BINS
 from hepreco.testing import toy_batch
 
 NAN = torch.nan

@@ -18,13 +18,13 @@ from hepreco.events import (
     NOMINAL,
     Columns,
     Variation,
-    finite,
-    generator_weights,
-    missing_momenta,
-    momentum_columns,
     to_batch,
 )
+from hepreco.events.arrays import finite
 from hepreco.events.columns import WEIGHT, of_inputs
+from hepreco.events.objects import momentum_columns
+from hepreco.events.variations import missing_momenta
+from hepreco.events.weights import generator_weights
 from hepreco.histograms import (
     HistogramSpec,
     check_memory,
@@ -36,8 +36,9 @@ from hepreco.histograms import (
     sort_categories,
 )
 from hepreco.names import check_field
-from hepreco.plugin import Reason, Reconstructor, attachable
-from hepreco.plugin.columns import REASON, partly_missing
+from hepreco.plugin import Reason, Reconstructor
+from hepreco.plugin.answers import attachable, partly_missing
+from hepreco.plugin.columns import REASON
 from hepreco.processing import identity
 from hepreco.processing.columns_out import ColumnWriter, check_column_names
 from hepreco.processing.report import Chunk, ProcessedChunks, RunReport

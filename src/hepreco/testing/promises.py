@@ -13,7 +13,7 @@ from hepreco.errors import HepRecoError, PluginError
 from hepreco.events import EventBatch, InputSpec
 from hepreco.events.objects import Comparison
 from hepreco.plugin import Column, Reconstructor
-from hepreco.plugin.columns import check_outputs
+from hepreco.plugin.answers import check_outputs
 from hepreco.testing.answers import ConformanceError, answers, fail, require_same
 from hepreco.testing.branches import COLLECTIONS, MISSING_MOMENTA, is_truth
 from hepreco.testing.examination import Examination, check
