@@ -1,10 +1,15 @@
-"""What importing the contract of plugins costs: torch, and little else."""
+"""What importing the contract of plugins costs: torch, and little else; and what an extra is enough for."""
 
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 CONTRACT = (
     "from hepreco import Column, EventBatch, HepRecoError, InputSpec, ObjectSpec, Reconstructor, hookimpl",
@@ -15,8 +20,13 @@ HEAVY = {
     *("awkward", "coffea", "dask", "distributed", "fsspec", "hist", "matplotlib", "mplhep", "numba", "pyarrow"),
     *("rich", "scipy", "uproot", "vector"),
 }
-#: What 'pip install --no-deps hepreco' needs beside it; the Python API names them.
-ENOUGH = {"cattrs", "jaxtyping", "numpy", "pluggy", "safetensors", "tomli_w", "torch"}
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+#: What each part of hepreco is, and what it needs beside the contract.
+PARTS = {
+    "generate": "import hepreco.generation, hepreco.cli.generate",
+    "plot": "import hepreco.histograms, hepreco.plotting, hepreco.studies",
+    "run": "import hepreco.processing, hepreco.cli.run, hepreco.cli.train, hepreco.testing.conformance",
+}
 
 
 def imported_by(*statements):
@@ -40,9 +50,54 @@ def test_what_reads_files_imports_more(name):
     assert imported_by(f"from hepreco.events import {name}") & HEAVY
 
 
-def test_the_contract_needs_few_packages():
-    third = {name for name in imported_by(*CONTRACT) if name not in sys.stdlib_module_names} - {"hepreco"}
-    assert third - {"attr", "attrs"} <= ENOUGH  # on which cattrs stands
+def required(extra):
+    """The requirements that an extra names, those of others within it included."""
+    for line in PROJECT["optional-dependencies"][extra]:
+        requirement = Requirement(line)
+        yield from (
+            (one for inner in requirement.extras for one in required(inner))
+            if requirement.name == "hepreco"
+            else [line]
+        )
+
+
+def with_all_they_need(names):
+    """The distributions, and those that they require."""
+    found, new = set(), set(map(canonicalize_name, names))
+    while new:
+        name = new.pop()
+        found.add(name)
+        try:
+            needed = map(Requirement, requires(name) or ())
+        except PackageNotFoundError:
+            continue  # for another platform
+        new |= {
+            canonicalize_name(one.name) for one in needed if not one.marker or one.marker.evaluate({"extra": ""})
+        } - found
+    return found
+
+
+CONTRACT_ALONE = set(PROJECT["dependencies"]) - set(required("run"))
+
+
+def test_extras_name_all_dependencies_but_those_of_the_contract():
+    assert {*required("run")} < set(PROJECT["dependencies"])
+    assert {*required("generate"), *required("plot")} < {*required("run")}
+    assert {Requirement(one).name for one in CONTRACT_ALONE} == {
+        *("cattrs", "jaxtyping", "numpy", "pluggy", "safetensors", "tomli-w", "torch")
+    }
+
+
+@pytest.mark.parametrize("part", [None, *PARTS])
+def test_an_extra_is_enough_for_its_part(part):
+    """Every other dependency is made to be missing."""
+    lines = CONTRACT_ALONE | set(required(part) if part else ())
+    present = with_all_they_need(Requirement(one).name for one in lines)
+    others = {canonicalize_name(Requirement(one).name) for one in PROJECT["dependencies"]} - present
+    blocked = {top for top, owners in packages_distributions().items() if {*map(canonicalize_name, owners)} & others}
+    assert bool(blocked) == (part != "run")
+    code = f"import sys; sys.modules |= dict.fromkeys({sorted(blocked)}); "
+    subprocess.run([sys.executable, "-c", code + (PARTS[part] if part else ";".join(CONTRACT))], check=True)
 
 
 @pytest.mark.parametrize("package", ["hepreco", "hepreco.events", "hepreco.plugin", "hepreco.testing"])

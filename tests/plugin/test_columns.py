@@ -58,6 +58,16 @@ def test_a_column_is_a_field():
         Column("top.mass")
 
 
+def test_an_index_is_of_a_collection():
+    jets, both = (InputSpec(tuple(map(ObjectSpec, names))) for names in (("Jet",), ("Jet", "Muon")))
+    assert Column("best", "index", of="Muon").collection(both) == "Muon"
+    assert Column("best", "index").collection(jets) == "Jet"  # as plugins of version 1 leave it
+    assert Column("best", "index").collection(both) is None
+    assert Column("score").collection(jets) is None
+    with pytest.raises(ConfigError, match=r"column 'score' is a scalar of 'Jet'(.|\n)*only an index"):
+        Column("score", of="Jet")
+
+
 COLUMNS = (
     Column("score"),
     Column("pair", per=2),

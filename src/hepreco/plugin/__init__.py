@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hepreco.plugin.manager import RegisteredPlugin as RegisteredPlugin
     from hepreco.plugin.manager import discover as discover
     from hepreco.plugin.spec import API_VERSION as API_VERSION
+    from hepreco.plugin.spec import OLDEST_API_VERSION as OLDEST_API_VERSION
     from hepreco.plugin.spec import hookimpl as hookimpl
 else:
     __all__, __getattr__, __dir__ = public_names(__name__, __file__)

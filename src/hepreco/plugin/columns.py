@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepreco.errors import ConfigError
-from hepreco.events import EventBatch
+from hepreco.events import EventBatch, InputSpec
 from hepreco.names import check_field
 
 #: The field of every plugin's record that holds a :class:`Reason`.
@@ -102,6 +102,9 @@ class Column:
     axis
         Default binning, of the value or of a four-vector's mass; ``None`` books no histogram. A score for ROC
         curves wants about a thousand bins.
+    of
+        Of an index: the collection that it points into, for example ``Jet``. ``None`` stands for the only collection
+        that the plugin reads.
     """
 
     name: str
@@ -110,6 +113,7 @@ class Column:
     unit: Literal["", "GeV", "GeV^2", "rad"] = ""
     label: str = ""
     axis: Axis | None = None
+    of: str | None = None
 
     def __post_init__(self) -> None:
         check_field(self.name, what="a column")
@@ -117,6 +121,15 @@ class Column:
             raise ConfigError(f"a column is named {REASON!r}", "name it otherwise: hepreco fills that field itself")
         if isinstance(self.per, str) and self.kind != "scalar":
             raise ConfigError(f"column {self.name!r} holds one {self.kind} per object", "give it per=None or a number")
+        if self.of is not None and self.kind != "index":
+            raise ConfigError(
+                f"column {self.name!r} is a {self.kind} of {self.of!r}", "only an index points into a collection"
+            )
+
+    def collection(self, inputs: InputSpec) -> str | None:
+        """The collection that an index points into: the one it names, or the only one of the plugin's inputs."""
+        names = [spec.collection for spec in inputs.objects]
+        return names[0] if self.kind == "index" and self.of is None and len(names) == 1 else self.of
 
     def shape(self, batch: EventBatch) -> tuple[int, ...]:
         """The shape of the tensor that stands for this column."""

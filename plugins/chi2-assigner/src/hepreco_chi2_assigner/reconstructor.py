@@ -109,8 +109,8 @@ class Chi2Assigner(Reconstructor):
         return (
             Column("chi2", label=r"$\chi^2$", axis=Axis(1000, 1e-4, 1e5, "log")),
             *peaks,
-            Column("b_index", "index", per=2),
-            Column("q_index", "index", per=4),
+            Column("b_index", "index", per=2, of="Jet"),
+            Column("q_index", "index", per=4, of="Jet"),
         )
 
     def reconstruct(self, batch: EventBatch) -> Mapping[str, Tensor]:

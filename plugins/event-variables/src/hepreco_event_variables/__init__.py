@@ -8,7 +8,7 @@ from hepreco_event_variables.by_hand import KinematicVariables
 from hepreco_event_variables.network import Classifier, EventVariable
 from hepreco_event_variables.reconstructor import LearnedVariable
 
-HEPRECO_API_VERSION: Final = 1
+HEPRECO_API_VERSION: Final = 2
 
 __all__ = [
     "HEPRECO_API_VERSION",

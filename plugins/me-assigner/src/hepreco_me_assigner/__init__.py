@@ -9,7 +9,7 @@ from hepreco_me_assigner.potential import Potential
 from hepreco_me_assigner.reconstructor import MatrixElementAssigner
 from hepreco_me_assigner.scores import Anomaly, LikelihoodRatio
 
-HEPRECO_API_VERSION: Final = 1
+HEPRECO_API_VERSION: Final = 2
 
 __all__ = [
     "HEPRECO_API_VERSION",

@@ -178,8 +178,8 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         return (
             Column("log_me2", label=r"$\ln|M|^2$", axis=Axis(1000, -150.0, 50.0)),
             *peaks,
-            Column("leg_index", "index", per=self.hypothesis.legs),
-            *(Column(f"{name.lower()}_index", "index") for name in leptons),
+            Column("leg_index", "index", per=self.hypothesis.legs, of=self.collection),
+            *(Column(f"{name.lower()}_index", "index", of=name) for name in leptons),
             Column("certified"),
             Column("calls"),
             Column("probability", label="posterior probability", axis=Axis(50, 0.0, 1.0)),

@@ -10,7 +10,7 @@ from hepreco_part_sm.models import MODELS, Model
 from hepreco_part_sm.particles import Kind, Particles
 from hepreco_part_sm.reconstructor import EventClassifier
 
-HEPRECO_API_VERSION: Final = 1
+HEPRECO_API_VERSION: Final = 2
 
 __all__ = [
     "HEPRECO_API_VERSION",
