@@ -1,12 +1,15 @@
-"""Public names of a package that are imported when they are first used."""
+"""Public names of a package that are imported when they are first used, and names that they had before."""
 
 import ast
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
 
-def public_names(package: str, file: str) -> tuple[list[str], Callable[[str], object], Callable[[], list[str]]]:
+def public_names(
+    package: str, file: str, former: Mapping[str, str] | None = None
+) -> tuple[list[str], Callable[[str], object], Callable[[], list[str]]]:
     """``__all__``, ``__getattr__`` and ``__dir__`` of a package that imports its public names for type checkers alone.
 
     The statements ``from module import name as name`` under ``if TYPE_CHECKING`` are read, so that every name is
@@ -16,6 +19,8 @@ def public_names(package: str, file: str) -> tuple[list[str], Callable[[str], ob
     ----------
     package, file
         ``__name__`` and ``__file__`` of the package.
+    former
+        Names that some of the names had before.
 
     Example
     -------
@@ -33,9 +38,30 @@ def public_names(package: str, file: str) -> tuple[list[str], Callable[[str], ob
         for alias in statement.names
     }
 
+    get_former = former_names(package, former or {})
+
     def get(name: str) -> object:
-        if name not in home:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(home[name]), name)
+        return getattr(import_module(home[name]), name) if name in home else get_former(name)
 
     return sorted(home), get, lambda: sorted(home)
+
+
+def former_names(package: str, renamed: Mapping[str, str]) -> Callable[[str], object]:
+    """``__getattr__`` of a package: what had a name before 0.2 is still found under it, with a ``DeprecationWarning``.
+
+    Parameters
+    ----------
+    package
+        ``__name__`` of the package.
+    renamed
+        The new name of each former one.
+    """
+
+    def get(name: str) -> object:
+        if name not in renamed:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        message = f"{package}.{name} is called {renamed[name]} since hepreco 0.2"
+        warnings.warn(message, DeprecationWarning, stacklevel=3)
+        return getattr(import_module(package), renamed[name])
+
+    return get

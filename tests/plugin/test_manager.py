@@ -9,7 +9,14 @@ from click.testing import CliRunner
 
 from hepreco.cli import main
 from hepreco.errors import PluginError
-from hepreco.plugin import API_VERSION, OLDEST_API_VERSION, discover
+from hepreco.plugin import (
+    API_VERSION,
+    OLDEST_API_VERSION,
+    BrokenPlugin,
+    PluginRegistry,
+    RegisteredPlugin,
+    discover,
+)
 
 GOOD = """
 from dataclasses import dataclass
@@ -126,3 +133,14 @@ def test_an_unknown_plugin_names_its_closest():
     discover.cache_clear()
     with pytest.raises(PluginError, match="did you mean 'chi2-assigner'"):
         discover()["chi-assigner"]
+
+
+def test_what_is_found_is_a_value(install):
+    install("one", GOOD)
+    install("two", "raise ImportError('no such library')")
+    found = discover()
+    good = found["good"]
+    assert good == RegisteredPlugin("good", good.reconstructor, "hepreco-one", "1.2", "one")
+    (broken,) = [plugin for plugin in found.broken if plugin.name == "two"]
+    assert broken == BrokenPlugin("two", "hepreco-two", "ImportError: no such library")
+    assert PluginRegistry((good,), (broken,), ())["good"] is good

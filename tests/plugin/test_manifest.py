@@ -8,7 +8,7 @@ import pytest
 
 import hepreco.testing
 from hepreco.errors import PluginError
-from hepreco.plugin import discover, list_plugins
+from hepreco.plugin import ListedPlugin, discover, list_plugins
 from hepreco.plugin.manifest import read_manifest
 from hepreco.plugin.schemas import descriptions_of, schema_of
 from hepreco.testing.answers import ConformanceError
@@ -103,8 +103,8 @@ def test_a_manifest_lists_without_importing(install):
 
 def test_without_one_the_code_is_asked(install):
     install()
-    (listed,) = of_counting()
-    assert (listed.name, listed.state, listed.summary) == ("counter", "ready", "Counts jets.")
+    found = ListedPlugin("counter", "reconstructor", "Counts jets.", "hepreco-counting", "1.2", "ready")
+    assert of_counting() == [found]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import hepreco.testing
 from hepreco.events import EventBatch, InputSpec, ObjectSpec
 from hepreco.kinematics import delta_phi, mass_squared, phi, pt
 from hepreco.plugin import Column, Reconstructor
-from hepreco.testing import CHECKS, ConformanceError, check_all
+from hepreco.testing import CHECKS, CheckResult, ConformanceError, check_all
 from hepreco.weights import load_network
 
 
@@ -303,6 +303,7 @@ def test_conformance(check):
 
 def test_good_plugin_passes_all():
     results = check_all(Good())
+    assert results[0] == CheckResult("options", passed=True)
     assert [result.name for result in results] == [check.__name__ for check in CHECKS]
     assert all(result.passed and result.detail == "" for result in results)
 

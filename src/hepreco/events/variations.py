@@ -95,6 +95,7 @@ class Variation:
         return varied
 
 
+#: The events as they are.
 NOMINAL: Final = Variation("nominal")
 
 

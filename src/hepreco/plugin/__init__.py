@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from hepreco.plugin.columns import Axis as Axis
     from hepreco.plugin.columns import Column as Column
     from hepreco.plugin.columns import Reason as Reason
-    from hepreco.plugin.interface import Checkpoint as Checkpoint
     from hepreco.plugin.interface import Reconstructor as Reconstructor
     from hepreco.plugin.interface import SelfTrainable as SelfTrainable
     from hepreco.plugin.interface import SupervisedTrainable as SupervisedTrainable
     from hepreco.plugin.interface import Trainable as Trainable
+    from hepreco.plugin.interface import TrainedNetwork as TrainedNetwork
     from hepreco.plugin.interface import TrainingOptions as TrainingOptions
     from hepreco.plugin.listing import ListedPlugin as ListedPlugin
     from hepreco.plugin.listing import list_plugins as list_plugins
@@ -27,4 +27,4 @@ if TYPE_CHECKING:
     from hepreco.plugin.spec import OLDEST_API_VERSION as OLDEST_API_VERSION
     from hepreco.plugin.spec import hookimpl as hookimpl
 else:
-    __all__, __getattr__, __dir__ = public_names(__name__, __file__)
+    __all__, __getattr__, __dir__ = public_names(__name__, __file__, {"Checkpoint": "TrainedNetwork"})

@@ -10,10 +10,8 @@ from hepreco_autoencoder.reconstructor import AutoencoderReconstructor, network_
 HEPRECO_API_VERSION: Final = 2
 
 __all__ = [
-    "HEPRECO_API_VERSION",
     "Autoencoder",
     "AutoencoderReconstructor",
-    "hepreco_register_reconstructors",
     "network_inputs",
     "reconstruction_error",
 ]

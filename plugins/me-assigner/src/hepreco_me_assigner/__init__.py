@@ -12,7 +12,6 @@ from hepreco_me_assigner.scores import Anomaly, LikelihoodRatio
 HEPRECO_API_VERSION: Final = 2
 
 __all__ = [
-    "HEPRECO_API_VERSION",
     "PROCESSES",
     "Anomaly",
     "Hypothesis",

@@ -17,7 +17,7 @@ from hepreco import Column, EventBatch, InputSpec, ObjectSpec, Reconstructor
 from hepreco.amplitudes import StandardModel
 from hepreco.errors import ConfigError
 from hepreco.kinematics import pt
-from hepreco.plugin import Axis, Checkpoint, Trainable, TrainingOptions
+from hepreco.plugin import Axis, Trainable, TrainedNetwork, TrainingOptions
 from hepreco.training import FitResult, split
 from hepreco.weights import load_network, read_manifest
 from hepreco_me_assigner.deep_q_learning import Schedule
@@ -275,7 +275,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
 
     def train(
         self, samples: EventBatch, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]
-    ) -> Checkpoint:
+    ) -> TrainedNetwork:
         """Train a policy by the recipe of the options, and measure the bounds of ``exact``; no labels are used."""
         if self._has_lepton:
             raise ConfigError(
@@ -296,7 +296,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
             "bound_overall": bounds.overall,
             "bound_within": bounds.within,
         }
-        return Checkpoint(tensors=result.best, network=network.options, metrics=metrics, history=result.history)
+        return TrainedNetwork(tensors=result.best, network=network.options, metrics=metrics, history=result.history)
 
     def _train(
         self,
