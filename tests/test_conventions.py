@@ -10,7 +10,7 @@ def test_cross_sections_in_inverse_gev_become_pb():
 
 
 def test_one_pb_is_a_thousand_fb():
-    assert PB_FB == round(1e-12 / 1e-15)
+    assert round(1e-12 / 1e-15) == PB_FB
 
 
 def test_widths_are_those_of_the_particle_data_group():
