@@ -22,14 +22,7 @@ from hepreco.plugin.options import closest, structure
 from hepreco.plugin.schemas import schema_of
 from hepreco.processing import Cut, FunctionCut
 
-__all__ = [
-    "AnalysisConfig",
-    "DatasetConfig",
-    "MassPeakConfig",
-    "RocConfig",
-    "configuration_schema",
-    "read_config",
-]
+__all__ = ["AnalysisConfig", "DatasetConfig", "MassPeakConfig", "RocConfig", "configuration_schema", "read_config"]
 
 #: Where a reader finds every key.
 PAGE: Final = "docs/reference/configuration.md"

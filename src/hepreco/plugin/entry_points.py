@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
-from typing import Final
+from typing import Any, Final
 
 from hepreco.errors import PluginError
 from hepreco.plugin.spec import API_VERSION, OLDEST_API_VERSION
@@ -28,7 +28,7 @@ def name_clash(name: str, distributions: Iterable[str]) -> str:
     return f"two reconstructors are named {name!r} (from {others}): disable or uninstall one"
 
 
-def version_refusal(declared: object, module: str) -> PluginError | None:
+def version_refusal(declared: Any, module: str) -> PluginError | None:
     """Why a plugin that follows these versions of the contract cannot be used; ``None`` if it can.
 
     Parameters
@@ -45,17 +45,14 @@ def version_refusal(declared: object, module: str) -> PluginError | None:
     written for plugin API 9, this hepreco understands 1 to 2
       what to do: install a newer hepreco, or a version of hepreco_tops for this one
     """
-    span = declared if isinstance(declared, tuple | list) else (declared, declared)
-    if len(span) == 2 and all(type(end) is int for end in span):
-        oldest, newest = span
-        if oldest <= API_VERSION and newest >= OLDEST_API_VERSION:
-            return None
-        said, newer = f"{oldest}" if oldest == newest else f"{oldest} to {newest}", oldest > API_VERSION
-    else:
-        said, newer = f"{declared}", False
+    oldest, newest = declared if isinstance(declared, tuple | list) and len(declared) == 2 else (declared, declared)
+    known = type(oldest) is type(newest) is int
+    if known and oldest <= API_VERSION and newest >= OLDEST_API_VERSION:
+        return None
+    said = f"{oldest}" if oldest == newest else f"{oldest} to {newest}"
     return PluginError(
         f"written for plugin API {said}, this hepreco understands {OLDEST_API_VERSION} to {API_VERSION}",
         f"install a newer hepreco, or a version of {module} for this one"
-        if newer
+        if known and oldest > API_VERSION
         else f"set HEPRECO_API_VERSION = {API_VERSION} in {module} once it follows that version",
     )
