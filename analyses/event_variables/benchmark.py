@@ -38,7 +38,7 @@ from hepreco_event_variables.kinematic_variables import (
     stransverse_mass,
     transverse_mass,
 )
-from hepreco_event_variables.network import LAYERS, Classifier, EventVariable, loss_of_labelled, loss_of_pairs
+from hepreco_event_variables.network import LAYERS, EventVariable, RatioEstimator, loss_of_labelled, loss_of_pairs
 from hepreco_event_variables.reconstructor import FAKES, PACKAGED
 from hepreco_event_variables.sampling import labelled, observed
 
@@ -69,7 +69,7 @@ class Given(nn.Module):
 
     def __init__(self, *, parameters: int, hidden: Sequence[int]) -> None:
         super().__init__()
-        self.classifier = Classifier(inputs=1 + parameters, hidden=hidden)
+        self.classifier = RatioEstimator(inputs=1 + parameters, hidden=hidden)
 
     def forward(self, variable: Tensor) -> Tensor:
         """The variable itself."""

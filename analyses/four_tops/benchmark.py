@@ -24,7 +24,7 @@ from hepreco.histograms import write_histograms
 from hepreco.processing import ReconstructionProcessor, make_executor, run
 from hepreco.studies import reliability, roc
 from hepreco.weights import load_network, read_manifest
-from hepreco_part_sm import MODELS, Classifier, EventClassifier
+from hepreco_part_sm import MODELS, ClassifierNetwork, EventClassifier
 from hepreco_part_sm.classifier import likelihood_ratio
 
 CLASSES: Final = tuple(GENERATED)
@@ -101,7 +101,7 @@ def pieces(batch: EventBatch) -> Iterator[EventBatch]:
 
 def probabilities_of_members(directory: Path, batches: Mapping[str, EventBatch]) -> torch.Tensor:
     """Probabilities (event, member, class) of the events of all classes, one class after the other."""
-    network = load_network(Classifier, directory=directory, device="cpu")
+    network = load_network(ClassifierNetwork, directory=directory, device="cpu")
     some = (piece for batch in batches.values() for piece in pieces(batch))
     return torch.cat([network(EventClassifier().particles(piece)) for piece in some])
 

@@ -3,8 +3,9 @@
 The public names below are imported when they are first used, so that ``import hepreco`` stays light.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from hepreco.lazy import public_names
 
 if TYPE_CHECKING:
     from hepreco._version import __version__ as __version__
@@ -17,24 +18,5 @@ if TYPE_CHECKING:
     from hepreco.plugin import Reconstructor as Reconstructor
     from hepreco.plugin import hookimpl as hookimpl
     from hepreco.processing import ReconstructionProcessor as ReconstructionProcessor
-
-_HOME = {
-    "__version__": "hepreco._version",
-    "Column": "hepreco.plugin",
-    "EventBatch": "hepreco.events",
-    "HepRecoError": "hepreco.errors",
-    "InputSpec": "hepreco.events",
-    "NanoAODSchema": "hepreco.events",
-    "ObjectSpec": "hepreco.events",
-    "ReconstructionProcessor": "hepreco.processing",
-    "Reconstructor": "hepreco.plugin",
-    "hookimpl": "hepreco.plugin",
-}
-
-__all__ = list(_HOME)
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'hepreco' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+else:
+    __all__, __getattr__, __dir__ = public_names(__name__, __file__)

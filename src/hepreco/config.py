@@ -12,7 +12,8 @@ from hepreco.conventions import check_positive
 from hepreco.errors import ConfigError, one_line
 from hepreco.events import Dataset, Variation, read_fileset
 from hepreco.generation import Sample
-from hepreco.histograms import HistogramSpec, default_histograms
+from hepreco.histograms import HistogramSpec
+from hepreco.histograms.specs import default_histograms
 from hepreco.names import check_field, safe_name
 from hepreco.plugin import Reconstructor, discover
 from hepreco.plugin.manifest import PluginCard
@@ -20,6 +21,8 @@ from hepreco.plugin.modules import import_beside
 from hepreco.plugin.options import closest, structure
 from hepreco.plugin.schemas import schema_of
 from hepreco.processing import Cut, FunctionCut
+
+__all__ = ["AnalysisConfig", "DatasetConfig", "MassPeakConfig", "RocConfig", "configuration_schema", "read_config"]
 
 #: Where a reader finds every key.
 PAGE: Final = "docs/reference/configuration.md"

@@ -4,6 +4,23 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Final
 
+__all__ = [
+    "ConfigError",
+    "DatasetError",
+    "ForbiddenProcessError",
+    "HepRecoError",
+    "IncompleteRunError",
+    "ModelError",
+    "MomentaError",
+    "OutputError",
+    "PluginError",
+    "ProcessError",
+    "SelectionError",
+    "StudyError",
+    "UnreadableError",
+    "WeightsError",
+]
+
 #: Characters of a message that are shown; no terminal or report is the place for more.
 LONGEST: Final = 2000
 #: A text that is a little longer stays, so that what was cut once may get a few words around it.

@@ -29,13 +29,13 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 def test_classifiers_in_the_processor(sample, tmp_path, best_of):
     """Reading and filling included; weights are not trained, which costs the same."""
-    from hepreco_part_sm import Classifier, EventClassifier  # noqa: PLC0415
+    from hepreco_part_sm import ClassifierNetwork, EventClassifier  # noqa: PLC0415
 
     plugins = {}
     for name, members in MODELS.items():
         model = name.split()[0]
         network = initialised(
-            lambda model=model, members=members: Classifier(
+            lambda model=model, members=members: ClassifierNetwork(
                 model=model, size="small", classes=CLASSES, members=members
             ),
             seed=1,

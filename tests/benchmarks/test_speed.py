@@ -19,7 +19,8 @@ import hepreco
 import hepreco.testing
 from hepreco.events import Dataset, ObjectSpec, read_batch, to_fileset
 from hepreco.generation import Sample, write_sample
-from hepreco.histograms import HistogramSpec, fill_all
+from hepreco.histograms import HistogramSpec
+from hepreco.histograms.filling import fill_all
 from hepreco.kinematics import mass
 from hepreco.plugin import Axis
 from hepreco.processing import Cut, ReconstructionProcessor

@@ -1,6 +1,8 @@
 """That types and shapes are checked while testing."""
 
 import importlib.util
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,3 +75,16 @@ def test_the_first_calls_of_every_test_are_checked():
             with pytest.raises(BeartypeCallHintParamViolation, match="x"):
                 length(torch.zeros(2, 4))
         assert length(torch.zeros(2, 4)) == 2
+
+
+def test_the_contract_is_checked_though_it_is_imported_when_it_is_used():
+    code = (
+        "import shapes; shapes.pytest_load_initial_conftests();"
+        "import torch; from hepreco import EventBatch;"
+        "EventBatch(*[torch.zeros(2, 3, 5)] * 4, {}, *[torch.zeros(2, 3)] * 3, ('Jet',))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    assert "BeartypeCallHintParamViolation" in done.stderr
+    assert "momenta" in done.stderr

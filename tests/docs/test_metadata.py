@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import tomllib
 
 import pytest
@@ -9,7 +10,9 @@ import yaml
 from packaging.requirements import Requirement
 
 #: The names of conda's packages that are not PyPI's; coffea's there brings its extra.
-CONDA = {"torch": "pytorch"}
+CONDA = {"matplotlib": "matplotlib-base", "torch": "pytorch"}
+#: What imports a package under another name than its own, or through another package.
+IMPORTED = {"cycler": "matplotlib", "dask": "distributed", "rich": "rich", "pytest": None}
 
 
 def project(folder):
@@ -51,6 +54,18 @@ def test_projects_agree(root, plugins):
         assert (root / "plugins" / name.removeprefix("hepreco-") / "LICENSE").read_text() == (
             root / "LICENSE"
         ).read_text()
+
+
+def test_dependencies_are_those_that_are_imported(root):
+    """Each is; and nothing is imported, outside of extras, that is not one."""
+    wanted = {Requirement(one).name.replace("-", "_") for one in project(root)["dependencies"]}
+    extras = {"shower": ("fastjet", "pythia8mc"), "spanet": ("h5py",)}
+    text = "\n".join(path.read_text() for path in (root / "src").rglob("*.py"))
+    found = {
+        name for pair in re.findall(r"^ *(?:import (\w+)|from (\w+)[\w.]* import)", text, re.M) for name in pair if name
+    }
+    found = {IMPORTED.get(name, name) for name in found - sys.stdlib_module_names}
+    assert found - {"hepreco", None, *(name for names in extras.values() for name in names)} == wanted
 
 
 def test_the_recipe_requires_what_the_projects_require(root, plugins, outputs):

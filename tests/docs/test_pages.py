@@ -168,3 +168,15 @@ def test_pages_read_well_without_a_build(page):
     assert not re.findall(r"^\([\w-]+\)=$", text, re.M)
     if "```{eval-rst}" in text:
         assert "module" in text.partition("```{eval-rst}")[0]
+
+
+def test_concepts_are_few_and_each_is_one_sentence(root):
+    text = (root / "docs/concepts.md").read_text()
+    concepts = dict(re.findall(r"^\*\*(.+)\*\*\n: ((?:.+\n)+)", text + "\n", re.M))
+    assert 0 < len(concepts) <= 15
+    assert text.count("**") == 2 * len(concepts)
+    for word, said in concepts.items():
+        plain = re.sub(r"\([^()]*(?:\([^()]*\))?[^()]*\)|`[^`]*`", "", said).strip()
+        assert len(re.findall(r"[.!?](?:\s|$)", plain)) == 1, word
+    for page in ("index.md", "llms.txt"):
+        assert "(concepts.md)" in (root / "docs" / page).read_text()

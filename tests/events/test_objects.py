@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hepreco.errors import ConfigError, DatasetError
-from hepreco.events import ObjectSpec, column, finite, passing
+from hepreco.events import ObjectSpec, column, passing
+from hepreco.events.arrays import finite
 
 EVENTS = ak.Array(
     [

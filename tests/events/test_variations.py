@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from hepreco.errors import ConfigError
-from hepreco.events import NOMINAL, InputSpec, ObjectSpec, Variation, missing_momenta
+from hepreco.events import NOMINAL, InputSpec, ObjectSpec, Variation
+from hepreco.events.variations import missing_momenta
 
 EVENTS = ak.Array(
     [

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from hepreco.errors import DatasetError
-from hepreco.events import generator_weights
+from hepreco.events.weights import generator_weights
 
 
 def weights(values, dtype="f8"):

@@ -1,7 +1,7 @@
 import pytest
 
 from hepreco.errors import ConfigError
-from hepreco.histograms import normalisation
+from hepreco.histograms.normalisation import normalisation
 
 
 def scaled(total, squares=1.0, **options):

@@ -1,7 +1,8 @@
 import pytest
 
 from hepreco.errors import ConfigError
-from hepreco.histograms import HistogramSpec, check_memory, overflow_warnings
+from hepreco.histograms import HistogramSpec
+from hepreco.histograms.specs import check_memory, overflow_warnings
 from hepreco.plugin import Axis
 
 AXIS = Axis(10, 0.0, 5.0)

@@ -24,7 +24,9 @@ from hepreco.plotting.style import COLOURS
 from hepreco.studies import mass_peak, reliability, roc
 
 LABELS = {"ttbar": "tt̄", "multijet": "QCD"}
-LINEAR = hist.axis.Regular(25, 100, 350, name="mass", label="mass [GeV]")
+LINEAR = hist.axis.Regular(25, 100, 350, name="mass", label="mass", __dict__={"unit": "GeV"})
+#: As archives of hepreco 0.1 hold it.
+UNIT_IN_LABEL = hist.axis.Regular(25, 100, 350, name="mass", label="mass [GeV]")
 LOGARITHMIC = hist.axis.Variable(np.geomspace(0.01, 1e4, 31), name="chi2", label="χ²")
 CUTS = hist.axis.StrCategory(["all", "six jets", "χ² < 10"], name="cut", label="", overflow=False)
 
@@ -114,6 +116,12 @@ def test_axes_say_what_they_show() -> None:
     assert "outside the axis: multijet" in axes.texts[0].get_text()
     (axes,) = histogram_figure(book(LOGARITHMIC).fill("ttbar", "nominal", [1.0, 2.0])).axes
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_xscale()) == ("χ²", "Entries / bin", "log")
+
+
+def test_archives_with_units_in_labels_look_the_same() -> None:
+    for axis in (LINEAR, UNIT_IN_LABEL):
+        (axes,) = histogram_figure(book(axis).fill("ttbar", "nominal", [150.0, 160.0])).axes
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("mass [GeV]", "Entries / 10 GeV")
 
 
 def test_negative_bins_are_in_sight() -> None:

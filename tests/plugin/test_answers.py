@@ -6,7 +6,8 @@ import torch
 from hepreco.errors import ConfigError, PluginError
 from hepreco.events import InputSpec, ObjectSpec, to_batch
 from hepreco.plugin import Axis, Column
-from hepreco.plugin.columns import Reason, attachable, check_outputs
+from hepreco.plugin.answers import attachable, check_outputs
+from hepreco.plugin.columns import Reason
 
 EVENTS = ak.Array(
     [

@@ -5,7 +5,8 @@ import torch
 from hepreco.errors import ConfigError, PluginError
 from hepreco.events import InputSpec, ObjectSpec
 from hepreco.plugin import Axis, Column
-from hepreco.plugin.columns import MOST_BINS, check_outputs, partly_missing
+from hepreco.plugin.answers import check_outputs, partly_missing
+from hepreco.plugin.columns import MOST_BINS
 from hepreco.testing import toy_batch
 
 NAN = torch.nan
@@ -55,6 +56,16 @@ def test_axes_of_scores_include_their_end(axis, closed):
 def test_a_column_is_a_field():
     with pytest.raises(ConfigError, match=r"a column is named 'top\.mass'"):
         Column("top.mass")
+
+
+def test_an_index_is_of_a_collection():
+    jets, both = (InputSpec(tuple(map(ObjectSpec, names))) for names in (("Jet",), ("Jet", "Muon")))
+    assert Column("best", "index", of="Muon").collection(both) == "Muon"
+    assert Column("best", "index").collection(jets) == "Jet"  # as plugins of version 1 leave it
+    assert Column("best", "index").collection(both) is None
+    assert Column("score").collection(jets) is None
+    with pytest.raises(ConfigError, match=r"column 'score' is a scalar of 'Jet'(.|\n)*only an index"):
+        Column("score", of="Jet")
 
 
 COLUMNS = (

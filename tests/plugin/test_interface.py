@@ -1,7 +1,9 @@
 import pytest
 
+from hepreco import Reconstructor
 from hepreco.errors import ConfigError
-from hepreco.plugin import TrainingOptions
+from hepreco.plugin import SelfTrainable, SupervisedTrainable, Trainable, TrainedNetwork, TrainingOptions
+from hepreco.plugin.description import describe_plugin
 
 
 def test_the_smallest_that_can_be_trained_with():
@@ -27,3 +29,21 @@ def test_defaults_are_those_of_the_documentation():
     assert TrainingOptions() == TrainingOptions(
         epochs=200, batch_size=512, learning_rate=1e-3, patience=20, validation_fraction=0.1, resume_from=None
     )
+
+
+@pytest.mark.parametrize("kind", [Trainable, SupervisedTrainable, SelfTrainable])
+def test_plugins_of_three_kinds_can_be_trained(kind):
+    class Learns(Reconstructor, kind):
+        """Learns."""
+
+    class Knows(Reconstructor):
+        """Knows."""
+
+    assert describe_plugin("learns", Learns).trainable
+    assert not describe_plugin("knows", Knows).trainable
+    with pytest.raises(TypeError, match=r"abstract method.*train"):
+        Learns()
+
+
+def test_a_trained_network_needs_no_history():
+    assert TrainedNetwork({}, {"hidden": 3}, {"loss": 0.5}).history == {}

@@ -9,7 +9,14 @@ from click.testing import CliRunner
 
 from hepreco.cli import main
 from hepreco.errors import PluginError
-from hepreco.plugin import discover
+from hepreco.plugin import (
+    API_VERSION,
+    OLDEST_API_VERSION,
+    BrokenPlugin,
+    PluginRegistry,
+    RegisteredPlugin,
+    discover,
+)
 
 GOOD = """
 from dataclasses import dataclass
@@ -63,12 +70,22 @@ def test_a_good_plugin_is_found(install):
     assert plugin.build({}).outputs[0].name == "n"
 
 
+@pytest.mark.parametrize("version", [OLDEST_API_VERSION, API_VERSION, (1, 9), (2, 3), (0, 1)])
+def test_versions_of_the_contract_that_overlap_are_understood(install, version):
+    install("one", GOOD.replace("VERSION = 1", f"VERSION = {version}"))
+    assert discover()["good"].build({}).inputs.objects[0].collection == "Jet"
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
         ("raise ImportError('no such library')", "no such library"),
         ("x = 1", "written for plugin API None"),
-        (GOOD.replace("VERSION = 1", "VERSION = 7"), "written for plugin API 7"),
+        (GOOD.replace("VERSION = 1", "VERSION = 7"), "written for plugin API 7, this hepreco understands 1 to 2"),
+        (GOOD.replace("VERSION = 1", "VERSION = (3, 4)"), "written for plugin API 3 to 4, this hepreco understands 1"),
+        (GOOD.replace("VERSION = 1", "VERSION = (0, 0)"), "set HEPRECO_API_VERSION = 2 in one"),
+        (GOOD.replace("VERSION = 1", "VERSION = (3, 4)"), "install a newer hepreco, or a version of one for this one"),
+        (GOOD.replace("VERSION = 1", "VERSION = '1'"), "written for plugin API 1"),
         (
             GOOD.replace("def hepreco_register_reconstructors", "def hepreco_register_reconstructor"),
             "hepreco_register_reconstructor",
@@ -116,3 +133,14 @@ def test_an_unknown_plugin_names_its_closest():
     discover.cache_clear()
     with pytest.raises(PluginError, match="did you mean 'chi2-assigner'"):
         discover()["chi-assigner"]
+
+
+def test_what_is_found_is_a_value(install):
+    install("one", GOOD)
+    install("two", "raise ImportError('no such library')")
+    found = discover()
+    good = found["good"]
+    assert good == RegisteredPlugin("good", good.reconstructor, "hepreco-one", "1.2", "one")
+    (broken,) = [plugin for plugin in found.broken if plugin.name == "two"]
+    assert broken == BrokenPlugin("two", "hepreco-two", "ImportError: no such library")
+    assert PluginRegistry((good,), (broken,), ())["good"] is good

@@ -8,7 +8,7 @@ import pytest
 
 import hepreco.testing
 from hepreco.errors import PluginError
-from hepreco.plugin import discover, list_plugins
+from hepreco.plugin import ListedPlugin, discover, list_plugins
 from hepreco.plugin.manifest import read_manifest
 from hepreco.plugin.schemas import descriptions_of, schema_of
 from hepreco.testing.answers import ConformanceError
@@ -103,8 +103,8 @@ def test_a_manifest_lists_without_importing(install):
 
 def test_without_one_the_code_is_asked(install):
     install()
-    (listed,) = of_counting()
-    assert (listed.name, listed.state, listed.summary) == ("counter", "ready", "Counts jets.")
+    found = ListedPlugin("counter", "reconstructor", "Counts jets.", "hepreco-counting", "1.2", "ready")
+    assert of_counting() == [found]
 
 
 @pytest.mark.parametrize(
@@ -154,9 +154,17 @@ def test_a_damaged_manifest_is_passed_over_and_refused_by_name(install, manifest
         hepreco.testing.assert_manifest("counting")
 
 
-def test_a_manifest_that_agrees_passes(install):
-    install(manifest={"api_version": 1, "plugins": [CARD]})
+@pytest.mark.parametrize("version", [1, 2, [1, 3]])
+def test_a_manifest_that_agrees_passes(install, version):
+    install(CODE.replace("VERSION = 1", f"VERSION = {version}"), {"api_version": version, "plugins": [CARD]})
     hepreco.testing.assert_manifest("counting")
+    assert [plugin.state for plugin in of_counting()] == ["installed"]
+
+
+def test_a_manifest_of_another_version_than_the_code_fails(install):
+    install(manifest={"api_version": 2, "plugins": [CARD]})
+    with pytest.raises(ConformanceError, match="differ in api_version"):
+        hepreco.testing.assert_manifest("counting")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hepreco.errors import ConfigError, DatasetError
 from hepreco.events import Dataset, Variation, to_fileset
 from hepreco.histograms import HistogramSpec
 from hepreco.plugin import Axis
-from hepreco.processing import ColumnWriter, Cut, ReconstructionProcessor, make_executor, run
+from hepreco.processing import ColumnWriter, Cut, ReconstructionProcessor, make_executor, prepare, process, run
 
 # distributed leaves sockets and processes to the garbage collector when a worker is killed.
 pytestmark = [
@@ -51,6 +51,13 @@ def assert_same(output, reference):
     for name, histogram in reference["histograms"].items():
         assert output["histograms"][name] == histogram, name
     assert output["report"].as_json() == reference["report"].as_json()
+
+
+def test_a_run_is_prepared_and_then_processed(faulty, hadronic, multijet, reference):
+    with make_executor("iterative", workers=1, file_retries=0) as executor:
+        plan = prepare(build(faulty), [hadronic, multijet], executor=executor, chunksize=150)
+        assert sum(task.chunk.stop - task.chunk.start for task in plan.tasks) == 700
+        assert_same(process(plan, executor=executor), reference)
 
 
 def test_reference_is_not_empty(reference):

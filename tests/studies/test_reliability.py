@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
 
 from hepreco.errors import StudyError
-from hepreco.studies import reliability
+from hepreco.studies import Reliability, reliability
 
 Array = NDArray[np.float64]
 
@@ -25,6 +25,7 @@ def ratios(size: int, *, sharper: float = 1.0) -> tuple[Array, Array]:
 def test_a_likelihood_ratio_is_reliable() -> None:
     signal, background = (filled(scores) for scores in ratios(100_000))
     found = reliability(signal, background)
+    assert isinstance(found, Reliability)
     assert found.degrees_of_freedom == 20
     assert abs(found.chi2 - 20) < 4 * np.sqrt(2 * 20)
     assert found.expected_calibration_error < 0.01

@@ -15,7 +15,7 @@ import hepreco.testing
 from hepreco.events import EventBatch, InputSpec, ObjectSpec
 from hepreco.kinematics import delta_phi, mass_squared, phi, pt
 from hepreco.plugin import Column, Reconstructor
-from hepreco.testing import CHECKS, ConformanceError, check_all
+from hepreco.testing import CHECKS, CheckResult, ConformanceError, check_all
 from hepreco.weights import load_network
 
 
@@ -45,9 +45,9 @@ class Good(Reconstructor):
             Column("pair_mass2", unit="GeV^2"),
             Column("pair_angle", unit="rad"),
             Column("b_score"),
-            Column("b_index", "index"),
+            Column("b_index", "index", of=self.collections[0]),
             Column("pair_members", "four-vector", per=2),
-            Column("pair_index", "index", per=2),
+            Column("pair_index", "index", per=2, of=self.collections[0]),
             Column("share", per=self.collections[0]),
             Column("transverse_mass", per=self.collections[1], unit="GeV"),
         )
@@ -281,6 +281,8 @@ BADLY_BROKEN = [
     ("outputs", Broken(instead=lambda found, _: {"b_index": found["b_index"].int()}), "b_index is torch.int32"),
     ("options", Columns(column=Column("b_score")), "2 columns are named 'b_score'"),
     ("options", Columns(column=Column("more", per="Tau")), "column 'more' is per 'Tau'"),
+    ("options", Columns(column=Column("more", "index", of="Tau")), "the index 'more' is of Tau.* Jet, Muon"),
+    ("options", Columns(column=Column("more", "index")), r"index 'more' is of a collection .*\n.* of='Jet'"),
     ("outputs", Broken(instead=lambda found, _: {"more": found["ht"]}), "returned columns"),
     ("outputs", Broken(instead=lambda found, _: {"ht": found["ht"][:, None]}), "ht has shape"),
     ("outputs", Broken(instead=lambda found, _: {"ht": found["ht"].sum()}), "ht is shape"),
@@ -301,6 +303,7 @@ def test_conformance(check):
 
 def test_good_plugin_passes_all():
     results = check_all(Good())
+    assert results[0] == CheckResult("options", passed=True)
     assert [result.name for result in results] == [check.__name__ for check in CHECKS]
     assert all(result.passed and result.detail == "" for result in results)
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hepreco.errors import ConfigError, DatasetError, HepRecoError
 from hepreco.plugin import TrainingOptions
-from hepreco.training import fit, initialised
+from hepreco.training import FitResult, fit, initialised, train_by_epochs
 
 #: Of the parameters of an exact line after a few hundred steps of Adam.
 LEARNT = 1e-2
@@ -224,3 +224,19 @@ def test_samples_without_events_or_of_different_lengths(line: Line) -> None:
         fit(small(), squared, training=line, validation=(), options=OPTIONS)
     with pytest.raises(DatasetError, match=r"\[399, 400\] events"):
         fit(small(), squared, training=(x, y[1:]), validation=line, options=OPTIONS)
+
+
+def test_another_way_to_learn_stops_after_the_best_epoch():
+    network, losses = nn.Linear(1, 1), iter([3.0, 2.0, 1.0, 2.0, 3.0, 0.0])
+
+    def train(optimizer: torch.optim.Optimizer, generator: torch.Generator) -> float:
+        with torch.no_grad():
+            network.bias.add_(1.0)
+        return 0.0
+
+    nn.init.zeros_(network.bias)
+    found = train_by_epochs(
+        network, train=train, validate=lambda: next(losses), sample=(), options=TrainingOptions(epochs=9, patience=2)
+    )
+    assert found == FitResult((0.0,) * 5, (3.0, 2.0, 1.0, 2.0, 3.0), 3, found.best)
+    assert network.bias.item() == found.best["bias"].item() == 3.0

@@ -6,7 +6,7 @@ import torch
 
 from hepreco.errors import DatasetError
 from hepreco.events import EventBatch
-from hepreco.plugin import Checkpoint, TrainingOptions
+from hepreco.plugin import TrainedNetwork, TrainingOptions
 from hepreco.training import split
 from hepreco.weights import Manifest, read_manifest, save_weights
 from hepreco_autoencoder import Autoencoder, AutoencoderReconstructor, network_inputs, reconstruction_error
@@ -17,16 +17,16 @@ CLOSE = 1e-4
 OPTIONS = TrainingOptions(epochs=12, batch_size=50, learning_rate=3e-3, seed=2)
 
 
-def trained(batch: EventBatch, options: TrainingOptions = OPTIONS) -> Checkpoint:
+def trained(batch: EventBatch, options: TrainingOptions = OPTIONS) -> TrainedNetwork:
     return AutoencoderReconstructor().train(batch, options, report=lambda _epoch, _losses: None)
 
 
 @pytest.fixture(scope="module")
-def checkpoint(many: EventBatch) -> Checkpoint:
+def checkpoint(many: EventBatch) -> TrainedNetwork:
     return trained(many)
 
 
-def test_training_lowers_the_loss(checkpoint: Checkpoint, many: EventBatch) -> None:
+def test_training_lowers_the_loss(checkpoint: TrainedNetwork, many: EventBatch) -> None:
     losses = checkpoint.history["validation_loss"]
     assert losses[-1] < 0.7 * losses[0]
     assert checkpoint.metrics["validation_loss"] == min(losses)
@@ -36,7 +36,7 @@ def test_training_lowers_the_loss(checkpoint: Checkpoint, many: EventBatch) -> N
 
 
 def test_stored_weights_give_the_loss_that_training_reached(
-    checkpoint: Checkpoint, many: EventBatch, tmp_path: Path
+    checkpoint: TrainedNetwork, many: EventBatch, tmp_path: Path
 ) -> None:
     manifest = Manifest("", dict(checkpoint.network), "random jets", OPTIONS.seed, "", "", dict(checkpoint.metrics))
     save_weights(tmp_path, checkpoint.tensors, manifest)
@@ -53,14 +53,14 @@ def test_stored_weights_give_the_loss_that_training_reached(
     assert score == pytest.approx(checkpoint.metrics["validation_loss"], rel=CLOSE)
 
 
-def test_one_seed_gives_one_network(checkpoint: Checkpoint, many: EventBatch) -> None:
+def test_one_seed_gives_one_network(checkpoint: TrainedNetwork, many: EventBatch) -> None:
     again, other = trained(many), trained(many, replace(OPTIONS, seed=3))
     for name, tensor in checkpoint.tensors.items():
         assert torch.equal(again.tensors[name], tensor)
         assert not torch.equal(other.tensors[name], tensor)
 
 
-def test_an_interrupted_training_goes_on(checkpoint: Checkpoint, many: EventBatch, tmp_path: Path) -> None:
+def test_an_interrupted_training_goes_on(checkpoint: TrainedNetwork, many: EventBatch, tmp_path: Path) -> None:
     trained(many, replace(OPTIONS, epochs=5, resume_from=tmp_path))
     resumed = trained(many, replace(OPTIONS, resume_from=tmp_path))
     assert resumed.history == checkpoint.history

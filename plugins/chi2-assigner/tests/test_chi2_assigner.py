@@ -10,7 +10,7 @@ from hepreco.errors import ConfigError
 from hepreco.kinematics import mass, two_body_decay
 from hepreco_chi2_assigner import Chi2Assigner
 from hepreco_chi2_assigner.candidates import triplets
-from hepreco_chi2_assigner.search import Candidates, best_disjoint_pair
+from hepreco_chi2_assigner.search import TopCandidates, best_disjoint_pair
 
 VARIANTS = [
     Chi2Assigner(),
@@ -150,7 +150,7 @@ def test_the_search_is_exact_where_the_first_look_is_not_enough(sigma):
     cost = torch.rand(50, len(members), generator=generator, dtype=torch.float64)
     cost[:, (members == 0).any(dim=1)] *= 1e-3  # the cheapest forty all share jet 0, and exclude each other
     masses = 100 * torch.rand(50, len(members), generator=generator, dtype=torch.float64)
-    side = Candidates(cost, masses, (1 << members).sum(dim=1))
+    side = TopCandidates(cost, masses, (1 << members).sum(dim=1))
     first, second = best_disjoint_pair(side, side, sigma=sigma)
     grid = cost[:, :, None] + cost[:, None, :]
     if sigma:

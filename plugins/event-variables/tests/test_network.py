@@ -7,7 +7,13 @@ from hepreco.generation import TOPOLOGIES, find_topology, sample_topology
 from hepreco.testing import assert_invariant, rotation_about_beam
 from hepreco.training import initialised
 from hepreco_event_variables.features import arrangements, momentum_components, symmetric_features
-from hepreco_event_variables.network import LARGEST_LOGIT, EventVariable, loss_of_labelled, loss_of_pairs
+from hepreco_event_variables.network import (
+    LARGEST_LOGIT,
+    EventVariable,
+    RatioEstimator,
+    loss_of_labelled,
+    loss_of_pairs,
+)
 from hepreco_event_variables.sampling import labelled
 
 #: Double precision of logarithms of squared masses, near zero.
@@ -24,6 +30,7 @@ def test_layers_of_the_paper():
     variable = 10 * 128 + 128 + 128 * 64 + 64 + 2 * (64 * 64 + 64) + 64 * 32 + 32 + 32 + 1
     classifier = 3 * 16 + 16 + 2 * (16 * 16 + 16) + 16 + 1
     assert sum(p.numel() for p in network.parameters()) == variable + classifier
+    assert isinstance(network.classifier, RatioEstimator)
     assert network(torch.zeros(1, 1, 10)).item() == 0.0  # biases begin at zero
 
 

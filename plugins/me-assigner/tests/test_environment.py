@@ -11,7 +11,7 @@ from torch import Tensor
 import hepreco.testing
 from hepreco.errors import ConfigError, WeightsError
 from hepreco.events import EventBatch
-from hepreco.plugin import Checkpoint, TrainingOptions
+from hepreco.plugin import TrainedNetwork, TrainingOptions
 from hepreco.training import initialised
 from hepreco.weights import Manifest, save_weights
 from hepreco_me_assigner import Hypothesis, MatrixElementAssigner
@@ -117,8 +117,8 @@ def test_episodes_need_no_matrix_element(environment: SwapEnvironment, monkeypat
 
 
 @pytest.fixture(scope="module")
-def learned(ttbar: EventBatch) -> Callable[..., Checkpoint]:
-    def train(**options: Any) -> Checkpoint:
+def learned(ttbar: EventBatch) -> Callable[..., TrainedNetwork]:
+    def train(**options: Any) -> TrainedNetwork:
         plugin = MatrixElementAssigner(collection="LHEPart", at_most=6, recipe="paper")
         settings = TrainingOptions(batch_size=16, learning_rate=1e-4, **options)
         return plugin.train(ttbar[:30], settings, report=lambda _epoch, _losses: None)
@@ -127,7 +127,7 @@ def learned(ttbar: EventBatch) -> Callable[..., Checkpoint]:
 
 
 def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
-    learned: Callable[..., Checkpoint], tmp_path: Path
+    learned: Callable[..., TrainedNetwork], tmp_path: Path
 ) -> None:
     through = learned(epochs=3)
     learned(epochs=2, resume_from=tmp_path)
@@ -139,14 +139,14 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_learns_and_goes_on(learned: Callable[..., Checkpoint], tmp_path: Path) -> None:
+def test_a_gpu_learns_and_goes_on(learned: Callable[..., TrainedNetwork], tmp_path: Path) -> None:
     learned(epochs=1, device="cuda", resume_from=tmp_path)
     resumed = learned(epochs=2, device="cuda", resume_from=tmp_path)
     assert len(resumed.history["training_loss"]) == 2
     assert all(value.isfinite().all() for value in resumed.tensors.values())
 
 
-def test_what_was_learned_assigns(learned: Callable[..., Checkpoint], ttbar: EventBatch, tmp_path: Path) -> None:
+def test_what_was_learned_assigns(learned: Callable[..., TrainedNetwork], ttbar: EventBatch, tmp_path: Path) -> None:
     checkpoint = learned(epochs=1)
     manifest = Manifest(
         sha256="", network=dict(checkpoint.network), sample="", seed=1, command="", hepreco="",

@@ -8,7 +8,7 @@ from torch import nn
 
 import hepreco.testing
 from hepreco.errors import ConfigError, DatasetError, WeightsError
-from hepreco.plugin import Checkpoint, TrainingOptions, discover
+from hepreco.plugin import TrainedNetwork, TrainingOptions, discover
 from hepreco.training import initialised
 from hepreco.weights import Manifest, save_weights
 from hepreco_part_sm import AnomalyDetector, Particles
@@ -20,7 +20,7 @@ OPTIONS = TrainingOptions(epochs=2, batch_size=50, learning_rate=3e-3, seed=2)
 METHODS = ("deep-svdd", "ddd")
 
 
-def trained(detector: AnomalyDetector, options: TrainingOptions = OPTIONS) -> Checkpoint:
+def trained(detector: AnomalyDetector, options: TrainingOptions = OPTIONS) -> TrainedNetwork:
     return detector.train(toy_batch(events=400, seed=1), options, report=lambda _epoch, _losses: None)
 
 

@@ -9,7 +9,7 @@ import torch
 
 from hepreco.errors import ConfigError
 from hepreco.training import initialised
-from hepreco_part_sm import Classifier, Particles
+from hepreco_part_sm import ClassifierNetwork, Particles
 from hepreco_part_sm.export import export_onnx
 from hepreco_part_sm.particles import MOST
 
@@ -36,9 +36,9 @@ def some_particles(events: int, *, seed: int) -> Particles:
     return Particles(momenta, kinds, 50 * torch.randn(events, 2, generator=generator))
 
 
-def classifier_of(model: str) -> Classifier:
+def classifier_of(model: str) -> ClassifierNetwork:
     """Two members, whose normalisations have seen events and which are calibrated."""
-    classifier = initialised(lambda: Classifier(model=model, size="small", classes=CLASSES, members=2), seed=1)
+    classifier = initialised(lambda: ClassifierNetwork(model=model, size="small", classes=CLASSES, members=2), seed=1)
     with torch.no_grad():
         classifier.train()(some_particles(200, seed=2))
     classifier.temperature.fill_(0.8)
@@ -70,6 +70,6 @@ def test_graph_gives_the_probabilities_of_the_classifier(model, tmp_path, elsewh
 
 @pytest.mark.parametrize(("model", "message"), [("bdt", r"trees[\s\S]*do: convert"), ("lloca", r"frames[\s\S]*lgatr")])
 def test_what_is_no_graph_is_refused(model, message, tmp_path):
-    classifier = Classifier(model=model, size="small", classes=CLASSES)
+    classifier = ClassifierNetwork(model=model, size="small", classes=CLASSES)
     with pytest.raises(ConfigError, match=message):
         export_onnx(classifier, tmp_path / "model.onnx")

@@ -4,7 +4,7 @@ from sklearn.metrics import log_loss
 
 from hepreco.errors import ConfigError
 from hepreco.training import initialised
-from hepreco_part_sm import MODELS, Classifier, Particles
+from hepreco_part_sm import MODELS, ClassifierNetwork, Particles
 from hepreco_part_sm.classifier import likelihood_ratio
 from hepreco_part_sm.features import PairFeatures, pair_kinematics
 from hepreco_part_sm.labelled import Labelled
@@ -177,7 +177,7 @@ def test_the_score_is_the_ratio_of_densities():
 
 
 def test_members_differ_and_probabilities_add_up(particles):
-    classifier = Classifier(model="part-int-sm", size="small", classes=("a", "b"), members=2).double().eval()
+    classifier = ClassifierNetwork(model="part-int-sm", size="small", classes=("a", "b"), members=2).double().eval()
     found = classifier(particles)
     assert found.shape == (12, 2, 2)
     torch.testing.assert_close(found.sum(dim=-1), torch.ones(12, 2, dtype=torch.float64))

@@ -94,4 +94,6 @@ def _print_anything() -> None:
 @click.version_option(version("hepreco"), prog_name="hepreco")
 def main(traceback: bool) -> None:  # noqa: ARG001  read by the group
     """Run reconstruction plugins over NanoAOD files, and look at what they find."""
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # says which of many fonts are not installed
+    fonts = logging.getLogger("matplotlib.font_manager")  # says which of many fonts are not installed
+    click.get_current_context().call_on_close(partial(fonts.setLevel, fonts.level))
+    fonts.setLevel(logging.ERROR)

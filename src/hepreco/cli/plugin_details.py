@@ -37,7 +37,7 @@ def _what_it_does(built: Reconstructor) -> dict[str, Any]:
     return {
         "inputs": [asdict(spec) for spec in built.inputs.objects],
         "missing_momentum": built.inputs.missing_momentum,
-        "outputs": [asdict(column) for column in built.outputs],
+        "outputs": [asdict(column) | {"of": column.collection(built.inputs)} for column in built.outputs],
         "weights": asdict(read_manifest(built.weights)) if built.weights else None,
     }
 
@@ -58,9 +58,11 @@ def show(details: Mapping[str, Any]) -> None:
     console.print(inputs)
     if details["missing_momentum"]:
         say(f"missing transverse momentum: {details['missing_momentum']}")
-    outputs = Table("column", "kind", "per", "unit", title="Outputs")
+    outputs = Table("column", "kind", "of", "per", "unit", title="Outputs")
     for column in details["outputs"]:
-        outputs.add_row(column["name"], column["kind"], str(column["per"] or "event"), column["unit"])
+        outputs.add_row(
+            column["name"], column["kind"], column["of"] or "", str(column["per"] or "event"), column["unit"]
+        )
     console.print(outputs)
     if weights := details["weights"]:
         say(f"weights: {weights['sample']}; seed {weights['seed']}; {weights['metrics']}")

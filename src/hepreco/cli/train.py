@@ -19,11 +19,11 @@ from hepreco.cli.options import parse_options, plugin_option
 from hepreco.errors import ConfigError, PluginError
 from hepreco.events import Dataset, read_batch
 from hepreco.plugin import (
-    Checkpoint,
     Reconstructor,
     SelfTrainable,
     SupervisedTrainable,
     Trainable,
+    TrainedNetwork,
     TrainingOptions,
     discover,
 )
@@ -109,7 +109,7 @@ def _train(
     files: Sequence[str],
     options: TrainingOptions,
     report: Callable[[int, Mapping[str, float]], None],
-) -> Checkpoint:
+) -> TrainedNetwork:
     if isinstance(reconstructor, SelfTrainable):
         return reconstructor.train(options, report=report)
     inputs = cast("Reconstructor", reconstructor).inputs

@@ -1,35 +1,26 @@
-"""From files to batches: datasets, the NanoAOD schema, object selection, and the awkward-torch bridge."""
+"""From files to batches: datasets, the NanoAOD schema, object selection, and the awkward-torch bridge.
 
-from hepreco.events.batch import EventBatch
-from hepreco.events.bridge import four_vector_records, missing_where_nan, parallel_to_collection, to_batch
-from hepreco.events.columns import Columns
-from hepreco.events.datasets import Dataset, to_fileset
-from hepreco.events.filesets import read_fileset
-from hepreco.events.objects import InputSpec, ObjectSpec, column, finite, momentum_columns, passing
-from hepreco.events.reading import NanoAODSchema, read_batch
-from hepreco.events.variations import NOMINAL, Variation, missing_momenta
-from hepreco.events.weights import generator_weights
+The public names are imported when they are first used, so that plugins can be written and tested without coffea.
+"""
 
-__all__ = [
-    "NOMINAL",
-    "Columns",
-    "Dataset",
-    "EventBatch",
-    "InputSpec",
-    "NanoAODSchema",
-    "ObjectSpec",
-    "Variation",
-    "column",
-    "finite",
-    "four_vector_records",
-    "generator_weights",
-    "missing_momenta",
-    "missing_where_nan",
-    "momentum_columns",
-    "parallel_to_collection",
-    "passing",
-    "read_batch",
-    "read_fileset",
-    "to_batch",
-    "to_fileset",
-]
+from typing import TYPE_CHECKING
+
+from hepreco.lazy import public_names
+
+if TYPE_CHECKING:
+    from hepreco.events.arrays import column as column
+    from hepreco.events.arrays import passing as passing
+    from hepreco.events.batch import EventBatch as EventBatch
+    from hepreco.events.bridge import to_batch as to_batch
+    from hepreco.events.columns import Columns as Columns
+    from hepreco.events.datasets import Dataset as Dataset
+    from hepreco.events.datasets import to_fileset as to_fileset
+    from hepreco.events.filesets import read_fileset as read_fileset
+    from hepreco.events.objects import InputSpec as InputSpec
+    from hepreco.events.objects import ObjectSpec as ObjectSpec
+    from hepreco.events.reading import NanoAODSchema as NanoAODSchema
+    from hepreco.events.reading import read_batch as read_batch
+    from hepreco.events.variations import NOMINAL as NOMINAL
+    from hepreco.events.variations import Variation as Variation
+else:
+    __all__, __getattr__, __dir__ = public_names(__name__, __file__)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hepreco.errors import DatasetError
+from hepreco.events.arrays import column, flattened, passing
 from hepreco.events.batch import EventBatch
-from hepreco.events.objects import InputSpec, ObjectSpec, column, flattened, passing
+from hepreco.events.objects import InputSpec, ObjectSpec
 from hepreco.kinematics import from_pt_eta_phi_mass, to_pt_eta_phi_mass
 
 

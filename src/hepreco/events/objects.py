@@ -1,24 +1,17 @@
 """Which objects of an event count: declarative cuts on NanoAOD collections."""
 
 import math
-import operator
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Final
 
-import awkward as ak
-import numpy as np
-from numpy.typing import NDArray
-
-from hepreco.errors import ConfigError, DatasetError
+from hepreco.errors import ConfigError
 
 MOMENTUM: Final = ("pt", "eta", "phi", "mass")
 #: What vector computes from the stored coordinates.
 DERIVED: Final = ("px", "py", "pz", "energy", "rapidity")
 _COMPARISON = re.compile(r"(?P<bar>\|?)(?P<field>[A-Za-z]\w*)(?P=bar)\s*(?P<sign><=|>=|==|<|>)\s*(?P<value>\S+)")
-_SIGNS = {"<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge, "==": operator.eq}
 
 
 @dataclass(frozen=True)
@@ -50,43 +43,11 @@ class Comparison:
             "write one comparison of a branch with a number, for example 'pt > 30' or '|eta| < 2.4'",
         )
 
-    def __call__(self, values: ak.Array) -> ak.Array:
-        """Whether each value passes, integers exactly: the absolute value of an int8 of −128 is 128."""
-        values = _magnitude(values) if self.absolute else values
-        return _SIGNS[self.sign](values, _exact(self.value, self.sign, _dtype(values)))
-
 
 def _number(text: str) -> int | float:
     """A float, or an integer where no float is equal to it."""
     number = float(text)
     return int(text) if math.isfinite(number) and re.fullmatch(r"[+-]?\d+", text) and int(text) != number else number
-
-
-def _dtype(values: ak.Array) -> np.dtype[Any] | None:
-    """The type of the numbers in an array; ``None`` where they are not of one type."""
-    layout = values.layout
-    while hasattr(layout, "content"):
-        layout = layout.content
-    return getattr(layout, "dtype", None)
-
-
-def _magnitude(values: ak.Array) -> ak.Array:
-    """Absolute values: those of signed integers as unsigned ones of equal width, which hold them all."""
-    dtype = _dtype(values)
-    if dtype is None or dtype.kind != "i":
-        return abs(values)
-    return ak.values_astype(abs(values), np.dtype(f"u{dtype.itemsize}"))
-
-
-def _exact(value: int | float, sign: str, dtype: np.dtype[Any] | None) -> Any:
-    """What an integer column of 64 bits is compared with: an integer, since not every such integer is a float."""
-    if dtype is None or dtype.kind not in "iu" or dtype.itemsize < 8 or not math.isfinite(value):
-        return float(value)
-    whole = math.floor(value) if sign in (">", "<=") else math.ceil(value)
-    if sign == "==" and whole != value:
-        return math.nan
-    limits = np.iinfo(dtype)
-    return dtype.type(whole) if limits.min <= whole <= limits.max else math.copysign(math.inf, whole)
 
 
 @dataclass(frozen=True)
@@ -149,76 +110,11 @@ class InputSpec:
         return tuple(dict.fromkeys(feature for spec in self.objects for feature in spec.features))
 
 
-def column(events: ak.Array, path: str) -> ak.Array:
-    """Look up ``Jet.pt`` or ``chi2_assigner.top.mass`` in the events.
-
-    Raises
-    ------
-    DatasetError
-        Names the file, the branch that is missing, and the closest that exist.
-    """
-    values = events
-    for depth, name in enumerate(path.split(".")):
-        if name not in values.fields and not (name in DERIVED and "pt" in values.fields):
-            where = ".".join(path.split(".")[:depth]) or "the events"
-            raise DatasetError(
-                f"{_file(events)}: no branch {path.replace('.', '_')!r} ({where} has no {name!r})",
-                closest(name, values.fields),
-            )
-        try:
-            values = values[name] if name in values.fields else getattr(values, name)
-        except ValueError as error:  # vector refuses to make a momentum of less than four coordinates
-            wanted = ", ".join(f"{name}_{coordinate}" for coordinate in MOMENTUM)
-            raise DatasetError(
-                f"{_file(events)}: {name} is not a collection of four-momenta: {error}",
-                f"it needs the branches {wanted}",
-            ) from None
-    return values
-
-
-def passing(events: ak.Array, collection: str, where: Iterable[str]) -> ak.Array:
-    """Whether each object of a collection passes all cuts.
-
-    A comparison with NaN is false, so an object with an undefined quantity never passes a cut on it.
-    """
-    mask = ak.ones_like(_any_field(events, collection), dtype=bool)
-    for comparison in map(Comparison.parse, where):
-        mask = mask & comparison(column(events, f"{collection}.{comparison.field}"))
-    return mask
-
-
-def finite(events: ak.Array, paths: Iterable[str]) -> NDArray[np.bool_]:
-    """Whether all of an event's entries in these columns (``Jet.pt``, …) are finite; a column that is not there is."""
-    mask = np.ones(len(events), dtype=bool)
-    for path in dict.fromkeys(paths):
-        collection, _, name = path.partition(".")
-        if name in column(events, collection).fields:
-            values = column(events, path)
-            entries = np.isfinite(flattened(values))
-            if not entries.all():
-                mask &= ak.to_numpy(ak.all(np.isfinite(values), axis=1)) if values.ndim > 1 else entries
-    return mask
-
-
-def flattened(values: ak.Array) -> NDArray[Any]:
-    """All entries of a column, one after the other."""
-    return ak.to_numpy(ak.flatten(values, axis=None) if values.ndim > 1 else values)
-
-
 def momentum_columns(inputs: InputSpec) -> tuple[str, ...]:
     """The columns of momenta that a plugin reads."""
     objects = [f"{spec.collection}.{name}" for spec in inputs.objects for name in MOMENTUM]
     missing = [f"{inputs.missing_momentum}.{name}" for name in ("pt", "phi")] if inputs.missing_momentum else []
     return (*objects, *missing)
-
-
-def _any_field(events: ak.Array, collection: str) -> ak.Array:
-    objects = column(events, collection)
-    return objects["pt"] if "pt" in objects.fields else objects[objects.fields[0]]
-
-
-def _file(events: ak.Array) -> str:
-    return str(getattr(events, "metadata", {}).get("filename", "events"))
 
 
 def closest(name: str, names: list[str]) -> str:

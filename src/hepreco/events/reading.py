@@ -20,11 +20,12 @@ from coffea.nanoevents.mapping.uproot import UprootSourceMapping
 from numpy.typing import NDArray
 
 from hepreco.errors import DatasetError, HepRecoError, UnreadableError
+from hepreco.events.arrays import finite
 from hepreco.events.batch import EventBatch
 from hepreco.events.bridge import to_batch
 from hepreco.events.columns import EVENT_ID, WEIGHT, Columns, is_bit, missing_column, of_inputs
 from hepreco.events.datasets import Dataset
-from hepreco.events.objects import InputSpec, finite, momentum_columns
+from hepreco.events.objects import InputSpec, momentum_columns
 from hepreco.events.sources import Source, contradiction, open_source
 
 Value = TypeVar("Value")

@@ -9,8 +9,9 @@ import awkward as ak
 import numpy as np
 
 from hepreco.errors import ConfigError
+from hepreco.events.arrays import column
 from hepreco.events.columns import Columns
-from hepreco.events.objects import InputSpec, column
+from hepreco.events.objects import InputSpec
 from hepreco.names import check_label
 
 #: What a function may read of missing momentum without a word: NanoAOD's own choices, up to version 9 and since.
@@ -94,6 +95,7 @@ class Variation:
         return varied
 
 
+#: The events as they are.
 NOMINAL: Final = Variation("nominal")
 
 

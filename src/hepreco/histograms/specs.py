@@ -30,7 +30,7 @@ class HistogramSpec:
     axis
         Its binning.
     label, unit
-        For figures.
+        Kept with the axis; figures write ``label [unit]``.
 
     Raises
     ------
@@ -50,12 +50,12 @@ class HistogramSpec:
             raise ConfigError(f"histogram {self.name!r} names no column", 'give it columns = ["..."]')
 
     def last_axis(self) -> hist.axis.Regular | hist.axis.Variable:
-        """The axis after ``dataset`` and ``variation``, with under- and overflow."""
-        label = f"{self.label or self.name}" + (f" [{self.unit}]" if self.unit else "")
-        axis = self.axis
+        """The axis after ``dataset`` and ``variation``, with under- and overflow; ``unit`` is an attribute of it."""
+        axis, unit = self.axis, {"unit": self.unit}
+        label = self.label or self.name
         if axis.spacing == "log":
-            return hist.axis.Variable(axis.edges, name=self.name, label=label)
-        return hist.axis.Regular(axis.bins, axis.start, axis.stop, name=self.name, label=label)
+            return hist.axis.Variable(axis.edges, name=self.name, label=label, __dict__=unit)
+        return hist.axis.Regular(axis.bins, axis.start, axis.stop, name=self.name, label=label, __dict__=unit)
 
 
 def check_memory(specs: Iterable[HistogramSpec], *, variations: int) -> None:

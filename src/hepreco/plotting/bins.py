@@ -1,6 +1,7 @@
 """How bins are described on axes."""
 
 import re
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,21 @@ def per_bin(quantity: str, edges: NDArray[np.float64], *, label: str) -> str:
     if not is_linear(edges):
         return f"{quantity} / bin"
     return f"{quantity} / {(edges[-1] - edges[0]) / (len(edges) - 1):.3g}{unit_of(label)}"
+
+
+def label_of(axis: Any) -> str:
+    """Write the label of a histogram's axis, with its unit in brackets where the axis has one as an attribute.
+
+    Example
+    -------
+    >>> import hist
+    >>> label_of(hist.axis.Regular(5, 0, 1, label="top mass", __dict__={"unit": "GeV"}))
+    'top mass [GeV]'
+    >>> label_of(hist.axis.Regular(5, 0, 1, label="top mass [GeV]"))  # as hepreco 0.1 stored it
+    'top mass [GeV]'
+    """
+    unit = getattr(axis, "unit", "")
+    return f"{axis.label} [{unit}]" if unit else str(axis.label)
 
 
 def unit_of(label: str) -> str:

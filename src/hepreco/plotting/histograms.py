@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from hepreco.plotting.bins import is_logarithmic, per_bin
+from hepreco.plotting.bins import is_logarithmic, label_of, per_bin
 from hepreco.plotting.maps import ROW, draw_shapes
 from hepreco.plotting.spectra import NOMINAL, Spectrum, spectra
 from hepreco.plotting.style import COLOURS, GREY, STYLE, end_labels, new_axes, note
@@ -49,7 +49,7 @@ def histogram_figure(h: hist.Hist, *, labels: Mapping[str, str] | None = None, d
     >>> h = hist.Hist(
     ...     hist.axis.StrCategory(["ttbar"], name="dataset"),
     ...     hist.axis.StrCategory(["nominal"], name="variation"),
-    ...     hist.axis.Regular(30, 100, 250, name="mass", label="top mass [GeV]"),
+    ...     hist.axis.Regular(30, 100, 250, name="mass", label="top mass", __dict__={"unit": "GeV"}),
     ...     storage=hist.storage.Weight(),
     ... ).fill("ttbar", "nominal", [170.0, 175.0, 180.0])
     >>> histogram_figure(h, labels={"ttbar": "top pairs"}).axes[0].get_ylabel()
@@ -57,7 +57,7 @@ def histogram_figure(h: hist.Hist, *, labels: Mapping[str, str] | None = None, d
     """
     drawn = spectra(h, labels=labels or {}, density=density)
     edges = np.asarray(h.axes[2].edges, dtype=np.float64)
-    label = h.axes[2].label
+    label = label_of(h.axes[2])
     many = len(drawn) < len(h.axes[0])
     figure, axes = _with_rows(h, edges, labels=labels or {}) if many else _alone()
     for position, spectrum in enumerate(drawn):
@@ -97,7 +97,7 @@ def _with_rows(h: hist.Hist, edges: NDArray[np.float64], *, labels: Mapping[str,
     figure = Figure(figsize=(7.2, 4.8 + below))
     above, rows = new_axes(figure, ratios=(4.8, below))
     draw_shapes(rows, edges, h[{"variation": NOMINAL}].values(), names=[labels.get(name, name) for name in names])
-    end_labels(rows, x=h.axes[2].label)
+    end_labels(rows, x=label_of(h.axes[2]))
     note(rows, "each dataset's shape: darkest at its largest bin")
     return figure, above
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from hepreco.plotting.bins import per_bin, unit_of
+from hepreco.plotting.bins import label_of, per_bin, unit_of
 from hepreco.plotting.style import COLOURS, GREY, STYLE, end_labels, new_axes, note
 from hepreco.studies import MassPeak
 
@@ -42,7 +42,7 @@ def mass_peak_figure(h: hist.Hist, peak: MassPeak, *, title: str = "") -> Figure
     >>> len(mass_peak_figure(h, mass_peak(h, window=(140.0, 205.0))).axes)
     2
     """
-    edges = np.asarray(h.axes[0].edges, dtype=np.float64)
+    edges, label = np.asarray(h.axes[0].edges, dtype=np.float64), label_of(h.axes[0])
     uncertainties = np.sqrt(h.variances())
     figure = Figure(figsize=(6.4, 5.6))
     upper, lower = new_axes(figure, ratios=(3.5, 1.0))
@@ -67,14 +67,14 @@ def mass_peak_figure(h: hist.Hist, peak: MassPeak, *, title: str = "") -> Figure
     upper.set_ylim(
         min(0.0, 1.1 * float(np.min(h.values()[shown]))), 1.5 * float(np.max((h.values() + uncertainties)[shown]))
     )
-    end_labels(upper, y=per_bin("Entries", edges, label=h.axes[0].label))
-    end_labels(lower, x=h.axes[0].label)
+    end_labels(upper, y=per_bin("Entries", edges, label=label))
+    end_labels(lower, x=label)
     lower.set_ylabel("Pull", loc="center")
     upper.legend(loc="upper right")
     upper.text(
         0.03,
         0.96,
-        _numbers(peak, unit_of(h.axes[0].label)),
+        _numbers(peak, unit_of(label)),
         transform=upper.transAxes,
         va="top",
         fontsize=10,

@@ -7,7 +7,6 @@ from hepreco.plugin.interface import Reconstructor, SelfTrainable, SupervisedTra
 from hepreco.plugin.manager import load
 from hepreco.plugin.manifest import Manifest, PluginCard
 from hepreco.plugin.schemas import schema_of, summary_of
-from hepreco.plugin.spec import API_VERSION
 
 
 def describe_module(module: str | EntryPoint) -> Manifest:
@@ -19,7 +18,8 @@ def describe_module(module: str | EntryPoint) -> Manifest:
         The module does not keep the contract, or a plugin has options that no configuration can hold.
     """
     entry = EntryPoint(module, module, GROUP) if isinstance(module, str) else module
-    return Manifest(API_VERSION, tuple(describe_plugin(each.name, each.reconstructor) for each in load(entry)))
+    plugins = tuple(describe_plugin(each.name, each.reconstructor) for each in load(entry))
+    return Manifest(entry.load().HEPRECO_API_VERSION, plugins)
 
 
 def describe_plugin(name: str, reconstructor: type[Reconstructor]) -> PluginCard:

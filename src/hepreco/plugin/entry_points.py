@@ -3,10 +3,10 @@
 import os
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
-from typing import Final
+from typing import Any, Final
 
 from hepreco.errors import PluginError
-from hepreco.plugin.spec import API_VERSION
+from hepreco.plugin.spec import API_VERSION, OLDEST_API_VERSION
 
 GROUP: Final = "hepreco"
 DISABLE: Final = "HEPRECO_DISABLE_PLUGINS"
@@ -28,9 +28,31 @@ def name_clash(name: str, distributions: Iterable[str]) -> str:
     return f"two reconstructors are named {name!r} (from {others}): disable or uninstall one"
 
 
-def wrong_version(version: object, module: str) -> PluginError:
-    """The refusal of a plugin that was written for another version of the contract."""
+def version_refusal(declared: Any, module: str) -> PluginError | None:
+    """Why a plugin that follows these versions of the contract cannot be used; ``None`` if it can.
+
+    Parameters
+    ----------
+    declared
+        What its module calls ``HEPRECO_API_VERSION``.
+    module
+        Its name, for the error.
+
+    Example
+    -------
+    >>> version_refusal((1, 9), "hepreco_tops")
+    >>> print(version_refusal(9, "hepreco_tops"))
+    written for plugin API 9, this hepreco understands 1 to 2
+      what to do: install a newer hepreco, or a version of hepreco_tops for this one
+    """
+    oldest, newest = declared if isinstance(declared, tuple | list) and len(declared) == 2 else (declared, declared)
+    known = type(oldest) is type(newest) is int
+    if known and oldest <= API_VERSION and newest >= OLDEST_API_VERSION:
+        return None
+    said = f"{oldest}" if oldest == newest else f"{oldest} to {newest}"
     return PluginError(
-        f"written for plugin API {version}, this hepreco has {API_VERSION}",
-        f"set HEPRECO_API_VERSION = {API_VERSION} in {module} once it follows that version",
+        f"written for plugin API {said}, this hepreco understands {OLDEST_API_VERSION} to {API_VERSION}",
+        f"install a newer hepreco, or a version of {module} for this one"
+        if known and oldest > API_VERSION
+        else f"set HEPRECO_API_VERSION = {API_VERSION} in {module} once it follows that version",
     )

@@ -134,7 +134,7 @@ class TrainingOptions:
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class TrainedNetwork:
     """What training hands back: parameters, the options that build the network, and what it reached."""
 
     tensors: Mapping[str, Tensor]
@@ -149,7 +149,7 @@ class Trainable(ABC):
     @abstractmethod
     def train(
         self, samples: EventBatch, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]
-    ) -> Checkpoint:
+    ) -> TrainedNetwork:
         """Train on a batch read through the plugin's own :attr:`Reconstructor.inputs`.
 
         ``report(epoch, losses)`` is called after every epoch.
@@ -166,7 +166,7 @@ class SupervisedTrainable(ABC):
         options: TrainingOptions,
         *,
         report: Callable[[int, Mapping[str, float]], None],
-    ) -> Checkpoint:
+    ) -> TrainedNetwork:
         """Train on one batch per class, read through the plugin's own :attr:`Reconstructor.inputs`.
 
         ``report(epoch, losses)`` is called after every epoch.
@@ -177,7 +177,7 @@ class SelfTrainable(ABC):
     """A reconstructor that makes the events that ``hepreco train`` trains it on."""
 
     @abstractmethod
-    def train(self, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]) -> Checkpoint:
+    def train(self, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]) -> TrainedNetwork:
         """Generate events from ``options.seed`` and train on them.
 
         ``report(epoch, losses)`` is called after every epoch.

@@ -6,10 +6,9 @@ from importlib.metadata import EntryPoint
 from typing import Literal
 
 from hepreco.errors import PluginError, describe
-from hepreco.plugin.entry_points import DISABLE, disabled_names, installed, name_clash, wrong_version
+from hepreco.plugin.entry_points import DISABLE, disabled_names, installed, name_clash, version_refusal
 from hepreco.plugin.isolation import interrupts
 from hepreco.plugin.manifest import Manifest, PluginCard, find_manifest
-from hepreco.plugin.spec import API_VERSION
 
 #: ``installed``: announced by a manifest, and not imported; ``ready``: imported, and found to keep the contract.
 State = Literal["installed", "ready", "broken", "disabled"]
@@ -68,7 +67,8 @@ def _listed(entry: EntryPoint, *, load: bool) -> list[ListedPlugin]:
 
 
 def _announced(manifest: Manifest, entry: EntryPoint, distribution: str, version: str) -> list[ListedPlugin]:
-    reason = "" if manifest.api_version == API_VERSION else describe(wrong_version(manifest.api_version, entry.value))
+    refusal = version_refusal(manifest.api_version, entry.value)
+    reason = describe(refusal) if refusal else ""
     state: State = "broken" if reason else "installed"
     return [
         ListedPlugin(card.name, card.kind, card.summary, distribution, version, state, reason)
@@ -112,6 +112,6 @@ def installed_cards() -> tuple[PluginCard, ...]:
             manifest = None if entry.name in disabled else find_manifest(entry)
         except PluginError:
             continue  # which 'hepreco plugins list' shows
-        if manifest and manifest.api_version == API_VERSION:
+        if manifest and not version_refusal(manifest.api_version, entry.value):
             cards += [card for card in manifest.plugins if card.name not in disabled]
     return tuple(cards)

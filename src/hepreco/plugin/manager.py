@@ -13,7 +13,7 @@ import pluggy
 
 from hepreco.errors import HepRecoError, PluginError, describe
 from hepreco.plugin import spec
-from hepreco.plugin.entry_points import DISABLE, disabled_names, installed, name_clash, wrong_version
+from hepreco.plugin.entry_points import DISABLE, disabled_names, installed, name_clash, version_refusal
 from hepreco.plugin.interface import Reconstructor
 from hepreco.plugin.isolation import interrupts
 from hepreco.plugin.manifest import names_of
@@ -126,9 +126,8 @@ def load(entry: EntryPoint) -> list[RegisteredPlugin]:
         The module does not keep the contract. Whatever else it raises while it is imported passes.
     """
     module = entry.load()
-    version = getattr(module, "HEPRECO_API_VERSION", None)
-    if version != spec.API_VERSION:
-        raise wrong_version(version, entry.value)
+    if refusal := version_refusal(getattr(module, "HEPRECO_API_VERSION", None), entry.value):
+        raise refusal
     manager = pluggy.PluginManager("hepreco")
     manager.add_hookspecs(spec)
     manager.register(module, name=entry.name)

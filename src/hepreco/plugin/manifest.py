@@ -48,9 +48,9 @@ class PluginCard:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All plugins of one module, and the version of the contract that they follow."""
+    """All plugins of one module, and the version of the contract that they follow, or the oldest and the newest."""
 
-    api_version: int
+    api_version: int | tuple[int, int]
     plugins: tuple[PluginCard, ...]
 
     def as_json(self) -> str:
@@ -88,7 +88,9 @@ def read_manifest(path: Path) -> Manifest:
     """Read one file; :class:`~hepreco.errors.PluginError` says what is wrong with it."""
     try:
         document = json.loads(path.read_text("utf-8"))
-        return Manifest(int(document["api_version"]), tuple(PluginCard(**card) for card in document["plugins"]))
+        version = document["api_version"]
+        followed = tuple(version) if isinstance(version, list) else int(version)
+        return Manifest(followed, tuple(PluginCard(**card) for card in document["plugins"]))
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise PluginError(
             f"{path} is not a manifest of plugins: {describe(error)}", "write it again with 'hepreco plugins manifest'"

@@ -8,9 +8,11 @@ import pluggy
 if TYPE_CHECKING:
     from hepreco.plugin.interface import Reconstructor
 
-#: The version of the contract between hepreco and its plugins. A plugin module states the one that it was written
-#: for as ``HEPRECO_API_VERSION``.
-API_VERSION: Final = 1
+#: The newest version of the contract between hepreco and its plugins. A plugin module states the one that it was
+#: written for as ``HEPRECO_API_VERSION``: an integer, or a pair of the oldest and the newest.
+API_VERSION: Final = 2
+#: Plugins that were written for this version, or a later one up to :data:`API_VERSION`, run.
+OLDEST_API_VERSION: Final = 1
 
 hookspec = pluggy.HookspecMarker("hepreco")
 #: Marks a plugin's implementation of a hook.

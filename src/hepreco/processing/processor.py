@@ -1,8 +1,9 @@
 """The coffea processor: select, reconstruct, fill."""
 
 import multiprocessing
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -18,26 +19,21 @@ from hepreco.events import (
     NOMINAL,
     Columns,
     Variation,
-    finite,
-    generator_weights,
-    missing_momenta,
-    momentum_columns,
     to_batch,
 )
+from hepreco.events.arrays import finite
 from hepreco.events.columns import WEIGHT, of_inputs
-from hepreco.histograms import (
-    HistogramSpec,
-    check_memory,
-    default_histograms,
-    fill_all,
-    fill_cutflow,
-    normalisation,
-    overflow_warnings,
-    sort_categories,
-)
+from hepreco.events.objects import momentum_columns
+from hepreco.events.variations import missing_momenta
+from hepreco.events.weights import generator_weights
+from hepreco.histograms import HistogramSpec
+from hepreco.histograms.filling import fill_all, fill_cutflow, sort_categories
+from hepreco.histograms.normalisation import normalisation
+from hepreco.histograms.specs import check_memory, default_histograms, overflow_warnings
 from hepreco.names import check_field
-from hepreco.plugin import Reason, Reconstructor, attachable
-from hepreco.plugin.columns import REASON, partly_missing
+from hepreco.plugin import Reason, Reconstructor
+from hepreco.plugin.answers import attachable, partly_missing
+from hepreco.plugin.columns import REASON
 from hepreco.processing import identity
 from hepreco.processing.columns_out import ColumnWriter, check_column_names
 from hepreco.processing.report import Chunk, ProcessedChunks, RunReport
@@ -194,7 +190,11 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     def process(self, events: ak.Array) -> Output:
         """One chunk: its histograms, not yet normalised, and its report."""
-        self.setup()
+        with _one_thread_of_a_worker():
+            self.setup()
+            return self._process(events)
+
+    def _process(self, events: ak.Array) -> Output:
         meta = events.metadata
         chunk = Chunk(meta["dataset"], meta["filename"], meta["entrystart"], meta["entrystop"])
         weight, usable = self._weights(events)
@@ -322,11 +322,21 @@ def _guarded(plugin: Reconstructor, batch: Any, *, name: str, chunk: Chunk) -> M
     ) from cause
 
 
-@cache
-def _set_up(reconstructor: Reconstructor, device: str) -> None:
-    """Once per process and plugin. A worker process has one thread, so that processes do not fight for cores."""
+@contextmanager
+def _one_thread_of_a_worker() -> Iterator[None]:
+    """One thread of torch in a worker process, so that processes do not fight for cores; then as many as before."""
+    before = torch.get_num_threads()
     if multiprocessing.parent_process() is not None:
         torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@lru_cache(maxsize=256)
+def _set_up(reconstructor: Reconstructor, device: str) -> None:
+    """Once per process and plugin."""
     if torch.device(device).type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(
             f"device {device!r} was asked for, and there is none", "use --device cpu, or a machine with a GPU"

@@ -12,8 +12,9 @@ The public names are imported when they are first used, so that pytest, which lo
 environment that has hepreco, starts without torch.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from hepreco.lazy import public_names
 
 if TYPE_CHECKING:
     from hepreco.testing.answers import ConformanceError as ConformanceError
@@ -25,23 +26,5 @@ if TYPE_CHECKING:
     from hepreco.testing.symmetry import boost_along_beam as boost_along_beam
     from hepreco.testing.symmetry import rotation_about_beam as rotation_about_beam
     from hepreco.testing.toys import toy_batch as toy_batch
-
-_HOME = {
-    "CHECKS": "hepreco.testing.conformance",
-    "CheckResult": "hepreco.testing.conformance",
-    "ConformanceError": "hepreco.testing.answers",
-    "assert_invariant": "hepreco.testing.symmetry",
-    "assert_manifest": "hepreco.testing.manifests",
-    "boost_along_beam": "hepreco.testing.symmetry",
-    "check_all": "hepreco.testing.conformance",
-    "rotation_about_beam": "hepreco.testing.symmetry",
-    "toy_batch": "hepreco.testing.toys",
-}
-
-__all__ = list(_HOME)
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'hepreco.testing' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+else:
+    __all__, __getattr__, __dir__ = public_names(__name__, __file__)

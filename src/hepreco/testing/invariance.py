@@ -10,7 +10,7 @@ from torch import Tensor
 from hepreco.errors import PluginError
 from hepreco.events import EventBatch
 from hepreco.kinematics import pt
-from hepreco.plugin.columns import check_outputs
+from hepreco.plugin.answers import check_outputs
 from hepreco.testing.answers import answers, ask, fail, first_difference, require_same, rows_of
 from hepreco.testing.branches import known_range
 from hepreco.testing.edges import equal_pt

@@ -13,7 +13,7 @@ from hepreco.errors import HepRecoError, PluginError
 from hepreco.events import EventBatch, InputSpec
 from hepreco.events.objects import Comparison
 from hepreco.plugin import Column, Reconstructor
-from hepreco.plugin.columns import check_outputs
+from hepreco.plugin.answers import check_outputs
 from hepreco.testing.answers import ConformanceError, answers, fail, require_same
 from hepreco.testing.branches import COLLECTIONS, MISSING_MOMENTA, is_truth
 from hepreco.testing.examination import Examination, check
@@ -132,7 +132,7 @@ def no_label_leakage(examined: Examination) -> None:
 
 @check
 def index_range(examined: Examination) -> str:
-    """Index columns hold −1 or the original position of an object of the same event, of the collection they name."""
+    """Index columns hold −1 or the original position of an object of the same event, of the collection they are of."""
     columns = [column for column in examined.reconstructor.outputs if column.kind == "index"]
     for column in columns:
         if column.name in examined.found:
@@ -144,9 +144,10 @@ def index_range(examined: Examination) -> str:
 def require_positions(
     examined: Examination, value: Tensor, *, column: Column, batch: EventBatch, when: str = ""
 ) -> None:
-    """Raise unless every index is −1 or that of an object of its event, of the collection that the column names."""
+    """Raise unless every index is −1 or that of an object of its event, of the collection that the column is of."""
     value = value.reshape(len(batch), -1)
-    batch = _named(batch, column)
+    collection = column.collection(examined.reconstructor.inputs)
+    batch = batch.collection(collection) if collection in batch.collections else batch
     stray = torch.nonzero((value >= 0) & ~_held(value, batch) | (value < -1))
     if len(stray):
         event, entry = stray[0].tolist()
@@ -166,13 +167,6 @@ def _require_several(examined: Examination, value: Tensor, *, column: Column) ->
             problem = f"all entries of {column.name} are the same object, in all of {len(chosen)} events"
             remedy = "leave out pairs of an object with itself, for example by triu_indices(..., offset=1)"
             fail(examined.reconstructor, problem, expected="different objects", remedy=remedy)
-
-
-def _named(batch: EventBatch, column: Column) -> EventBatch:
-    """The collection that the column's name speaks of, if it is exactly one: ``muon_index`` is one of muons."""
-    words = column.name.lower().split("_")
-    spoken = [name for name in batch.collections if name.lower() in words]
-    return batch.collection(spoken[0]) if len(spoken) == 1 else batch
 
 
 def _cut_on(where: tuple[str, ...]) -> list[str]:
@@ -206,6 +200,10 @@ def _columns(reconstructor: Reconstructor) -> None:
         if per is not None and per not in collections and not (isinstance(per, int) and per > 0):
             expected = f"None, a positive number, or one of {', '.join(collections)}"
             fail(reconstructor, f"column {name!r} is per {per!r}", expected=expected, remedy="see Column")
+        if column.kind == "index" and column.collection(reconstructor.inputs) not in collections:
+            problem = f"the index {name!r} is of {column.of or 'a collection that it does not name'}"
+            remedy = f'say which: Column({name!r}, "index", of={collections[0]!r})'
+            fail(reconstructor, problem, expected=f"one of {', '.join(collections)}", remedy=remedy)
 
 
 def _hashable(value: object) -> bool:

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from itertools import combinations
 from types import FrameType
 from typing import Any, Final
@@ -87,7 +87,7 @@ def _toy_jets() -> Tensor:
     return toy_batch(InputSpec((ObjectSpec("Jet", at_least=JETS, at_most=JETS),)), events=EVENTS).momenta
 
 
-@cache
+@lru_cache(maxsize=16)
 def _triplets(jets: int) -> Tensor:
     """(b, q, q′) for every choice of three jets, each of which may be the b."""
     return torch.tensor(
@@ -95,7 +95,7 @@ def _triplets(jets: int) -> Tensor:
     )
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _disjoint(jets: int, number: int) -> Tensor:
     """Triplets that share no jet with that one."""
     triplets = _triplets(jets)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hepreco.errors import ConfigError
 from hepreco.events import EventBatch, InputSpec, ObjectSpec
+from hepreco.events.arrays import compare
 from hepreco.events.objects import Comparison
 from hepreco.kinematics import from_pt_eta_phi_mass
 from hepreco.testing.branches import UNKNOWN, known_range
@@ -94,7 +95,7 @@ def passing_cuts(quantile: Tensor, *, spec: ObjectSpec, field: str, at: Callable
 
 def passes(cut: Comparison, values: Tensor) -> Tensor:
     """Which values pass a cut, compared as those of files are."""
-    return torch.from_numpy(ak.to_numpy(cut(ak.Array(values.numpy()))))
+    return torch.from_numpy(ak.to_numpy(compare(ak.Array(values.numpy()), cut)))
 
 
 def _steps() -> Tensor:

@@ -1,6 +1,6 @@
 """Trained weights: safetensors beside a manifest, checked by hash, loaded once per worker process."""
 
-from hepreco.weights.manifest import Manifest, read_manifest
+from hepreco.weights.manifest import Manifest, Option, read_manifest
 from hepreco.weights.store import load_network, read_weights, save_weights
 
-__all__ = ["Manifest", "load_network", "read_manifest", "read_weights", "save_weights"]
+__all__ = ["Manifest", "Option", "load_network", "read_manifest", "read_weights", "save_weights"]

@@ -13,6 +13,7 @@ from hepreco.errors import WeightsError
 MANIFEST: Final = "weights.toml"
 TENSORS: Final = "weights.safetensors"
 
+#: What a manifest holds of an argument that builds a network.
 Option = int | float | str | list[int] | list[str]
 
 

@@ -3,9 +3,9 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import torch
 from safetensors import SafetensorError
@@ -16,6 +16,8 @@ from hepreco.errors import WeightsError
 from hepreco.weights.manifest import TENSORS, Manifest, Option, read_manifest, write_manifest
 
 Network = TypeVar("Network", bound=nn.Module)
+#: Networks that a process keeps; of more, the one that was used the longest time ago is loaded again.
+_KEPT: Final = 32
 
 
 def save_weights(directory: Path, tensors: Mapping[str, Tensor], manifest: Manifest) -> Manifest:
@@ -85,7 +87,7 @@ def load_network(
     return network
 
 
-@cache
+@lru_cache(maxsize=_KEPT)
 def _load(
     build: Callable[..., nn.Module], directory: Path, device: str, dtype: torch.dtype
 ) -> tuple[nn.Module, Mapping[str, Option]]:

@@ -42,8 +42,8 @@ class Dilepton(Reconstructor):
             Column("angle", unit="rad"),
             Column("balance"),
             Column("missing_mt", unit="GeV"),
-            Column("pair_index", "index", per=2),
-            Column("electron_index", "index"),
+            Column("pair_index", "index", per=2, of="Muon"),
+            Column("electron_index", "index", of="Electron"),
             Column("isolation", per="Muon"),
         )
 
@@ -71,7 +71,9 @@ class Dilepton(Reconstructor):
         one, other = (batch.momenta[event, slot] for slot in pair)
         harder = torch.where((pt(one) >= pt(other))[:, None], one, other)
         softer = one + other - harder
-        index = torch.stack([batch.index[event, slot] for slot in pair], dim=1).sort(dim=1).values
+        slots = torch.stack(pair, dim=1)
+        muon = batch.species.gather(1, slots) == batch.collections.index("Muon")
+        index = torch.where(muon, batch.index.gather(1, slots), -1).sort(dim=1).values
         total, missing = one + other, batch.missing_momentum
         turned = delta_phi(phi(total), torch.atan2(missing[:, 1], missing[:, 0]))
         electrons, muons = batch.collection("Electron"), batch.collection("Muon")

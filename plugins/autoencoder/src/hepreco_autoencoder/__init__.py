@@ -7,13 +7,11 @@ from hepreco.plugin import Reconstructor, hookimpl
 from hepreco_autoencoder.network import Autoencoder, reconstruction_error
 from hepreco_autoencoder.reconstructor import AutoencoderReconstructor, network_inputs
 
-HEPRECO_API_VERSION: Final = 1
+HEPRECO_API_VERSION: Final = 2
 
 __all__ = [
-    "HEPRECO_API_VERSION",
     "Autoencoder",
     "AutoencoderReconstructor",
-    "hepreco_register_reconstructors",
     "network_inputs",
     "reconstruction_error",
 ]

@@ -11,10 +11,9 @@ from torch import Tensor
 
 from hepreco.errors import ConfigError
 from hepreco.events import EventBatch, InputSpec, ObjectSpec
-from hepreco.plugin import Axis, Checkpoint, Column, Reconstructor, Trainable, TrainingOptions
+from hepreco.plugin import Axis, Column, Reconstructor, Trainable, TrainedNetwork, TrainingOptions
 from hepreco.training import fit, initialised, split
-from hepreco.weights import load_network
-from hepreco.weights.manifest import Option
+from hepreco.weights import Option, load_network
 from hepreco_autoencoder.network import Autoencoder, reconstruction_error
 
 PACKAGED: Final = Path(__file__).parent / "weights"
@@ -98,7 +97,7 @@ class AutoencoderReconstructor(Reconstructor, Trainable):
 
     def train(
         self, samples: EventBatch, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]
-    ) -> Checkpoint:
+    ) -> TrainedNetwork:
         """Minimise the mean reconstruction error, in single precision."""
         training, validation = split(samples, fraction=options.validation_fraction, seed=options.seed)
         network = initialised(self.build_network, seed=options.seed)
@@ -118,7 +117,7 @@ class AutoencoderReconstructor(Reconstructor, Trainable):
             "training_events": float(len(training)),
             "validation_events": float(len(validation)),
         }
-        return Checkpoint(tensors=result.best, network=self.network, metrics=metrics, history=result.history)
+        return TrainedNetwork(tensors=result.best, network=self.network, metrics=metrics, history=result.history)
 
     def build_network(self) -> Autoencoder:
         """Build an untrained network of these options."""

@@ -8,7 +8,7 @@ from hepreco_chi2_assigner.reconstructor import Chi2Assigner
 
 __all__ = ["Chi2Assigner"]
 
-HEPRECO_API_VERSION: Final = 1
+HEPRECO_API_VERSION: Final = 2
 
 
 @hookimpl

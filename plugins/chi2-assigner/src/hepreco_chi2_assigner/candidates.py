@@ -1,6 +1,6 @@
 """Candidates for top quarks: jets in threes, or a jet with a lepton and missing momentum."""
 
-from functools import cache
+from functools import lru_cache
 from itertools import combinations
 
 import torch
@@ -8,7 +8,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 
-@cache
+@lru_cache(maxsize=64)
 def triplets(jets: int) -> Int[Tensor, "candidate 3"]:
     """All (b, q, q′) of that many jets with q before q′: 3·C(n, 3) of them, in lexicographic order."""
     found = [(b, q, other) for b in range(jets) for q, other in combinations([i for i in range(jets) if i != b], 2)]

@@ -13,7 +13,7 @@ from hepreco.errors import ConfigError
 from hepreco.kinematics import mass, neutrino_solutions, pt
 from hepreco.plugin import Axis
 from hepreco_chi2_assigner.candidates import bits, triplets
-from hepreco_chi2_assigner.search import Candidates, best_disjoint_pair
+from hepreco_chi2_assigner.search import TopCandidates, best_disjoint_pair
 
 #: Jets stand for bits of an int64.
 MOST_JETS: Final = 60
@@ -109,8 +109,8 @@ class Chi2Assigner(Reconstructor):
         return (
             Column("chi2", label=r"$\chi^2$", axis=Axis(1000, 1e-4, 1e5, "log")),
             *peaks,
-            Column("b_index", "index", per=2),
-            Column("q_index", "index", per=4),
+            Column("b_index", "index", per=2, of="Jet"),
+            Column("q_index", "index", per=4, of="Jet"),
         )
 
     def reconstruct(self, batch: EventBatch) -> Mapping[str, Tensor]:
@@ -152,7 +152,7 @@ class Chi2Assigner(Reconstructor):
         top = w + momenta[:, members[:, 0]]
         top_mass = mass(top)
         chi2 = ((mass(w) - self.w_mass) / self.sigma_w) ** 2 + self._top_term(top_mass, self.sigma_top)
-        hadronic = Candidates(chi2 + _mistags(tagged, members), top_mass, bits(members))
+        hadronic = TopCandidates(chi2 + _mistags(tagged, members), top_mass, bits(members))
         if self._hadronic:
             other_w, other_top, other_members, other_chi2, other = w, top, members, chi2, hadronic
         else:
@@ -181,7 +181,7 @@ class Chi2Assigner(Reconstructor):
 
     def _leptonic(
         self, batch: EventBatch, jets: Tensor, tagged: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Candidates]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, TopCandidates]:
         """Each jet as the b of the leptonic top, with each neutrino: W, top, jets used, χ² and candidates."""
         lepton = _leading_lepton(batch)
         neutrino = neutrino_solutions(
@@ -194,7 +194,7 @@ class Chi2Assigner(Reconstructor):
         members = torch.stack((b, torch.full_like(b, -1), torch.full_like(b, -1)), dim=-1)
         chi2 = self._top_term(mass(top), self.sigma_leptonic_top)
         cost = chi2 + _mistags(tagged, members)
-        return w, top, members, chi2, Candidates(cost, mass(top), bits(b[:, None]))
+        return w, top, members, chi2, TopCandidates(cost, mass(top), bits(b[:, None]))
 
     def _top_term(self, top_mass: Tensor, sigma: float) -> Tensor:
         if self.formula == "mass-difference":

@@ -13,8 +13,8 @@ PAIRS_AT_A_TIME = 2**22
 
 
 @dataclass(frozen=True)
-class Candidates:
-    """Candidates for one particle, in a fixed order that settles ties.
+class TopCandidates:
+    """Candidates for one top quark, in a fixed order that settles ties.
 
     ``cost`` is a χ², ``mass`` (GeV) what the coupling compares, ``jets`` the set of jets that a candidate
     uses, one bit each.
@@ -24,17 +24,17 @@ class Candidates:
     mass: Float[Tensor, "event candidate"]
     jets: Int[Tensor, "*event candidate"]
 
-    def leading(self, events: Tensor, number: int) -> tuple["Candidates", Tensor, Tensor]:
+    def leading(self, events: Tensor, number: int) -> tuple["TopCandidates", Tensor, Tensor]:
         """The cheapest for some events (``jets`` per event then), their positions, and the cost of the next."""
         cost, order = self.cost[events].sort(dim=1, stable=True)
         kept = order[:, :number]
         following = cost[:, number] if number < cost.shape[1] else torch.full_like(cost[:, 0], torch.inf)
-        leading = Candidates(cost[:, :number], self.mass[events].gather(1, kept), self.jets[kept])
+        leading = TopCandidates(cost[:, :number], self.mass[events].gather(1, kept), self.jets[kept])
         return leading, kept, following
 
 
 def best_disjoint_pair(
-    first: Candidates, second: Candidates, *, sigma: float | None = None
+    first: TopCandidates, second: TopCandidates, *, sigma: float | None = None
 ) -> tuple[Int[Tensor, " event"], Int[Tensor, " event"]]:
     """Positions of the two candidates of least total cost, exactly.
 
@@ -58,7 +58,7 @@ def best_disjoint_pair(
     return best[0], best[1]
 
 
-def _cheapest(left: Candidates, right: Candidates, sigma: float | None) -> tuple[Tensor, Tensor]:
+def _cheapest(left: TopCandidates, right: TopCandidates, sigma: float | None) -> tuple[Tensor, Tensor]:
     """The least total cost per event and its position in the flattened (left, right) grid."""
     events, columns = right.cost.shape
     rows = max(1, PAIRS_AT_A_TIME // max(events * columns, 1))

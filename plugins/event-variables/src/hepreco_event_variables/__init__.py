@@ -3,21 +3,22 @@
 from collections.abc import Callable
 from typing import Final
 
+from hepreco.lazy import former_names
 from hepreco.plugin import Reconstructor, hookimpl
 from hepreco_event_variables.by_hand import KinematicVariables
-from hepreco_event_variables.network import Classifier, EventVariable
+from hepreco_event_variables.network import EventVariable, RatioEstimator
 from hepreco_event_variables.reconstructor import LearnedVariable
 
-HEPRECO_API_VERSION: Final = 1
+HEPRECO_API_VERSION: Final = 2
 
 __all__ = [
-    "HEPRECO_API_VERSION",
-    "Classifier",
     "EventVariable",
     "KinematicVariables",
     "LearnedVariable",
-    "hepreco_register_reconstructors",
+    "RatioEstimator",
 ]
+
+__getattr__ = former_names(__name__, {"Classifier": "RatioEstimator"})
 
 
 @hookimpl

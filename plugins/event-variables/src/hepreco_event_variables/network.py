@@ -28,7 +28,7 @@ LAYERS: dict[Recipe, tuple[tuple[int, ...], tuple[int, ...]]] = {
 }
 
 
-class Classifier(nn.Module):
+class RatioEstimator(nn.Module):
     """Tells pairs (V, Θ) that belong together from others; ln of their odds is ln p(V, Θ) − ln p(V) − ln p(Θ) at best.
 
     Parameters
@@ -92,7 +92,7 @@ class EventVariable(nn.Module):
         activation = nn.ReLU if recipe == "paper" else nn.SiLU
         self.layers = _dense((inputs, *hidden, dimensions), activation)
         self.linear = nn.Linear(inputs, dimensions) if recipe == "improved" else None
-        self.classifier = Classifier(inputs=dimensions + len(found.parameters), hidden=classifier)
+        self.classifier = RatioEstimator(inputs=dimensions + len(found.parameters), hidden=classifier)
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("deviation", torch.ones(inputs))
         self.register_buffer("knots", torch.full((2, KNOTS), torch.nan))
@@ -147,7 +147,7 @@ class EventVariable(nn.Module):
 class Variable(Protocol):
     """Anything that gives a variable and has a classifier."""
 
-    classifier: Classifier
+    classifier: RatioEstimator
 
     def __call__(self, inputs: Tensor, /) -> Tensor:
         """The variable."""

@@ -13,10 +13,9 @@ from torch import Tensor
 from hepreco import Column, EventBatch, InputSpec, Reconstructor
 from hepreco.errors import ConfigError
 from hepreco.generation import TOPOLOGIES, Topology, find_topology
-from hepreco.plugin import Axis, Checkpoint, SelfTrainable, TrainingOptions
+from hepreco.plugin import Axis, SelfTrainable, TrainedNetwork, TrainingOptions
 from hepreco.training import fit, initialised
-from hepreco.weights import load_network
-from hepreco.weights.manifest import Option
+from hepreco.weights import Option, load_network
 from hepreco_event_variables.calibration import calibrate
 from hepreco_event_variables.network import EventVariable, Recipe, loss_of_labelled, loss_of_pairs
 from hepreco_event_variables.objects import VisibleObjects
@@ -119,7 +118,7 @@ class LearnedVariable(Reconstructor, SelfTrainable):
         found[enough, 0] = network.in_gev(value)
         return {"v": found[:, 0]}
 
-    def train(self, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]) -> Checkpoint:
+    def train(self, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]) -> TrainedNetwork:
         """Train V and its classifier on events that are generated from the seed, then calibrate V.
 
         ``paper`` pairs every second event with the Θ of another, once and for all; ``improved`` pairs every event of a
@@ -151,7 +150,7 @@ class LearnedVariable(Reconstructor, SelfTrainable):
             "validation_events": float(validating),
             "peak_spread": spread,
         }
-        return Checkpoint(network.state_dict(), network=self.network, metrics=metrics, history=result.history)
+        return TrainedNetwork(network.state_dict(), network=self.network, metrics=metrics, history=result.history)
 
     def build_network(self) -> EventVariable:
         """Build an untrained network of these options."""

@@ -9,10 +9,9 @@ from hepreco_me_assigner.reconstructor import MatrixElementAssigner
 from hepreco_me_assigner.scores import Anomaly, LikelihoodRatio
 from hepreco_me_assigner.training.potential import Potential
 
-HEPRECO_API_VERSION: Final = 1
+HEPRECO_API_VERSION: Final = 2
 
 __all__ = [
-    "HEPRECO_API_VERSION",
     "PROCESSES",
     "Anomaly",
     "Hypothesis",

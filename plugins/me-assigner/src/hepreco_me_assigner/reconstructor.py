@@ -14,7 +14,7 @@ from hepreco import Column, EventBatch, InputSpec, ObjectSpec, Reconstructor
 from hepreco.detector import Detector
 from hepreco.errors import ConfigError
 from hepreco.kinematics import pt
-from hepreco.plugin import Axis, Checkpoint, Trainable, TrainingOptions
+from hepreco.plugin import Axis, Trainable, TrainedNetwork, TrainingOptions
 from hepreco.training import FitResult, split
 from hepreco.weights import load_network, read_manifest
 from hepreco_me_assigner.problems import LEPTONS, Problem, Solution, Tags, leading_lepton, problems_of
@@ -175,8 +175,8 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         return (
             Column("log_me2", label=r"$\ln|M|^2$", axis=Axis(1000, -150.0, 50.0)),
             *peaks,
-            Column("leg_index", "index", per=self.hypothesis.legs),
-            *(Column(f"{name.lower()}_index", "index") for name in leptons),
+            Column("leg_index", "index", per=self.hypothesis.legs, of=self.collection),
+            *(Column(f"{name.lower()}_index", "index", of=name) for name in leptons),
             Column("certified"),
             Column("calls"),
             Column("probability", label="posterior probability", axis=Axis(50, 0.0, 1.0)),
@@ -256,7 +256,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
 
     def train(
         self, samples: EventBatch, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]
-    ) -> Checkpoint:
+    ) -> TrainedNetwork:
         """Train a policy by the recipe of the options, and measure the bounds of ``exact``; no labels are used."""
         if self._has_lepton:
             raise ConfigError(
@@ -277,7 +277,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
             "bound_overall": bounds.overall,
             "bound_within": bounds.within,
         }
-        return Checkpoint(tensors=result.best, network=network.options, metrics=metrics, history=result.history)
+        return TrainedNetwork(tensors=result.best, network=network.options, metrics=metrics, history=result.history)
 
     def _train(
         self,

@@ -3,26 +3,27 @@
 from collections.abc import Callable
 from typing import Final
 
+from hepreco.lazy import former_names
 from hepreco.plugin import Reconstructor, hookimpl
 from hepreco_part_sm.anomaly import AnomalyDetector
-from hepreco_part_sm.classifier import Classifier
+from hepreco_part_sm.classifier import ClassifierNetwork
 from hepreco_part_sm.models import MODELS, Model
 from hepreco_part_sm.particles import Kind, Particles
 from hepreco_part_sm.reconstructor import EventClassifier
 
-HEPRECO_API_VERSION: Final = 1
+HEPRECO_API_VERSION: Final = 2
 
 __all__ = [
-    "HEPRECO_API_VERSION",
     "MODELS",
     "AnomalyDetector",
-    "Classifier",
+    "ClassifierNetwork",
     "EventClassifier",
     "Kind",
     "Model",
     "Particles",
-    "hepreco_register_reconstructors",
 ]
+
+__getattr__ = former_names(__name__, {"Classifier": "ClassifierNetwork"})
 
 
 @hookimpl

@@ -10,10 +10,9 @@ from torch import Tensor
 
 from hepreco import Column, EventBatch, InputSpec, Reconstructor
 from hepreco.errors import ConfigError
-from hepreco.plugin import Axis, Checkpoint, Trainable, TrainingOptions
+from hepreco.plugin import Axis, Trainable, TrainedNetwork, TrainingOptions
 from hepreco.training import FitResult, fit, initialised, split
-from hepreco.weights import load_network
-from hepreco.weights.manifest import Option
+from hepreco.weights import Option, load_network
 from hepreco_part_sm.distortion import Distortion
 from hepreco_part_sm.labelled import Labelled
 from hepreco_part_sm.models import Size, find_model
@@ -131,7 +130,7 @@ class AnomalyDetector(Reconstructor, Trainable):
 
     def train(
         self, samples: EventBatch, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]
-    ) -> Checkpoint:
+    ) -> TrainedNetwork:
         """Draw events to a centre, or tell them from one distorted copy each, the same in all epochs.
 
         All that is random comes from ``options.seed``, in single precision.
@@ -148,7 +147,7 @@ class AnomalyDetector(Reconstructor, Trainable):
             "training_events": float(len(training.kinds)),
             "validation_events": float(len(validation.kinds)),
         }
-        return Checkpoint(network.state_dict(), network=self.network, metrics=metrics, history=result.history)
+        return TrainedNetwork(network.state_dict(), network=self.network, metrics=metrics, history=result.history)
 
     def build_network(self) -> OneClassNetwork:
         """Build an untrained network of these options."""

@@ -6,12 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hepreco.weights.manifest import Option
+from hepreco.weights import Option
 from hepreco_part_sm.models import Size, build_member
 from hepreco_part_sm.particles import Particles
 
 
-class Classifier(nn.Module):
+class ClassifierNetwork(nn.Module):
     """Probabilities of classes of events, from one or more members that differ in their seeds.
 
     Parameters

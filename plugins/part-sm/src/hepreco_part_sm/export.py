@@ -16,7 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
 from hepreco.errors import ConfigError
-from hepreco_part_sm.classifier import Classifier
+from hepreco_part_sm.classifier import ClassifierNetwork
 from hepreco_part_sm.models import Backbone, find_model
 from hepreco_part_sm.particles import MOST, Kind, Particles
 
@@ -36,7 +36,7 @@ _NO_GRAPH: Final[Mapping[Backbone, tuple[str, str]]] = MappingProxyType(
 )
 
 
-def export_onnx(classifier: Classifier, path: Path) -> None:
+def export_onnx(classifier: ClassifierNetwork, path: Path) -> None:
     """Write a classifier as an ONNX graph.
 
     The graph is given ``momenta`` (event, object, 4), (E, px, py, pz) in GeV, and ``missing_momentum`` (event, 2), both
@@ -72,7 +72,7 @@ def export_onnx(classifier: Classifier, path: Path) -> None:
 class _Graph(nn.Module):
     """A classifier of plain tensors."""
 
-    def __init__(self, classifier: Classifier) -> None:
+    def __init__(self, classifier: ClassifierNetwork) -> None:
         super().__init__()
         self.classifier = classifier
 

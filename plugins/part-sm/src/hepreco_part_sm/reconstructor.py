@@ -10,11 +10,10 @@ from torch import Tensor
 
 from hepreco import Column, EventBatch, InputSpec, Reconstructor
 from hepreco.errors import ConfigError, DatasetError
-from hepreco.plugin import Axis, Checkpoint, SupervisedTrainable, TrainingOptions
+from hepreco.plugin import Axis, SupervisedTrainable, TrainedNetwork, TrainingOptions
 from hepreco.training import split
-from hepreco.weights import load_network
-from hepreco.weights.manifest import Option
-from hepreco_part_sm.classifier import Classifier, likelihood_ratio
+from hepreco.weights import Option, load_network
+from hepreco_part_sm.classifier import ClassifierNetwork, likelihood_ratio
 from hepreco_part_sm.labelled import Labelled
 from hepreco_part_sm.models import Size, find_model
 from hepreco_part_sm.particles import MOST, Particles, ParticleSelection
@@ -147,7 +146,7 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
         options: TrainingOptions,
         *,
         report: Callable[[int, Mapping[str, float]], None],
-    ) -> Checkpoint:
+    ) -> TrainedNetwork:
         """Train every member on the same events, all classes with the same weight, then calibrate their mean.
 
         The validation events choose the best epoch and the calibration.
@@ -169,7 +168,7 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
             options=options,
             report=report,
         )
-        network = Classifier(model=self.model, size=self.size, classes=self.classes, members=self.members)
+        network = ClassifierNetwork(model=self.model, size=self.size, classes=self.classes, members=self.members)
         metrics = {"training_events": float(len(training.label)), "validation_events": float(len(validation.label))}
         history: dict[str, list[float]] = {}
         for number, (member, result) in enumerate(trained):
@@ -179,7 +178,7 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
             history |= {f"{name}_{number}": values for name, values in result.history.items()}
         network.temperature, network.offset = calibrate([member for member, _ in trained], validation)
         metrics["temperature"] = float(network.temperature)
-        return Checkpoint(network.state_dict(), network=self.network, metrics=metrics, history=history)
+        return TrainedNetwork(network.state_dict(), network=self.network, metrics=metrics, history=history)
 
     def _labelled(self, batches: list[EventBatch]) -> Labelled:
         """Events of the classes, in order, in single precision and with balanced weights."""
@@ -193,5 +192,5 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
     def _selection(self) -> ParticleSelection:
         return ParticleSelection.of(self)
 
-    def _loaded(self, device: torch.device) -> Classifier:
-        return load_network(Classifier, directory=self.weights, device=str(device), options=self.network)
+    def _loaded(self, device: torch.device) -> ClassifierNetwork:
+        return load_network(ClassifierNetwork, directory=self.weights, device=str(device), options=self.network)

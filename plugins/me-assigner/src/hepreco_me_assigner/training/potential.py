@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hepreco.kinematics import mass_squared, minkowski_dot
-from hepreco.weights.manifest import Option
+from hepreco.weights import Option
 from hepreco_me_assigner.process.hypothesis import Hypothesis, beams
 
 #: Smallest p_i·p_j in units of ŝ that features distinguish.

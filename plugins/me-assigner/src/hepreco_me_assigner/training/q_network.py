@@ -5,7 +5,7 @@ from itertools import combinations
 from jaxtyping import Float
 from torch import Tensor, arange, nn
 
-from hepreco.weights.manifest import Option
+from hepreco.weights import Option
 from hepreco_me_assigner.process.hypothesis import Hypothesis
 
 
