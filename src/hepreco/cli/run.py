@@ -172,6 +172,8 @@ def _processor(
         luminosity=analysis.luminosity,
         device=device,
         columns=ColumnWriter(directory.columns, columns) if columns else None,  # type: ignore[arg-type]
+        objects=analysis.objects,
+        bindings=analysis.bindings(),
     )
 
 

@@ -7,6 +7,7 @@ from hepreco.events.datasets import Dataset, to_fileset
 from hepreco.events.filesets import read_fileset
 from hepreco.events.objects import InputSpec, ObjectSpec, column, finite, momentum_columns, passing
 from hepreco.events.reading import NanoAODSchema, read_batch
+from hepreco.events.selections import ObjectSelection, Tag, select_objects
 from hepreco.events.variations import NOMINAL, Variation, missing_momenta
 from hepreco.events.weights import generator_weights
 
@@ -17,7 +18,9 @@ __all__ = [
     "EventBatch",
     "InputSpec",
     "NanoAODSchema",
+    "ObjectSelection",
     "ObjectSpec",
+    "Tag",
     "Variation",
     "column",
     "finite",
@@ -30,6 +33,7 @@ __all__ = [
     "passing",
     "read_batch",
     "read_fileset",
+    "select_objects",
     "to_batch",
     "to_fileset",
 ]

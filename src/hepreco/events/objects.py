@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepreco.errors import ConfigError, DatasetError
+from hepreco.events.paths import ColumnPath
 
 MOMENTUM: Final = ("pt", "eta", "phi", "mass")
 #: What vector computes from the stored coordinates.
@@ -105,6 +106,9 @@ class ObjectSpec:
         Keep that many of the largest pt; ``None`` keeps all.
     features
         Further branches of the collection, for example ``("btagDeepFlavB",)``.
+    role
+        What a configuration calls these objects when it binds selected ones to the plugin; by default the collection
+        in the plural, such as ``jets``.
     """
 
     collection: str
@@ -112,10 +116,14 @@ class ObjectSpec:
     at_least: int = 0
     at_most: int | None = None
     features: tuple[str, ...] = ()
+    role: str = ""
 
     def __post_init__(self) -> None:
         for cut in self.where:
             Comparison.parse(cut)
+        if not self.role:
+            words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", self.collection)
+            object.__setattr__(self, "role", f"{words.lower()}s")
         if self.at_most is not None and self.at_most < max(self.at_least, 1):
             raise ConfigError(
                 f"{self.collection}: at_most = {self.at_most} is below at_least = {self.at_least} or below 1",
@@ -150,19 +158,33 @@ class InputSpec:
 
 
 def column(events: ak.Array, path: str) -> ak.Array:
-    """Look up ``Jet.pt`` or ``chi2_assigner.top.mass`` in the events.
+    """Look up ``Jet.pt``, ``chi2_assigner.top.mass``, ``jets[0].pt`` or ``len(jets)`` in the events.
+
+    One object of a list is missing in events that have fewer.
 
     Raises
     ------
     DatasetError
         Names the file, the branch that is missing, and the closest that exist.
     """
+    wanted = ColumnPath.parse(path)
+    values = _looked_up(events, wanted.names)
+    if wanted.counts:
+        return ak.num(_any_field(events, wanted.plain))
+    if wanted.position is None:
+        return values
+    if values.ndim < 2:
+        raise DatasetError(f"{wanted.plain} is not a list in each event", f"write {wanted.plain}")
+    return ak.pad_none(values, wanted.position + 1)[:, wanted.position]
+
+
+def _looked_up(events: ak.Array, names: tuple[str, ...]) -> ak.Array:
     values = events
-    for depth, name in enumerate(path.split(".")):
+    for depth, name in enumerate(names):
         if name not in values.fields and not (name in DERIVED and "pt" in values.fields):
-            where = ".".join(path.split(".")[:depth]) or "the events"
+            where = ".".join(names[:depth]) or "the events"
             raise DatasetError(
-                f"{_file(events)}: no branch {path.replace('.', '_')!r} ({where} has no {name!r})",
+                f"{_file(events)}: no branch {'_'.join(names)!r} ({where} has no {name!r})",
                 closest(name, values.fields),
             )
         try:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Final, Literal
 
 import awkward as ak
@@ -142,8 +143,11 @@ def attachable(
     enough: NDArray[np.bool_],
     events: ak.Array,
     plugin: str,
+    stored: Mapping[str, str] = MappingProxyType({}),
 ) -> ak.Array:
     """A plugin's tensors as one record per event, missing where the event was not in the batch, with a reason.
+
+    ``stored`` names the NanoAOD collections behind those of the batch, where they have other names.
 
     Raises
     ------
@@ -157,7 +161,7 @@ def attachable(
         if spec.kind == "four-vector":
             fields[spec.name] = four_vector_records(value)
         elif isinstance(spec.per, str):
-            counts = ak.to_numpy(ak.num(column(events, f"{spec.per}.pt"))).astype(np.int64)
+            counts = ak.to_numpy(ak.num(column(events, f"{stored.get(spec.per, spec.per)}.pt"))).astype(np.int64)
             index = _spread(batch.collection(spec.per).index, enough, missing=-1)
             fields[spec.name] = parallel_to_collection(value, index, counts)
         else:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -17,14 +18,27 @@ from hepreco.errors import ConfigError, DatasetError, HepRecoError, PluginError,
 from hepreco.events import (
     NOMINAL,
     Columns,
+    Dataset,
+    ObjectSelection,
     Variation,
     finite,
     generator_weights,
     missing_momenta,
     momentum_columns,
-    to_batch,
 )
+from hepreco.events.bridge import Converter
 from hepreco.events.columns import WEIGHT, of_inputs
+from hepreco.events.objects import MOMENTUM
+from hepreco.events.paths import ColumnPath
+from hepreco.events.selections import (
+    bind,
+    check_selections,
+    collections_of,
+    definitions,
+    fields_asked_for,
+    select_objects,
+    stored_columns,
+)
 from hepreco.histograms import (
     HistogramSpec,
     check_memory,
@@ -72,6 +86,11 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         Where the plugins compute.
     columns
         Writes every plugin's columns per event.
+    objects
+        Selected objects by name, for cuts, histograms and plugins. They are selected anew for every variation.
+    bindings
+        Which selected objects a plugin reads in place of its own choice: the name of the objects by the role that the
+        plugin gives them, by the plugin's field name, such as ``{"chi2_assigner": {"jets": "jets"}}``.
     """
 
     def __init__(
@@ -84,8 +103,16 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         luminosity: float | None = None,
         device: str = "cpu",
         columns: ColumnWriter | None = None,
+        objects: Mapping[str, ObjectSelection] | None = None,
+        bindings: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.reconstructors = dict(reconstructors or {})
+        self.objects = dict(objects or {})
+        check_selections(self.objects)
+        self.bound = {
+            name: bind(plugin.inputs, (bindings or {}).get(name, {}), self.objects, plugin=name)
+            for name, plugin in self.reconstructors.items()
+        }
         self.selection = tuple(selection)
         specs = {spec.name: spec for spec in (*default_histograms(self.reconstructors), *histograms)}
         self.histograms = tuple(specs.values())
@@ -102,6 +129,8 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         )
         for name in self.reconstructors:
             check_field(name, what="a plugin's table")
+            if name in self.objects:
+                raise ConfigError(f"{name!r} names selected objects and a plugin's table", "rename one of them")
         if columns:
             check_column_names(self.reconstructors)
         if luminosity is not None:
@@ -141,17 +170,22 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
     @property
     def reads(self) -> Columns:
         """The columns of the files that cuts, plugins, histograms and variations read."""
-        columns = Columns(
-            tuple(
-                path
-                for spec in self.histograms
-                for path in spec.columns
-                if path.partition(".")[0] not in self.reconstructors
-            )
+        columns = self._named
+        return replace(
+            columns,
+            required=stored_columns(columns.required, self.objects),
+            optional=stored_columns(columns.optional, self.objects),
         )
+
+    @property
+    def _named(self) -> Columns:
+        """The columns that are read, of the files or of selected objects."""
+        paths = [path for spec in self.histograms for path in spec.columns]
+        filled = tuple(path for path in paths if ColumnPath.parse(path).names[0] not in self.reconstructors)
+        columns = Columns((*filled, *definitions(self.objects)))
         columns |= Columns(optional=tuple(f"{met}.{name}" for met in self.missing_momenta for name in ("pt", "phi")))
-        for plugin in self.reconstructors.values():
-            columns |= of_inputs(plugin.inputs)
+        for name, plugin in self.reconstructors.items():
+            columns |= of_inputs(plugin.inputs, bound=self.bound[name])
         for part in (*self.selection, *self.variations):
             columns |= part.reads
         return columns
@@ -181,6 +215,8 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 for variation in self.variations
             ],
             "columns": self.columns.format if self.columns else None,
+            "objects": identity.of_value(self.objects),
+            "bindings": identity.of_value(self.bound),
             "device": self.device,
         }
 
@@ -198,6 +234,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         meta = events.metadata
         chunk = Chunk(meta["dataset"], meta["filename"], meta["entrystart"], meta["entrystop"])
         weight, usable = self._weights(events)
+        fields, period = fields_asked_for(self._named.required, self.objects), meta.get("period", "")
         passed: dict[str, dict[str, NDArray[np.bool_]]] = {}
         selected: dict[str, ak.Array] = {}
         weights: dict[str, NDArray[np.float32]] = {}
@@ -206,6 +243,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         for variation in self.variations:
             try:
                 varied = variation(events, missing_momenta=self.missing_momenta)
+                varied = select_objects(varied, self.objects, fields=fields, period=period)
                 passed[variation.name] = cut_flow(varied, self.selection, finite=usable)
                 mask = list(passed[variation.name].values())[-1]
                 weights[variation.name] = weight[mask]
@@ -241,12 +279,15 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 view["variance"] *= report.scale[dataset] ** 2
         return {"histograms": histograms, "report": report}
 
-    def require_luminosity(self, dataset: str) -> None:
-        """Refuse a dataset with a cross-section where there is no luminosity."""
-        if self.luminosity is None:
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Refuse a cross-section where there is no luminosity, and a period for which a tag has no working point."""
+        if dataset.cross_section is not None and self.luminosity is None:
             raise ConfigError(
-                f"dataset {dataset!r} has a cross-section, but there is no luminosity", "give luminosity in fb⁻¹"
+                f"dataset {dataset.name!r} has a cross-section, but there is no luminosity", "give luminosity in fb⁻¹"
             )
+        for selection in self.objects.values():
+            for tag in selection.tags.values():
+                tag.threshold(dataset.period)
 
     def _scales(self, report: RunReport, histograms: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:
         """What each dataset is multiplied by, and warnings."""
@@ -274,23 +315,29 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 "take cross_section out of the dataset if it is data",
             )
         read = [path for plugin in self.reconstructors.values() for path in momentum_columns(plugin.inputs)]
+        selected = [f"{name}.{coordinate}" for name in self.objects for coordinate in MOMENTUM]
         cut = [name for cut in self.selection for name in cut.momentum_columns]
+        momenta = stored_columns((*cut, *read, *selected), self.objects)
         usable = np.isfinite(weight)
-        return np.where(usable, weight, np.float32(0)), usable & finite(events, (*cut, *read))
+        return np.where(usable, weight, np.float32(0)), usable & finite(events, momenta)
 
     def _reconstruct(
         self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk
     ) -> tuple[ak.Array, dict[str, dict[str, int]], dict[str, dict[str, int]]]:
         """The events with every plugin's columns; how many each plugin had no answer for, by reason; by column."""
         missing, lacking = {}, {}
+        convert = Converter(events, weight)
         for name, plugin in self.reconstructors.items():
             if name in events.fields:
                 raise ConfigError(
                     f"{name!r} names a plugin's columns and a branch of {chunk.file}", "rename the plugin's table"
                 )
-            batch, enough = to_batch(events, plugin.inputs, weight=weight)
+            batch, enough = convert(plugin.inputs, bound=self.bound[name])
             columns = _guarded(plugin, batch.to(self.device), name=name, chunk=chunk)
-            record = attachable(columns, columns=plugin.outputs, batch=batch, enough=enough, events=events, plugin=name)
+            stored = {key: collections_of(value, self.objects)[0] for key, value in self.bound[name].items()}
+            record = attachable(
+                columns, columns=plugin.outputs, batch=batch, enough=enough, events=events, plugin=name, stored=stored
+            )
             events = ak.with_field(events, record, name)
             lacking[name] = partly_missing(columns, columns=plugin.outputs, batch=batch)
             counts = np.bincount(ak.to_numpy(record[REASON]), minlength=len(Reason)).tolist()
