@@ -182,9 +182,9 @@ def _looked_up(events: ak.Array, names: tuple[str, ...]) -> ak.Array:
     values = events
     for depth, name in enumerate(names):
         if name not in values.fields and not (name in DERIVED and "pt" in values.fields):
-            where = ".".join(names[:depth]) or "the events"
+            where = f"{'.'.join(names[:depth])} has" if depth else "the events have"
             raise DatasetError(
-                f"{_file(events)}: no branch {'_'.join(names)!r} ({where} has no {name!r})",
+                f"{_file(events)}: no branch {'_'.join(names)!r} ({where} no {name!r})",
                 closest(name, values.fields),
             )
         try:
