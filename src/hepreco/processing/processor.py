@@ -19,6 +19,7 @@ from hepreco.events import (
     NOMINAL,
     Columns,
     Dataset,
+    EventBatch,
     ObjectSelection,
     Variation,
     finite,
@@ -234,7 +235,6 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         meta = events.metadata
         chunk = Chunk(meta["dataset"], meta["filename"], meta["entrystart"], meta["entrystop"])
         weight, usable = self._weights(events)
-        fields, period = fields_asked_for(self._named.required, self.objects), meta.get("period", "")
         passed: dict[str, dict[str, NDArray[np.bool_]]] = {}
         selected: dict[str, ak.Array] = {}
         weights: dict[str, NDArray[np.float32]] = {}
@@ -243,7 +243,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         for variation in self.variations:
             try:
                 varied = variation(events, missing_momenta=self.missing_momenta)
-                varied = select_objects(varied, self.objects, fields=fields, period=period)
+                varied = self._with_objects(varied, period=meta.get("period", ""))
                 passed[variation.name] = cut_flow(varied, self.selection, finite=usable)
                 mask = list(passed[variation.name].values())[-1]
                 weights[variation.name] = weight[mask]
@@ -265,6 +265,19 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
             columns=self._write(selected[NOMINAL.name], weights[NOMINAL.name], chunk),
         )
         return {"histograms": histograms, "report": report}
+
+    def selected(self, events: ak.Array, plugin: str) -> EventBatch:
+        """What a plugin is given of these events: of those that pass the selection, in the nominal variation."""
+        weight, usable = self._weights(events)
+        events = self._with_objects(events, period=events.metadata.get("period", ""))
+        mask = list(cut_flow(events, self.selection, finite=usable).values())[-1]
+        inputs = self.reconstructors[plugin].inputs
+        return Converter(events[mask], weight[mask])(inputs, bound=self.bound[plugin])[0]
+
+    def _with_objects(self, events: ak.Array, *, period: str) -> ak.Array:
+        return select_objects(
+            events, self.objects, fields=fields_asked_for(self._named.required, self.objects), period=period
+        )
 
     def postprocess(self, accumulator: Output) -> Output:
         """Order the categories and normalise to luminosity, once all chunks are added."""
