@@ -18,6 +18,9 @@ TOP_WIDTH: Final = 1.42
 #: The Z mass at which couplings and parton densities are compared; MadGraph's value.
 Z_MASS: Final = 91.188
 
+#: A jet is tagged where btagDeepFlavB is above it: the medium working point of CMS for data of 2018.
+B_TAG_THRESHOLD: Final = 0.2783
+
 #: Cross-sections come in pb and luminosities in fb⁻¹: events = σ · L · this.
 PB_FB: Final = 1000.0
 

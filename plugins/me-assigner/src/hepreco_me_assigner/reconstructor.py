@@ -15,6 +15,7 @@ from torch.nn.functional import pad
 
 from hepreco import Column, EventBatch, InputSpec, ObjectSpec, Reconstructor
 from hepreco.amplitudes import StandardModel
+from hepreco.conventions import B_TAG_THRESHOLD
 from hepreco.errors import ConfigError
 from hepreco.kinematics import pt
 from hepreco.plugin import Axis, Checkpoint, Trainable, TrainingOptions
@@ -111,7 +112,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     top_width: float | None = None
     w_width: float | None = None
     b_tag: str | None = None
-    b_tag_threshold: float = 0.2783
+    b_tag_threshold: float = B_TAG_THRESHOLD
     b_efficiency: float = 0.77
     light_efficiency: float = 0.02
     calls: int = 64
