@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from hepreco.conventions import check_positive
-from hepreco.errors import ConfigError, one_line
-from hepreco.events import Dataset, Variation, read_fileset
+from hepreco.errors import ConfigError, HepRecoError, one_line
+from hepreco.events import Dataset, ObjectSelection, Variation, read_fileset
 from hepreco.generation import Sample
 from hepreco.histograms import HistogramSpec
 from hepreco.histograms.specs import default_histograms
 from hepreco.names import check_field, safe_name
-from hepreco.plugin import Reconstructor, discover
+from hepreco.plugin import Reconstructor, RegisteredPlugin, discover
 from hepreco.plugin.manifest import PluginCard
 from hepreco.plugin.modules import import_beside
 from hepreco.plugin.options import closest, structure
@@ -28,8 +28,13 @@ __all__ = ["AnalysisConfig", "DatasetConfig", "MassPeakConfig", "RocConfig", "co
 PAGE: Final = "docs/reference/configuration.md"
 #: Tables within tables; no key of a configuration is deeper than a few.
 _DEEPEST: Final = 50
-_PLUGIN_KEY: Final = {
-    "plugin": {"type": "string", "description": "The plugin to run, where the table has another name."}
+_PLUGIN_KEYS: Final = {
+    "plugin": {"type": "string", "description": "The plugin to run, where the table has another name."},
+    "objects": {
+        "type": "object",
+        "additionalProperties": {"type": "string"},
+        "description": "Selected objects that the plugin reads: their names by its roles, such as { jets = 'jets' }.",
+    },
 }
 
 
@@ -49,6 +54,8 @@ class DatasetConfig:
         What legends say, LaTeX between dollar signs; by default the name.
     tree
         Name of the tree.
+    period
+        The data-taking period, for working points that depend on it.
     """
 
     files: tuple[str, ...] = ()
@@ -56,10 +63,13 @@ class DatasetConfig:
     cross_section: float | None = None
     label: str = ""
     tree: str = "Events"
+    period: str = ""
 
     def dataset(self, name: str, files: tuple[str, ...]) -> Dataset:
         """The dataset of these files."""
-        return Dataset(name, files, cross_section=self.cross_section, label=self.label, tree=self.tree)
+        return Dataset(
+            name, files, cross_section=self.cross_section, label=self.label, tree=self.tree, period=self.period
+        )
 
 
 @dataclass(frozen=True)
@@ -115,7 +125,9 @@ class AnalysisConfig:
     plugins
         What to run: the options of each plugin, by the name of the plugin or one of your own. Columns are attached
         under that name, hyphens replaced by underscores. The key ``plugin`` names the plugin where the table has
-        another name.
+        another name, and ``objects`` the selected objects that it reads, by its roles: ``{ jets = "jets" }``.
+    objects
+        Selected objects by name: jets, leptons and so on, for cuts, histograms and plugins.
     selection
         Cuts, applied in order.
     histograms
@@ -130,6 +142,7 @@ class AnalysisConfig:
 
     datasets: dict[str, DatasetConfig] = field(default_factory=dict)
     plugins: dict[str, dict[str, Any]] = field(default_factory=dict)
+    objects: dict[str, ObjectSelection] = field(default_factory=dict)
     selection: tuple[Cut | FunctionCut, ...] = ()
     histograms: tuple[HistogramSpec, ...] = ()
     variations: tuple[Variation, ...] = ()
@@ -166,8 +179,18 @@ class AnalysisConfig:
             plugin = options.pop("plugin", name)
             if not isinstance(plugin, str):
                 raise ConfigError(f"[plugins.{name}] names the plugin {plugin!r}", 'write plugin = "its-name"')
+            binding = _binding(name, options.pop("objects", {}))
             built[column] = discover()[plugin].build(options)
+            _refuse_second_choice(name, discover()[plugin], options, binding)
         return built
+
+    def bindings(self) -> dict[str, dict[str, str]]:
+        """The selected objects that each plugin reads, by its field name and its roles."""
+        return {
+            name.replace("-", "_"): _binding(name, table["objects"])
+            for name, table in self.plugins.items()
+            if "objects" in table
+        }
 
     def check_studies(self, histograms: Iterable[str] | None = None) -> None:
         """Refuse a study of a histogram that the run does not fill; builds the plugins, whose columns it needs.
@@ -193,6 +216,32 @@ class AnalysisConfig:
                         f"[[{title}]] studies the histogram {study.histogram!r}, which is not filled",
                         f"{closest(study.histogram, known)} See 'Histograms' in {PAGE}",
                     )
+
+
+def _binding(name: str, table: object) -> dict[str, str]:
+    if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
+        raise ConfigError(f"[plugins.{name}] has objects = {table!r}", 'write objects = { jets = "jets" }')
+    return table
+
+
+def _refuse_second_choice(
+    name: str, plugin: RegisteredPlugin, options: Mapping[str, Any], binding: Mapping[str, str]
+) -> None:
+    """Refuse an option that chooses objects in a role to which selected objects are bound: it would have no effect."""
+    for option in options if binding else ():
+        try:
+            without = plugin.build({key: value for key, value in options.items() if key != option})
+            cuts = [
+                {spec.role: spec.where for spec in built.inputs.objects} for built in (plugin.build(options), without)
+            ]
+        except HepRecoError:
+            continue  # the plugin needs this option
+        for role, objects in binding.items():
+            if len({each[role] for each in cuts if role in each}) > 1:
+                raise ConfigError(
+                    f"[plugins.{name}]: the option {option} chooses {role}, and so does [objects.{objects}]",
+                    "leave one of them out",
+                )
 
 
 def read_config(path: Path) -> AnalysisConfig:
@@ -270,7 +319,7 @@ def configuration_schema(plugins: Iterable[PluginCard] = ()) -> dict[str, Any]:
         # Definitions of a plugin move to the top of the document, under its name.
         options = json.loads(json.dumps(card.options).replace('"#/$defs/', f'"#/$defs/{card.name}.'))
         schema["$defs"] |= {f"{card.name}.{name}": each for name, each in options.pop("$defs", {}).items()}
-        tables[card.name] = {**options, "properties": {**options.get("properties", {}), **_PLUGIN_KEY}}
+        tables[card.name] = {**options, "properties": {**options.get("properties", {}), **_PLUGIN_KEYS}}
     schema["properties"]["plugins"]["properties"] = tables
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "hepreco analysis", **schema}
 

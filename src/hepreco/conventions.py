@@ -16,6 +16,9 @@ W_MASS: Final = 80.419002
 TOP_MASS: Final = 173.0
 Z_MASS: Final = 91.188
 
+#: A jet is tagged where btagDeepFlavB is above it: the medium working point of CMS for data of 2018.
+B_TAG_THRESHOLD: Final = 0.2783
+
 #: Cross-sections come in pb and luminosities in fb⁻¹: events = σ · L · this.
 PB_FB: Final = 1000.0
 

@@ -10,9 +10,6 @@ from torch import Tensor
 
 from hepreco.errors import ConfigError
 
-#: A discriminator above this counts as a b tag (the medium working point of DeepJet in 2018 has this value).
-WORKING_POINT: Final = 0.2783
-
 #: In GeV, of tt̄ pairs: a half of the scalar sum of the pt of jets, with what is lost below the acceptance.
 _JET_ACTIVITY: Final = 273.4375
 
@@ -22,7 +19,7 @@ class Detector:
     """What a detector does to particles: simulation applies it, and reconstruction assumes it.
 
     The defaults are round numbers of the size of a real detector's, not measurements. Efficiencies of b tags are those
-    at the discriminator's working point, :data:`WORKING_POINT`.
+    at the working point :data:`hepreco.conventions.B_TAG_THRESHOLD`.
 
     Parameters
     ----------

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from hepreco.conventions import B_TAG_THRESHOLD
 from hepreco.errors import ConfigError
-from hepreco.generation import WORKING_POINT, Detector, PartonEvents
+from hepreco.generation import Detector, PartonEvents
 from hepreco.generation.detector import measure, radiate, to_objects
 from hepreco.kinematics import from_pt_eta_phi_mass, mass, pt
 
@@ -95,7 +96,7 @@ def test_resolutions_and_efficiencies():
     energy = seen.jets[:, 2, 0]
     assert energy.std().item() / 100 == pytest.approx((0.64 / 100 + 0.0025) ** 0.5, rel=0.03)
     assert energy.mean().item() == pytest.approx(100.0, rel=0.005)
-    tagged = seen.jet_btag > WORKING_POINT
+    tagged = seen.jet_btag > B_TAG_THRESHOLD
     assert tagged[:, 2].double().mean().item() == pytest.approx(0.77, abs=0.01)
     assert tagged[:, 3].double().mean().item() == pytest.approx(0.02, abs=0.004)
     assert (seen.leptons[:, 4, 0] > 0).double().mean().item() == pytest.approx(0.9, abs=0.01)

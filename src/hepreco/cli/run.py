@@ -13,13 +13,12 @@ import click
 from hepreco.cli import results
 from hepreco.cli.answers import run_document
 from hepreco.cli.console import answer, fail, format_option, on_terminal, say
-from hepreco.cli.generate import make_sample
 from hepreco.cli.output import OutputDirectory, claim, writing
-from hepreco.config import AnalysisConfig, DatasetConfig, override_files, read_config
+from hepreco.cli.samples import dataset_of
+from hepreco.config import AnalysisConfig, override_files, read_config
 from hepreco.errors import ConfigError, IncompleteRunError
 from hepreco.events import Dataset
 from hepreco.events.reading import TIMEOUT
-from hepreco.generation import is_written
 from hepreco.histograms import write_histograms
 from hepreco.processing import ColumnWriter, ReconstructionProcessor, RunReport, make_executor, prepare, process
 from hepreco.processing.checkpoints import Checkpoints
@@ -85,7 +84,7 @@ def run(config: Path, output: Path, files: tuple[str, ...], **options: Any) -> N
     if not tables:
         raise ConfigError(f"{config} names no datasets", "add a table [datasets.<name>], or use --files")
     with claim(output) as directory, _interruptible():
-        datasets = [_dataset(name, table, directory.path) for name, table in tables.items()]
+        datasets = [dataset_of(name, table, directory.path) for name, table in tables.items()]
         processor = _processor(analysis, directory, columns=options["write_columns"], device=options["device"])
         result = _processed(processor, datasets, directory, **options)
         report: RunReport = result["report"]
@@ -150,17 +149,6 @@ def _interruptible() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
-def _dataset(name: str, table: DatasetConfig, output: Path) -> Dataset:
-    if table.sample is None:
-        return table.dataset(name, table.files)
-    if table.files:
-        raise ConfigError(f"dataset {name!r} has both files and a sample", "keep one of them")
-    path = output / "samples" / f"{name}.root"
-    if not is_written(table.sample, path):
-        make_sample(table.sample, path, overwrite=True)
-    return table.dataset(name, (str(path),))
-
-
 def _processor(
     analysis: AnalysisConfig, directory: OutputDirectory, *, columns: str | None, device: str
 ) -> ReconstructionProcessor:
@@ -172,6 +160,8 @@ def _processor(
         luminosity=analysis.luminosity,
         device=device,
         columns=ColumnWriter(directory.columns, columns) if columns else None,  # type: ignore[arg-type]
+        objects=analysis.objects,
+        bindings=analysis.bindings(),
     )
 
 

@@ -16,8 +16,10 @@ import click
 from hepreco.cli.completion import complete_plugin
 from hepreco.cli.console import progress_bar, say
 from hepreco.cli.options import parse_options, plugin_option
+from hepreco.cli.samples import from_configuration, from_files, table_of
+from hepreco.config import AnalysisConfig, read_config
 from hepreco.errors import ConfigError, PluginError
-from hepreco.events import Dataset, read_batch
+from hepreco.events import EventBatch
 from hepreco.plugin import (
     Reconstructor,
     SelfTrainable,
@@ -40,6 +42,18 @@ from hepreco.weights import Manifest, save_weights
     help="NanoAOD files to train on; may be repeated. CLASS= for plugins that learn to tell classes of events apart. "
     "Not for plugins that generate events.",
 )
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Train on the events that a run of this configuration gives the plugin, with the plugin's options there.",
+)
+@click.option(
+    "--dataset",
+    "datasets",
+    multiple=True,
+    metavar="NAME",
+    help="A dataset of the configuration, all of them by default; each is a class for plugins that tell classes apart.",
+)
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Directory for the weights.")
 @click.option("--sample", help="What the files are, in words that let a reader regenerate them.")
 @plugin_option
@@ -56,6 +70,8 @@ def train(
     plugin: str,
     plugin_options: tuple[str, ...],
     files: tuple[str, ...],
+    config: Path | None,
+    datasets: tuple[str, ...],
     output: Path,
     sample: str | None,
     options: tuple[str, ...],
@@ -66,13 +82,18 @@ def train(
 
     An option of the plugin may also be given like an option of the command, for example ``--process ttbar``.
     """
-    reconstructor = discover()[plugin].build({**parse_options(options), **_named(plugin_options)})
+    if datasets and not config:
+        raise ConfigError(f"--dataset {datasets[0]} is of no configuration", "give --config as well")
+    analysis = read_config(config) if config else AnalysisConfig()
+    table, configured = table_of(analysis, plugin) if config else (plugin, {})
+    reconstructor = discover()[plugin].build({**configured, **parse_options(options), **_named(plugin_options)})
     if not isinstance(reconstructor, Trainable | SupervisedTrainable | SelfTrainable):
         raise PluginError(f"plugin {plugin!r} has no weights to train", "choose a trainable plugin")
-    if isinstance(reconstructor, SelfTrainable) == bool(files):
+    if bool(files) + bool(config) != (0 if isinstance(reconstructor, SelfTrainable) else 1):
+        generates = isinstance(reconstructor, SelfTrainable)
         raise ConfigError(
-            f"plugin {plugin!r} trains on {'files' if not files else 'events that it generates'}",
-            "give --files" if not files else "leave --files out",
+            f"plugin {plugin!r} trains on {'events that it generates' if generates else 'files'}",
+            "leave --files and --config out" if generates else "give --files, or --config",
         )
     checkpoint = output / "checkpoint"
     if checkpoint.exists() and not resume:
@@ -87,7 +108,13 @@ def train(
             if epoch % 10 == 0:
                 say(f"epoch {epoch}: " + ", ".join(f"{k} {v:.5g}" for k, v in losses.items()))
 
-        result = _train(reconstructor, files, training, report)
+        def read(plugin: Reconstructor) -> dict[str, EventBatch]:
+            if config:
+                return from_configuration(analysis, table, plugin, datasets=datasets, output=output)
+            classes = isinstance(plugin, SupervisedTrainable)
+            return from_files(plugin, _by_class(files) if classes else {"training": files})
+
+        result = _train(reconstructor, read, training, report)
     arguments = [_without_folders(argument) for argument in sys.argv[1:]]
     manifest = Manifest(
         sha256="",
@@ -106,18 +133,17 @@ def train(
 
 def _train(
     reconstructor: Trainable | SupervisedTrainable | SelfTrainable,
-    files: Sequence[str],
+    read: Callable[[Reconstructor], dict[str, EventBatch]],
     options: TrainingOptions,
     report: Callable[[int, Mapping[str, float]], None],
 ) -> TrainedNetwork:
     if isinstance(reconstructor, SelfTrainable):
         return reconstructor.train(options, report=report)
-    inputs = cast("Reconstructor", reconstructor).inputs
+    samples = read(cast("Reconstructor", reconstructor))
     if isinstance(reconstructor, Trainable):
-        batch = read_batch(Dataset("training", tuple(files)), inputs)
+        batch = EventBatch.concatenate(list(samples.values()))
         say(f"training on {len(batch)} events")
         return reconstructor.train(batch, options, report=report)
-    samples = {name: read_batch(Dataset(name, paths), inputs) for name, paths in _by_class(files).items()}
     numbers = ", ".join(f"{len(batch)} of {name}" for name, batch in samples.items())
     say(f"training on {numbers}")
     return reconstructor.train(samples, options, report=report)

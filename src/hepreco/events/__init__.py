@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from hepreco.events.objects import ObjectSpec as ObjectSpec
     from hepreco.events.reading import NanoAODSchema as NanoAODSchema
     from hepreco.events.reading import read_batch as read_batch
+    from hepreco.events.selections import ObjectSelection as ObjectSelection
+    from hepreco.events.selections import Tag as Tag
+    from hepreco.events.selections import select_objects as select_objects
     from hepreco.events.variations import NOMINAL as NOMINAL
     from hepreco.events.variations import Variation as Variation
 else:

@@ -11,24 +11,39 @@ from numpy.typing import NDArray
 
 from hepreco.errors import DatasetError
 from hepreco.events.objects import DERIVED, MOMENTUM, Comparison, closest
+from hepreco.events.paths import ColumnPath
 
 _SIGNS: Final = {"<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge, "==": operator.eq}
 
 
 def column(events: ak.Array, path: str) -> ak.Array:
-    """Look up ``Jet.pt`` or ``chi2_assigner.top.mass`` in the events.
+    """Look up ``Jet.pt``, ``chi2_assigner.top.mass``, ``jets[0].pt`` or ``len(jets)`` in the events.
+
+    One object of a list is missing in events that have fewer.
 
     Raises
     ------
     DatasetError
         Names the file, the branch that is missing, and the closest that exist.
     """
+    wanted = ColumnPath.parse(path)
+    values = _looked_up(events, wanted.names)
+    if wanted.counts:
+        return ak.num(_any_field(events, wanted.plain))
+    if wanted.position is None:
+        return values
+    if values.ndim < 2:
+        raise DatasetError(f"{wanted.plain} is not a list in each event", f"write {wanted.plain}")
+    return ak.pad_none(values, wanted.position + 1)[:, wanted.position]
+
+
+def _looked_up(events: ak.Array, names: tuple[str, ...]) -> ak.Array:
     values = events
-    for depth, name in enumerate(path.split(".")):
+    for depth, name in enumerate(names):
         if name not in values.fields and not (name in DERIVED and "pt" in values.fields):
-            where = ".".join(path.split(".")[:depth]) or "the events"
+            where = f"{'.'.join(names[:depth])} has" if depth else "the events have"
             raise DatasetError(
-                f"{_file(events)}: no branch {path.replace('.', '_')!r} ({where} has no {name!r})",
+                f"{_file(events)}: no branch {'_'.join(names)!r} ({where} no {name!r})",
                 closest(name, values.fields),
             )
         try:

@@ -1,5 +1,7 @@
 """Between awkward arrays and torch tensors: the only place where one becomes the other."""
 
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import awkward as ak
@@ -12,73 +14,147 @@ from torch import Tensor
 from hepreco.errors import DatasetError
 from hepreco.events.arrays import column, flattened, passing
 from hepreco.events.batch import EventBatch
-from hepreco.events.objects import InputSpec, ObjectSpec
+from hepreco.events.columns import EVENT_ID
+from hepreco.events.objects import MOMENTUM, InputSpec, ObjectSpec
+from hepreco.events.selections import INDEX
 from hepreco.kinematics import from_pt_eta_phi_mass, to_pt_eta_phi_mass
 
 
-def to_batch(
-    events: ak.Array, inputs: InputSpec, *, weight: NDArray[np.floating[Any]]
-) -> tuple[EventBatch, NDArray[np.bool_]]:
-    """Select, order and pad what a plugin reads.
+class Converter:
+    """Converts what plugins read of some events: each column once, however many plugins read it.
 
     Parameters
     ----------
     events
         NanoAOD events.
-    inputs
-        The plugin's input specification.
     weight
         One weight per event.
-
-    Returns
-    -------
-    batch, enough
-        The batch of those events that have at least the required objects, and which those are.
-
-    Raises
-    ------
-    DatasetError
-        A branch that the specification names is missing.
     """
-    slots = [_slots(events, spec) for spec in inputs.objects]
-    enough = np.ones(len(events), dtype=bool)
-    for spec, table in zip(inputs.objects, slots, strict=True):
-        enough &= (table >= 0).sum(axis=1) >= spec.at_least
-    index = np.concatenate([_local(events, spec, t) for spec, t in zip(inputs.objects, slots, strict=True)], axis=1)
-    momenta = [
-        _gather(events, spec, t, ("pt", "eta", "phi", "mass")) for spec, t in zip(inputs.objects, slots, strict=True)
-    ]
-    pt, eta, phi, mass = (torch.from_numpy(np.concatenate(parts, axis=1)) for parts in zip(*momenta, strict=True))
-    mask = torch.from_numpy(index >= 0)
-    batch = EventBatch(
-        momenta=torch.where(mask[..., None], from_pt_eta_phi_mass(pt, eta, phi, mass), 0.0),
-        mask=mask,
-        species=torch.from_numpy(
-            np.concatenate([np.full(t.shape, i, dtype=np.int64) for i, t in enumerate(slots)], axis=1)
-        ),
-        index=torch.from_numpy(index),
-        features={
-            name: torch.from_numpy(
-                np.concatenate(
-                    [
-                        _gather(events, spec, table, (name,))[0] if name in spec.features else np.zeros(table.shape)
-                        for spec, table in zip(inputs.objects, slots, strict=True)
-                    ],
-                    axis=1,
-                )
-            )
+
+    def __init__(self, events: ak.Array, weight: NDArray[np.floating[Any]]) -> None:
+        self._events = events
+        self._weight = torch.from_numpy(np.asarray(weight, dtype=np.float64))
+        self._known: dict[tuple[object, ...], Any] = {}
+
+    def __call__(
+        self, inputs: InputSpec, *, bound: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[EventBatch, NDArray[np.bool_]]:
+        """Select, order and pad what a plugin reads.
+
+        Parameters
+        ----------
+        inputs
+            The plugin's input specification.
+        bound
+            Selected objects that stand for a collection of the specification, with its cuts, by the collection's name.
+
+        Returns
+        -------
+        batch, enough
+            The batch of those events that have at least the required objects, and which those are.
+
+        Raises
+        ------
+        DatasetError
+            A branch that the specification names is missing.
+        """
+        chosen = [_Chosen(bound.get(spec.collection), spec) for spec in inputs.objects]
+        slots = [self._fitted(each.spec, self._once(self._slots, each.source, each.where), -1) for each in chosen]
+        enough = np.ones(len(self._events), dtype=bool)
+        for each, table in zip(chosen, slots, strict=True):
+            enough &= (table >= 0).sum(axis=1) >= each.spec.at_least
+        index, momenta = (
+            [self._fitted(each.spec, self._once(make, each.source, each.where), empty) for each in chosen]
+            for make, empty in ((self._index, -1), (self._momenta, 0.0))
+        )
+        features = {
+            name: [
+                self._fitted(each.spec, self._once(self._feature, each.source, each.where, name), 0.0)
+                if name in each.spec.features
+                else np.zeros(table.shape)
+                for each, table in zip(chosen, slots, strict=True)
+            ]
             for name in inputs.features
-        },
-        missing_momentum=_missing_momentum(events, inputs.missing_momentum),
-        event_id=torch.from_numpy(
-            np.stack(
-                [flattened(column(events, name)).astype(np.int64) for name in ("run", "luminosityBlock", "event")], -1
-            )
-        ),
-        weight=torch.from_numpy(np.asarray(weight, dtype=np.float64)),
-        collections=tuple(spec.collection for spec in inputs.objects),
-    )
-    return batch[torch.from_numpy(enough)], enough
+        }
+        species = [np.full(table.shape, i, dtype=np.int64) for i, table in enumerate(slots)]
+        batch = EventBatch(
+            momenta=_joined(momenta),
+            mask=_joined(index) >= 0,
+            species=_joined(species),
+            index=_joined(index),
+            features={name: _joined(parts) for name, parts in features.items()},
+            missing_momentum=self._once(self._missing_momentum, inputs.missing_momentum),
+            event_id=self._once(self._event_id),
+            weight=self._weight,
+            collections=tuple(spec.collection for spec in inputs.objects),
+        )
+        return batch[torch.from_numpy(enough)], enough
+
+    def _once(self, make: Callable[..., Any], *arguments: object) -> Any:
+        key = (make.__name__, *arguments)
+        if key not in self._known:
+            self._known[key] = make(*arguments)
+        return self._known[key]
+
+    def _fitted(self, spec: ObjectSpec, table: NDArray[Any], empty: float) -> NDArray[Any]:
+        """As many slots as the specification asks for; ``empty`` in those that are added."""
+        width = max(table.shape[1], spec.at_least, 1)
+        width = width if spec.at_most is None else min(width, spec.at_most)
+        extra = max(width - table.shape[1], 0)
+        widths = ((0, 0), (0, extra), *((0, 0),) * (table.ndim - 2))
+        return np.pad(table, widths, constant_values=empty) if extra else table[:, :width]
+
+    def _slots(self, source: str, where: tuple[str, ...]) -> NDArray[np.int64]:
+        """Position of each kept object in the chunk's flat collection, by decreasing pt; −1 in padding."""
+        pt = column(self._events, f"{source}.pt")
+        counts = ak.to_numpy(ak.num(pt)).astype(np.int64)
+        kept = np.flatnonzero(flattened(passing(self._events, source, where)))
+        event = np.repeat(np.arange(len(counts)), counts)[kept]
+        order = np.lexsort((kept, -flattened(pt)[kept].astype(np.float64), event))
+        kept, event = kept[order], event[order]
+        per_event = np.bincount(event, minlength=len(counts))
+        rank = np.arange(len(kept)) - np.repeat(np.cumsum(per_event) - per_event, per_event)
+        table = np.full((len(counts), int(per_event.max(initial=0))), -1, dtype=np.int64)
+        table[event, rank] = kept
+        return table
+
+    def _index(self, source: str, where: tuple[str, ...]) -> NDArray[np.int64]:
+        """Positions in the original collection."""
+        objects = column(self._events, source)
+        local = objects[INDEX] if INDEX in objects.fields else ak.local_index(column(self._events, f"{source}.pt"))
+        table = self._once(self._slots, source, where)
+        return np.where(table >= 0, np.append(flattened(local).astype(np.int64), -1)[table], -1)
+
+    def _feature(self, source: str, where: tuple[str, ...], name: str) -> NDArray[np.float64]:
+        flat = _as_float64(flattened(column(self._events, f"{source}.{name}")), f"{source}_{name}")
+        table = self._once(self._slots, source, where)
+        return np.where(table >= 0, np.append(flat, 0.0)[table], 0.0)
+
+    def _momenta(self, source: str, where: tuple[str, ...]) -> NDArray[np.float64]:
+        coordinates = [torch.from_numpy(self._feature(source, where, name)) for name in MOMENTUM]
+        held = torch.from_numpy(self._once(self._slots, source, where) >= 0)
+        momenta: NDArray[np.float64] = torch.where(held[..., None], from_pt_eta_phi_mass(*coordinates), 0.0).numpy()
+        return momenta
+
+    def _event_id(self) -> Tensor:
+        numbers = [flattened(column(self._events, name)).astype(np.int64) for name in EVENT_ID]
+        return torch.from_numpy(np.stack(numbers, axis=-1))
+
+    def _missing_momentum(self, collection: str | None) -> Tensor:
+        if collection is None:
+            return torch.full((len(self._events), 2), torch.nan, dtype=torch.float64)
+        pt, phi = (
+            torch.from_numpy(flattened(column(self._events, f"{collection}.{name}")).astype(np.float64))
+            for name in ("pt", "phi")
+        )
+        return torch.stack((pt * torch.cos(phi), pt * torch.sin(phi)), dim=-1)
+
+
+def to_batch(
+    events: ak.Array, inputs: InputSpec, *, weight: NDArray[np.floating[Any]]
+) -> tuple[EventBatch, NDArray[np.bool_]]:
+    """What one plugin reads of some events; see :class:`Converter`."""
+    return Converter(events, weight)(inputs)
 
 
 def four_vector_records(momenta: Tensor) -> ak.Array:
@@ -116,40 +192,6 @@ def _to_awkward(tensor: Tensor) -> ak.Array:
     return ak.from_regular(array, axis=None) if tensor.ndim > 1 else array
 
 
-def _slots(events: ak.Array, spec: ObjectSpec) -> NDArray[np.int64]:
-    """Position of each kept object in the chunk's flat collection, by decreasing pt; −1 in padding."""
-    pt = column(events, f"{spec.collection}.pt")
-    counts = ak.to_numpy(ak.num(pt)).astype(np.int64)
-    kept = np.flatnonzero(flattened(passing(events, spec.collection, spec.where)))
-    event = np.repeat(np.arange(len(counts)), counts)[kept]
-    order = np.lexsort((kept, -flattened(pt)[kept].astype(np.float64), event))
-    kept, event = kept[order], event[order]
-    per_event = np.bincount(event, minlength=len(counts))
-    rank = np.arange(len(kept)) - np.repeat(np.cumsum(per_event) - per_event, per_event)
-    width = max(int(per_event.max(initial=0)), spec.at_least, 1)
-    width = width if spec.at_most is None else min(width, spec.at_most)
-    table = np.full((len(counts), width), -1, dtype=np.int64)
-    within = rank < width
-    table[event[within], rank[within]] = kept[within]
-    return table
-
-
-def _local(events: ak.Array, spec: ObjectSpec, table: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Positions within each event's own list."""
-    counts = ak.to_numpy(ak.num(column(events, f"{spec.collection}.pt"))).astype(np.int64)
-    return np.where(table >= 0, table - (np.cumsum(counts) - counts)[:, None], -1)
-
-
-def _gather(
-    events: ak.Array, spec: ObjectSpec, table: NDArray[np.int64], fields: tuple[str, ...]
-) -> list[NDArray[np.float64]]:
-    gathered = []
-    for field in fields:
-        flat = _as_float64(flattened(column(events, f"{spec.collection}.{field}")), f"{spec.collection}_{field}")
-        gathered.append(np.where(table >= 0, np.append(flat, 0.0)[table], 0.0))
-    return gathered
-
-
 def _as_float64(values: NDArray[Any], branch: str) -> NDArray[np.float64]:
     """The same numbers; integers that no float64 holds are refused."""
     numbers: NDArray[np.float64] = values.astype(np.float64)
@@ -161,10 +203,14 @@ def _as_float64(values: NDArray[Any], branch: str) -> NDArray[np.float64]:
     return numbers
 
 
-def _missing_momentum(events: ak.Array, collection: str | None) -> Tensor:
-    if collection is None:
-        return torch.full((len(events), 2), torch.nan, dtype=torch.float64)
-    pt, phi = (
-        torch.from_numpy(flattened(column(events, f"{collection}.{name}")).astype(np.float64)) for name in ("pt", "phi")
-    )
-    return torch.stack((pt * torch.cos(phi), pt * torch.sin(phi)), dim=-1)
+def _joined(parts: Sequence[NDArray[Any]]) -> Tensor:
+    """Slots of all collections beside each other."""
+    return torch.from_numpy(np.concatenate(parts, axis=1))
+
+
+class _Chosen:
+    """Where the objects of a specification come from, and the cuts that are left to be made."""
+
+    def __init__(self, bound: str | None, spec: ObjectSpec) -> None:
+        self.spec = spec
+        self.source, self.where = (spec.collection, spec.where) if bound is None else (bound, ())

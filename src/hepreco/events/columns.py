@@ -1,7 +1,8 @@
 """Which columns of the files a run reads, known before the first event."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from hepreco.errors import DatasetError
@@ -84,12 +85,12 @@ def branches(path: str) -> tuple[str, ...]:
     return tuple(f"{collection}_{field}" for field in MOMENTUM) if name in DERIVED else (f"{collection}_{name}",)
 
 
-def of_inputs(inputs: InputSpec) -> Columns:
-    """What a plugin reads."""
+def of_inputs(inputs: InputSpec, *, bound: Mapping[str, str] = MappingProxyType({})) -> Columns:
+    """What a plugin reads; ``bound`` names selected objects that stand for a collection and its cuts."""
     fields = [
-        f"{spec.collection}.{name}"
+        f"{bound.get(spec.collection, spec.collection)}.{name}"
         for spec in inputs.objects
-        for name in (*MOMENTUM, *compared(spec.where), *spec.features)
+        for name in (*MOMENTUM, *(() if spec.collection in bound else compared(spec.where)), *spec.features)
     ]
     missing = [f"{inputs.missing_momentum}.{name}" for name in ("pt", "phi")] if inputs.missing_momentum else []
     return Columns(tuple(dict.fromkeys((*fields, *missing))))

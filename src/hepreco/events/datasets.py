@@ -31,6 +31,8 @@ class Dataset:
         What a figure's legend says; the name by default.
     tree
         Name of the tree in the files.
+    period
+        The data-taking period, for the working points of tags.
 
     Raises
     ------
@@ -43,6 +45,7 @@ class Dataset:
     cross_section: float | None = None
     label: str = ""
     tree: str = "Events"
+    period: str = ""
 
     def __post_init__(self) -> None:
         check_name(self.name, what="a dataset")
@@ -103,7 +106,7 @@ def to_fileset(datasets: Iterable[Dataset]) -> dict[str, dict[str, Any]]:
     return {
         dataset.name: {
             "files": dict.fromkeys(dataset.paths(), dataset.tree),
-            "metadata": {"cross_section": dataset.cross_section},
+            "metadata": {"cross_section": dataset.cross_section, "period": dataset.period},
         }
         for dataset in datasets
     }

@@ -66,6 +66,9 @@ class ObjectSpec:
         Keep that many of the largest pt; ``None`` keeps all.
     features
         Further branches of the collection, for example ``("btagDeepFlavB",)``.
+    role
+        What a configuration calls these objects when it binds selected ones to the plugin; by default the collection
+        in the plural, such as ``jets``.
     """
 
     collection: str
@@ -73,10 +76,14 @@ class ObjectSpec:
     at_least: int = 0
     at_most: int | None = None
     features: tuple[str, ...] = ()
+    role: str = ""
 
     def __post_init__(self) -> None:
         for cut in self.where:
             Comparison.parse(cut)
+        if not self.role:
+            words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", self.collection)
+            object.__setattr__(self, "role", f"{words.lower()}s")
         if self.at_most is not None and self.at_most < max(self.at_least, 1):
             raise ConfigError(
                 f"{self.collection}: at_most = {self.at_most} is below at_least = {self.at_least} or below 1",

@@ -7,7 +7,7 @@ function asks for later. No other part of hepreco decides whether a file can be 
 import threading
 import warnings
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import PurePath
 from typing import Any, Final, TypeVar
@@ -266,22 +266,36 @@ def read_batch(
     DatasetError
         A file cannot be read, or no event has the required objects.
     """
-    columns = of_inputs(inputs)
     batches = []
-    for path in dataset.paths():
-        with attempt(partial(open_source, path, dataset.tree, wanted=columns.wanted), path=path) as source:
-            for start in range(0, source.entries, chunksize):
-                reader = ChunkReader(source, path=path, start=start, stop=min(start + chunksize, source.entries))
-                events = read_events(reader, columns, metadata={"dataset": dataset.name, "filename": path})
-                events = events[finite(events, momentum_columns(inputs))]
-                weight = events[WEIGHT] if WEIGHT in events.fields else np.ones(len(events))
-                batches.append(to_batch(events, inputs, weight=np.asarray(weight, np.float64))[0])
-                progress(reader.stop - start)
+    for chunk in read_chunks(dataset, of_inputs(inputs), chunksize=chunksize):
+        events = chunk[finite(chunk, momentum_columns(inputs))]
+        weight = events[WEIGHT] if WEIGHT in events.fields else np.ones(len(events))
+        batches.append(to_batch(events, inputs, weight=np.asarray(weight, np.float64))[0])
+        progress(len(chunk))
     if not any(len(batch) for batch in batches):
         raise DatasetError(
             f"dataset {dataset.name!r}: no event has the objects that {inputs} asks for", "use a sample that has them"
         )
     return EventBatch.concatenate(batches)
+
+
+def read_chunks(dataset: Dataset, columns: Columns, *, chunksize: int = 50_000) -> Iterator[ak.Array]:
+    """The events of a dataset, chunk by chunk.
+
+    Raises
+    ------
+    DatasetError
+        A file cannot be read.
+    """
+    for path in dataset.paths():
+        with attempt(partial(open_source, path, dataset.tree, wanted=columns.wanted), path=path) as source:
+            for start in range(0, source.entries, chunksize):
+                reader = ChunkReader(source, path=path, start=start, stop=min(start + chunksize, source.entries))
+                metadata = {
+                    "dataset": dataset.name, "filename": path, "period": dataset.period,
+                    "cross_section": dataset.cross_section, "entrystart": start, "entrystop": reader.stop,
+                }  # fmt: skip
+                yield read_events(reader, columns, metadata=metadata)
 
 
 def _lazy(name: str, form: ak.forms.Form) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """Simulated events: matrix elements to unweighted events, to what a detector measures, to files."""
 
-from hepreco.detector import WORKING_POINT, Detector
+from hepreco.detector import Detector
 from hepreco.formats import (
     CrossSection,
     DetectorEvents,
@@ -28,7 +28,6 @@ from hepreco.generation.topologies import TOPOLOGIES, Topology, TopologySample, 
 __all__ = [
     "PRESETS",
     "TOPOLOGIES",
-    "WORKING_POINT",
     "CrossSection",
     "Cuts",
     "Detector",

@@ -25,7 +25,8 @@ class HistogramSpec:
     name
         Its name in the output, and that of its last axis.
     columns
-        What is filled, for example ``("chi2_assigner.top.mass",)`` or ``("Jet.pt",)``: every entry of every column,
+        What is filled, for example ``("chi2_assigner.top.mass",)``, ``("jets.pt",)`` for all selected jets,
+        ``("jets[0].pt",)`` for the first of them, or ``("len(jets)",)`` for their number: every entry of every column,
         with its event's weight. Missing values are not filled.
     axis
         Its binning.

@@ -1,6 +1,7 @@
 """What a plugin has computed: compared with what its columns promise, and put beside the events."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import awkward as ak
 import numpy as np
@@ -22,8 +23,11 @@ def attachable(
     enough: NDArray[np.bool_],
     events: ak.Array,
     plugin: str,
+    stored: Mapping[str, str] = MappingProxyType({}),
 ) -> ak.Array:
     """A plugin's tensors as one record per event, missing where the event was not in the batch, with a reason.
+
+    ``stored`` names the NanoAOD collections behind those of the batch, where they have other names.
 
     Raises
     ------
@@ -37,7 +41,7 @@ def attachable(
         if spec.kind == "four-vector":
             fields[spec.name] = four_vector_records(value)
         elif isinstance(spec.per, str):
-            counts = ak.to_numpy(ak.num(column(events, f"{spec.per}.pt"))).astype(np.int64)
+            counts = ak.to_numpy(ak.num(column(events, f"{stored.get(spec.per, spec.per)}.pt"))).astype(np.int64)
             index = _spread(batch.collection(spec.per).index, enough, missing=-1)
             fields[spec.name] = parallel_to_collection(value, index, counts)
         else:

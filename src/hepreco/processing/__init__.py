@@ -5,6 +5,7 @@ from hepreco.processing.executors import DaskExecutor, FuturesExecutor, Iterativ
 from hepreco.processing.processor import ReconstructionProcessor
 from hepreco.processing.report import Chunk, Failure, ProcessedChunks, RunReport
 from hepreco.processing.runner import Plan, make_executor, prepare, process, run
+from hepreco.processing.selected import read_selected
 from hepreco.processing.selection import Cut, FunctionCut
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "make_executor",
     "prepare",
     "process",
+    "read_selected",
     "run",
 ]

@@ -3,6 +3,7 @@
 import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
@@ -18,12 +19,25 @@ from hepreco.errors import ConfigError, DatasetError, HepRecoError, PluginError,
 from hepreco.events import (
     NOMINAL,
     Columns,
+    Dataset,
+    EventBatch,
+    ObjectSelection,
     Variation,
-    to_batch,
 )
 from hepreco.events.arrays import finite
+from hepreco.events.bridge import Converter
 from hepreco.events.columns import WEIGHT, of_inputs
-from hepreco.events.objects import momentum_columns
+from hepreco.events.objects import MOMENTUM, momentum_columns
+from hepreco.events.paths import ColumnPath
+from hepreco.events.selections import (
+    bind,
+    check_selections,
+    collections_of,
+    definitions,
+    fields_asked_for,
+    select_objects,
+    stored_columns,
+)
 from hepreco.events.variations import missing_momenta
 from hepreco.events.weights import generator_weights
 from hepreco.histograms import HistogramSpec
@@ -68,6 +82,11 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         Where the plugins compute.
     columns
         Writes every plugin's columns per event.
+    objects
+        Selected objects by name, for cuts, histograms and plugins. They are selected anew for every variation.
+    bindings
+        Which selected objects a plugin reads in place of its own choice: the name of the objects by the role that the
+        plugin gives them, by the plugin's field name, such as ``{"chi2_assigner": {"jets": "jets"}}``.
     """
 
     def __init__(
@@ -80,8 +99,16 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         luminosity: float | None = None,
         device: str = "cpu",
         columns: ColumnWriter | None = None,
+        objects: Mapping[str, ObjectSelection] | None = None,
+        bindings: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.reconstructors = dict(reconstructors or {})
+        self.objects = dict(objects or {})
+        check_selections(self.objects)
+        self.bound = {
+            name: bind(plugin.inputs, (bindings or {}).get(name, {}), self.objects, plugin=name)
+            for name, plugin in self.reconstructors.items()
+        }
         self.selection = tuple(selection)
         specs = {spec.name: spec for spec in (*default_histograms(self.reconstructors), *histograms)}
         self.histograms = tuple(specs.values())
@@ -98,6 +125,8 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         )
         for name in self.reconstructors:
             check_field(name, what="a plugin's table")
+            if name in self.objects:
+                raise ConfigError(f"{name!r} names selected objects and a plugin's table", "rename one of them")
         if columns:
             check_column_names(self.reconstructors)
         if luminosity is not None:
@@ -137,17 +166,22 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
     @property
     def reads(self) -> Columns:
         """The columns of the files that cuts, plugins, histograms and variations read."""
-        columns = Columns(
-            tuple(
-                path
-                for spec in self.histograms
-                for path in spec.columns
-                if path.partition(".")[0] not in self.reconstructors
-            )
+        columns = self._named
+        return replace(
+            columns,
+            required=stored_columns(columns.required, self.objects),
+            optional=stored_columns(columns.optional, self.objects),
         )
+
+    @property
+    def _named(self) -> Columns:
+        """The columns that are read, of the files or of selected objects."""
+        paths = [path for spec in self.histograms for path in spec.columns]
+        filled = tuple(path for path in paths if ColumnPath.parse(path).names[0] not in self.reconstructors)
+        columns = Columns((*filled, *definitions(self.objects)))
         columns |= Columns(optional=tuple(f"{met}.{name}" for met in self.missing_momenta for name in ("pt", "phi")))
-        for plugin in self.reconstructors.values():
-            columns |= of_inputs(plugin.inputs)
+        for name, plugin in self.reconstructors.items():
+            columns |= of_inputs(plugin.inputs, bound=self.bound[name])
         for part in (*self.selection, *self.variations):
             columns |= part.reads
         return columns
@@ -177,6 +211,8 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 for variation in self.variations
             ],
             "columns": self.columns.format if self.columns else None,
+            "objects": identity.of_value(self.objects),
+            "bindings": identity.of_value(self.bound),
             "device": self.device,
         }
 
@@ -206,6 +242,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         for variation in self.variations:
             try:
                 varied = variation(events, missing_momenta=self.missing_momenta)
+                varied = self._with_objects(varied, period=meta.get("period", ""))
                 passed[variation.name] = cut_flow(varied, self.selection, finite=usable)
                 mask = list(passed[variation.name].values())[-1]
                 weights[variation.name] = weight[mask]
@@ -228,6 +265,19 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         )
         return {"histograms": histograms, "report": report}
 
+    def selected(self, events: ak.Array, plugin: str) -> EventBatch:
+        """What a plugin is given of these events: of those that pass the selection, in the nominal variation."""
+        weight, usable = self._weights(events)
+        events = self._with_objects(events, period=events.metadata.get("period", ""))
+        mask = list(cut_flow(events, self.selection, finite=usable).values())[-1]
+        inputs = self.reconstructors[plugin].inputs
+        return Converter(events[mask], weight[mask])(inputs, bound=self.bound[plugin])[0]
+
+    def _with_objects(self, events: ak.Array, *, period: str) -> ak.Array:
+        return select_objects(
+            events, self.objects, fields=fields_asked_for(self._named.required, self.objects), period=period
+        )
+
     def postprocess(self, accumulator: Output) -> Output:
         """Order the categories and normalise to luminosity, once all chunks are added."""
         report: RunReport = accumulator["report"]
@@ -241,12 +291,15 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 view["variance"] *= report.scale[dataset] ** 2
         return {"histograms": histograms, "report": report}
 
-    def require_luminosity(self, dataset: str) -> None:
-        """Refuse a dataset with a cross-section where there is no luminosity."""
-        if self.luminosity is None:
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Refuse a cross-section where there is no luminosity, and a period for which a tag has no working point."""
+        if dataset.cross_section is not None and self.luminosity is None:
             raise ConfigError(
-                f"dataset {dataset!r} has a cross-section, but there is no luminosity", "give luminosity in fb⁻¹"
+                f"dataset {dataset.name!r} has a cross-section, but there is no luminosity", "give luminosity in fb⁻¹"
             )
+        for selection in self.objects.values():
+            for tag in selection.tags.values():
+                tag.threshold(dataset.period)
 
     def _scales(self, report: RunReport, histograms: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:
         """What each dataset is multiplied by, and warnings."""
@@ -274,23 +327,29 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 "take cross_section out of the dataset if it is data",
             )
         read = [path for plugin in self.reconstructors.values() for path in momentum_columns(plugin.inputs)]
+        selected = [f"{name}.{coordinate}" for name in self.objects for coordinate in MOMENTUM]
         cut = [name for cut in self.selection for name in cut.momentum_columns]
+        momenta = stored_columns((*cut, *read, *selected), self.objects)
         usable = np.isfinite(weight)
-        return np.where(usable, weight, np.float32(0)), usable & finite(events, (*cut, *read))
+        return np.where(usable, weight, np.float32(0)), usable & finite(events, momenta)
 
     def _reconstruct(
         self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk
     ) -> tuple[ak.Array, dict[str, dict[str, int]], dict[str, dict[str, int]]]:
         """The events with every plugin's columns; how many each plugin had no answer for, by reason; by column."""
         missing, lacking = {}, {}
+        convert = Converter(events, weight)
         for name, plugin in self.reconstructors.items():
             if name in events.fields:
                 raise ConfigError(
                     f"{name!r} names a plugin's columns and a branch of {chunk.file}", "rename the plugin's table"
                 )
-            batch, enough = to_batch(events, plugin.inputs, weight=weight)
+            batch, enough = convert(plugin.inputs, bound=self.bound[name])
             columns = _guarded(plugin, batch.to(self.device), name=name, chunk=chunk)
-            record = attachable(columns, columns=plugin.outputs, batch=batch, enough=enough, events=events, plugin=name)
+            stored = {key: collections_of(value, self.objects)[0] for key, value in self.bound[name].items()}
+            record = attachable(
+                columns, columns=plugin.outputs, batch=batch, enough=enough, events=events, plugin=name, stored=stored
+            )
             events = ak.with_field(events, record, name)
             lacking[name] = partly_missing(columns, columns=plugin.outputs, batch=batch)
             counts = np.bincount(ak.to_numpy(record[REASON]), minlength=len(Reason)).tolist()

@@ -178,9 +178,8 @@ def prepare(
     """
     reconstruction.setup()
     for dataset in datasets:
-        if dataset.cross_section is not None:
-            reconstruction.require_luminosity(dataset.name)
-    normalised = {dataset.name: dataset.cross_section is not None for dataset in datasets}
+        reconstruction.check_dataset(dataset)
+    named = {dataset.name: dataset for dataset in datasets}
     files = _found(_files(reconstruction, datasets), executor=executor, timeout=timeout, memory=memory)
     _refuse_unknown_columns(files)
     bad = [file.failure for file in files if file.failure]
@@ -191,7 +190,7 @@ def prepare(
         raise DatasetError(f"{len(refused)} of the files cannot be opened:\n{listed}", "; ".join(remedies[:3]))
     fingerprint = reconstruction.fingerprint
     tasks = tuple(
-        Task(chunk, file.tree, file.uuid, _key(fingerprint, file, chunk), normalised[file.dataset])
+        _task(chunk, file, named[file.dataset], fingerprint=fingerprint)
         for file in files
         if not file.failure
         for chunk in _chunks(file, chunksize)
@@ -333,9 +332,11 @@ def _chunks(file: FileOfEvents, chunksize: int) -> Iterator[Chunk]:
         yield Chunk(file.dataset, file.path, start, min(start + size, file.entries))
 
 
-def _key(fingerprint: str, file: FileOfEvents, chunk: Chunk) -> str:
-    """A hash of all that determines the result of a chunk."""
-    return identity.digest([fingerprint, file.identity, file.uuid, file.tree, file.columns.required, *chunk])
+def _task(chunk: Chunk, file: FileOfEvents, dataset: Dataset, *, fingerprint: str) -> Task:
+    """The task of a chunk, with a hash of all that determines its result."""
+    columns = file.columns.required
+    key = identity.digest([fingerprint, file.identity, file.uuid, file.tree, columns, dataset.period, *chunk])
+    return Task(chunk, file.tree, file.uuid, key, dataset.cross_section is not None, dataset.period)
 
 
 def _refuse_unknown_columns(files: Sequence[FileOfEvents]) -> None:

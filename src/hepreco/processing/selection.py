@@ -26,7 +26,8 @@ class Cut:
     name
         Its name in the cut flow.
     collection
-        Name in NanoAOD; one that holds one record per event (``PuppiMET``, ``HLT``) counts as one object.
+        Selected objects, or a collection of NanoAOD; one that holds one record per event (``PuppiMET``, ``HLT``) counts
+        as one object.
     where
         What an object must pass, for example ``("pt > 30", "|eta| < 2.4")``.
     at_least, at_most

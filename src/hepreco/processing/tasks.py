@@ -64,7 +64,8 @@ class FileOfEvents:
 class Task(NamedTuple):
     """One chunk to process.
 
-    Its key is a hash of all that determines the result; ``normalised`` says that its dataset has a cross-section.
+    Its key is a hash of all that determines the result; ``normalised`` says that its dataset has a cross-section,
+    ``period`` when its data were taken.
     """
 
     chunk: Chunk
@@ -72,6 +73,7 @@ class Task(NamedTuple):
     uuid: str
     key: str
     normalised: bool
+    period: str = ""
 
 
 Bundle = tuple[Task, ...]
@@ -172,7 +174,7 @@ class Processing:
             reader = ChunkReader(source, path=chunk.file, start=chunk.start, stop=chunk.stop, timeout=self.timeout)
             metadata = {
                 "dataset": chunk.dataset, "filename": chunk.file, "treename": task.tree, "fileuuid": task.uuid,
-                "entrystart": chunk.start, "entrystop": chunk.stop,
+                "entrystart": chunk.start, "entrystop": chunk.stop, "period": task.period,
             }  # fmt: skip
             events = read_events(reader, columns, metadata=metadata)
             try:

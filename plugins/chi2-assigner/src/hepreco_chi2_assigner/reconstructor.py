@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hepreco import Column, EventBatch, InputSpec, ObjectSpec, Reconstructor
-from hepreco.conventions import TOP_MASS, W_MASS
+from hepreco.conventions import B_TAG_THRESHOLD, TOP_MASS, W_MASS
 from hepreco.errors import ConfigError
 from hepreco.kinematics import mass, neutrino_solutions, pt
 from hepreco.plugin import Axis
@@ -68,7 +68,7 @@ class Chi2Assigner(Reconstructor):
     sigma_leptonic_top: float = 20.0
     sigma_difference: float = 17.0
     b_tag: str | None = None
-    b_tag_threshold: float = 0.2783
+    b_tag_threshold: float = B_TAG_THRESHOLD
     where: tuple[str, ...] = ("pt > 30", "|eta| < 2.4")
     leptons_where: tuple[str, ...] = ("pt > 25", "|eta| < 2.5")
     at_most: int = MOST_JETS

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hepreco import Column, EventBatch, InputSpec, ObjectSpec, Reconstructor
+from hepreco.conventions import B_TAG_THRESHOLD
 from hepreco.detector import Detector
 from hepreco.errors import ConfigError
 from hepreco.kinematics import pt
@@ -108,7 +109,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     top_width: float | None = None
     w_width: float | None = None
     b_tag: str | None = None
-    b_tag_threshold: float = 0.2783
+    b_tag_threshold: float = B_TAG_THRESHOLD
     b_efficiency: float = 0.77
     light_efficiency: float = 0.02
     calls: int = 64

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hepreco import Column, EventBatch, InputSpec, Reconstructor
+from hepreco.conventions import B_TAG_THRESHOLD
 from hepreco.errors import ConfigError
 from hepreco.plugin import Axis, Trainable, TrainedNetwork, TrainingOptions
 from hepreco.training import FitResult, fit, initialised, split
@@ -75,7 +76,7 @@ class AnomalyDetector(Reconstructor, Trainable):
     muon_where: tuple[str, ...] = ("pt > 15", "|eta| < 2.5")
     photon_where: tuple[str, ...] = ("pt > 20", "|eta| < 2.5")
     b_tag: str = "btagDeepFlavB"
-    b_threshold: float = 0.2783
+    b_threshold: float = B_TAG_THRESHOLD
     cone: float = 0.4
     missing_momentum: str = "PuppiMET"
     weights_directory: str | None = None

@@ -128,7 +128,7 @@ class ParticleSelection:
         collection = {name: batch.species == number for number, name in enumerate(batch.collections)}
         negative = batch.features["charge"] < 0
         kinds = torch.zeros_like(batch.species)
-        tagged = batch.features[self.b_tag] >= self.b_threshold
+        tagged = batch.features[self.b_tag] > self.b_threshold
         kinds = torch.where(collection["Jet"], torch.where(tagged, Kind.B_JET, Kind.JET), kinds)
         kinds = torch.where(collection["Electron"], torch.where(negative, Kind.ELECTRON, Kind.POSITRON), kinds)
         kinds = torch.where(collection["Muon"], torch.where(negative, Kind.MUON, Kind.ANTIMUON), kinds)

@@ -9,6 +9,7 @@ from typing import Final
 import awkward as ak
 import numpy as np
 
+from hepreco.conventions import B_TAG_THRESHOLD
 from hepreco.events import column, passing
 
 _JETS: Final = ("pt > 25", "|eta| < 2.5")
@@ -56,14 +57,14 @@ def enough_b_jets(
     *,
     at_least: int = 2,
     b_tag: str = "btagDeepFlavB",
-    b_threshold: float = 0.2783,
+    b_threshold: float = B_TAG_THRESHOLD,
     cone: float = 0.4,
     **where: Sequence[str],
 ) -> ak.Array:
-    """At least so many jets that have at least ``b_threshold`` of the discriminator ``b_tag``, per event."""
+    """At least so many jets with more than ``b_threshold`` of the discriminator ``b_tag``, per event."""
     column(events, f"Jet.{b_tag}")  # says what there is, where it is not
     jets = _jets(events, cone=cone, **where)
-    return ak.sum(jets[b_tag] >= b_threshold, axis=1) >= at_least
+    return ak.sum(jets[b_tag] > b_threshold, axis=1) >= at_least
 
 
 def enough_scalar_sum(

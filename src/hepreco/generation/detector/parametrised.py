@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hepreco import kinematics
-from hepreco.detector import WORKING_POINT, Detector
+from hepreco.conventions import B_TAG_THRESHOLD
+from hepreco.detector import Detector
 from hepreco.formats.records import DetectorEvents, PartonEvents, pad
 from hepreco.generation.randomness import normals, uniforms
 
@@ -116,8 +117,8 @@ def _measure_leptons(objects: DetectorEvents, detector: Detector, *, seed: int, 
 def _discriminator(u: Tensor, efficiency: Tensor) -> Tensor:
     """In [0, 1], above the working point with the given probability; denser towards 1 the larger that is."""
     passing = u < efficiency
-    above = 1 - (1 - WORKING_POINT) * (u / efficiency.clamp(min=1e-12)) ** (2 * efficiency + 0.2)
-    below = WORKING_POINT * ((1 - u) / (1 - efficiency).clamp(min=1e-12)).clamp(max=1.0) ** 2
+    above = 1 - (1 - B_TAG_THRESHOLD) * (u / efficiency.clamp(min=1e-12)) ** (2 * efficiency + 0.2)
+    below = B_TAG_THRESHOLD * ((1 - u) / (1 - efficiency).clamp(min=1e-12)).clamp(max=1.0) ** 2
     return torch.where(passing, above, below)
 
 

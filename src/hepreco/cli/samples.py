@@ -1,0 +1,63 @@
+"""Where commands take events from: the datasets of a configuration, their samples generated, or files."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hepreco.cli.generate import make_sample
+from hepreco.config import AnalysisConfig, DatasetConfig
+from hepreco.errors import ConfigError
+from hepreco.events import Dataset, EventBatch, read_batch
+from hepreco.generation import is_written
+from hepreco.plugin import Reconstructor
+from hepreco.processing import ReconstructionProcessor, read_selected
+
+
+def dataset_of(name: str, table: DatasetConfig, output: Path) -> Dataset:
+    """A dataset of a configuration; its sample is generated into ``samples`` of the output directory."""
+    if table.sample is None:
+        return table.dataset(name, table.files)
+    if table.files:
+        raise ConfigError(f"dataset {name!r} has both files and a sample", "keep one of them")
+    path = output / "samples" / f"{name}.root"
+    if not is_written(table.sample, path):
+        make_sample(table.sample, path, overwrite=True)
+    return table.dataset(name, (str(path),))
+
+
+def table_of(analysis: AnalysisConfig, plugin: str) -> tuple[str, dict[str, Any]]:
+    """The name of the one table of a plugin in a configuration, and its options."""
+    tables = {name: table for name, table in analysis.plugins.items() if table.get("plugin", name) == plugin}
+    if len(tables) != 1:
+        raise ConfigError(
+            f"the configuration has {len(tables)} tables of the plugin {plugin!r}, expected one",
+            f"write [plugins.{plugin}] into a configuration of your training",
+        )
+    ((name, table),) = tables.items()
+    return name, {key: value for key, value in table.items() if key not in ("plugin", "objects")}
+
+
+def from_configuration(
+    analysis: AnalysisConfig, table: str, plugin: Reconstructor, *, datasets: Sequence[str], output: Path
+) -> dict[str, EventBatch]:
+    """What a run would give a plugin, by dataset: of these, or of all that the configuration has."""
+    unknown = [name for name in datasets if name not in analysis.datasets]
+    if unknown:
+        known = ", ".join(analysis.datasets) or "none"
+        raise ConfigError(f"the configuration has no dataset {unknown[0]!r}", f"its datasets are {known}")
+    field = table.replace("-", "_")
+    bindings = {name: binding for name, binding in analysis.bindings().items() if name == field}
+    run = ReconstructionProcessor(
+        {field: plugin},
+        selection=analysis.selection,
+        luminosity=analysis.luminosity,
+        objects=analysis.objects,
+        bindings=bindings,
+    )
+    chosen = {name: analysis.datasets[name] for name in datasets or analysis.datasets}
+    return {name: read_selected(run, dataset_of(name, table, output), field) for name, table in chosen.items()}
+
+
+def from_files(plugin: Reconstructor, files: Mapping[str, tuple[str, ...]]) -> dict[str, EventBatch]:
+    """All events that have the objects that a plugin reads, by the name of the files."""
+    return {name: read_batch(Dataset(name, paths), plugin.inputs) for name, paths in files.items()}
