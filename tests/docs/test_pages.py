@@ -11,6 +11,7 @@ import click
 import pytest
 
 import hepreco.testing
+from hepreco.amplitudes import StandardModel
 from hepreco.cli import main
 from hepreco.config import AnalysisConfig, DatasetConfig, MassPeakConfig, RocConfig, read_config
 from hepreco.events import EventBatch, Variation
@@ -23,6 +24,7 @@ TABLES = (
     AnalysisConfig,
     DatasetConfig,
     Sample,
+    StandardModel,
     Cuts,
     Detector,
     Cut,
