@@ -50,11 +50,11 @@ def show(details: Mapping[str, Any]) -> None:
     if details["required"]:
         say(f"give --option {details['required'][0]}=… to see inputs and outputs")
         return
-    inputs = Table("collection", "cuts", "at least", "at most", "features", title="Inputs")
+    inputs = Table("role", "collection", "cuts", "at least", "at most", "features", title="Inputs")
     for spec in details["inputs"]:
         at_most = "all" if spec["at_most"] is None else str(spec["at_most"])
         features = ", ".join(spec["features"])
-        inputs.add_row(spec["collection"], ", ".join(spec["where"]), str(spec["at_least"]), at_most, features)
+        inputs.add_row(spec["role"], spec["collection"], ", ".join(spec["where"]), str(spec["at_least"]), at_most, features)
     console.print(inputs)
     if details["missing_momentum"]:
         say(f"missing transverse momentum: {details['missing_momentum']}")

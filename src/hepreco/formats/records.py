@@ -48,7 +48,7 @@ class PartonEvents:
 
 @dataclass(frozen=True)
 class DetectorEvents:
-    """Objects at detector level; a slot that holds nothing has momentum 0. The order of slots means nothing.
+    """Objects at detector level. Empty slots have momentum 0, and the order of slots has no meaning.
 
     Parameters
     ----------

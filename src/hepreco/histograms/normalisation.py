@@ -1,4 +1,4 @@
-"""From sums of weights to expected events: the factor σ·L / Σw, and when it means nothing."""
+"""From sums of weights to expected events: the factor σ·L / Σw, and when the sum is too uncertain for it."""
 
 import math
 from typing import Final

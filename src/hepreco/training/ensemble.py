@@ -14,8 +14,7 @@ class Ensemble(nn.Module):
     """Members that are trained each on its own sample, in one :func:`~hepreco.training.fit`.
 
     Small networks train several times faster together than one after the other. With Adam, whose steps do not depend on
-    other parameters, each becomes what it would become alone, but for rounding and for the choice of the best
-    epoch, which is one of all.
+    other parameters, each becomes what it would become alone, up to rounding. One best epoch is chosen for all members.
 
     Parameters
     ----------

@@ -135,7 +135,7 @@ class EventVariable(nn.Module):
 
     @torch.no_grad()
     def flip(self) -> None:
-        """Make V its own negative, and let the classifier know."""
+        """Change the sign of V, and of the weights of the classifier that read it."""
         last = [self.layers[-1]] if self.linear is None else [self.layers[-1], self.linear]
         for parameter in (parameter for layer in last for parameter in layer.parameters()):
             parameter.neg_()

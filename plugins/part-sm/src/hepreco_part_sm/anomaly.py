@@ -45,9 +45,9 @@ class AnomalyDetector(Reconstructor, Trainable):
     jet_where, electron_where, muon_where, photon_where
         Cuts on the objects; an empty ``photon_where`` leaves photons out.
     b_tag, b_threshold
-        Jets with at least this much of that discriminator are b jets.
+        Jets with more than this of that discriminator are b jets.
     cone
-        Jets closer than this in ΔR to another object are that object once more, and dropped.
+        Jets within this ΔR of an electron, muon or photon are removed.
     missing_momentum
         The collection of the missing momentum.
     weights_directory

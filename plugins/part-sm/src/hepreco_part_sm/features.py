@@ -56,7 +56,7 @@ class PairFeatures(nn.Module):
         self.table = nn.Parameter(torch.zeros(len(Kind), len(Kind))) if couplings == "table" else None
 
     def forward(self, particles: Particles) -> Float[Tensor, "event object object feature"]:
-        """Symmetric in the objects; what stands for padding means nothing."""
+        """Symmetric in the objects. Values at padded pairs are undefined."""
         kinematics = pair_kinematics(particles.momenta)
         if self.couplings == "none":
             return kinematics
