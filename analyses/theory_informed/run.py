@@ -11,7 +11,7 @@ import json
 import multiprocessing
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from truth import PARTONS, AgainstTruth, InWindow, TrueJets, TrueRatio, Truth, U
 
 from hepreco import Reconstructor
 from hepreco.config import read_config
-from hepreco.events import Dataset
+from hepreco.events import Dataset, ObjectSelection
 from hepreco.generation import Cuts, Sample, is_written, write_sample
 from hepreco.histograms import HistogramSpec, write_histograms
 from hepreco.plugin import Axis
@@ -71,6 +71,8 @@ class Step:
         In place of default ones.
     selection
         Cuts.
+    objects, bindings
+        Selected objects, and which reconstructors read them.
     beside
         Columns of several reconstructors whose histograms are also wanted as one, with the reconstructors in place of
         the dataset; of steps with one sample.
@@ -82,6 +84,8 @@ class Step:
     reconstructors: Mapping[str, Reconstructor]
     histograms: tuple[HistogramSpec, ...] = ()
     selection: tuple[Cut, ...] = ()
+    objects: Mapping[str, ObjectSelection] = field(default_factory=dict)
+    bindings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     beside: tuple[str, ...] = ()
     by_cross_section: bool = False
 
@@ -110,7 +114,15 @@ def jets() -> Step:
     config = read_config(TTBAR)
     plugins = config.reconstructors()
     reconstructors = {"truth": TrueJets(), **{name: plugins[name] for name in ("me_assigner", "chi2_assigner")}}
-    return Step(("ttbar",), reconstructors, selection=config.selection, beside=("top.mass",))
+    bindings = {name: bound for name, bound in config.bindings().items() if name in reconstructors}
+    return Step(
+        ("ttbar",),
+        reconstructors,
+        selection=config.selection,
+        objects=config.objects,
+        bindings=bindings,
+        beside=("top.mass",),
+    )
 
 
 def steps() -> dict[str, Step]:
@@ -191,7 +203,12 @@ def fill(step: Step, files: Mapping[str, Path], archive: Path, *, workers: int) 
         print(f"no sample for {archive.name}: left out")
         return
     processor = ReconstructionProcessor(
-        step.reconstructors, selection=step.selection, histograms=step.histograms, luminosity=LUMINOSITY
+        step.reconstructors,
+        selection=step.selection,
+        histograms=step.histograms,
+        luminosity=LUMINOSITY,
+        objects=step.objects,
+        bindings=step.bindings,
     )
     with make_executor("futures", workers=workers) as executor:
         output = run(processor, datasets, executor=executor, chunksize=500)

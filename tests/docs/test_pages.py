@@ -14,7 +14,7 @@ import hepreco.testing
 from hepreco.amplitudes import StandardModel
 from hepreco.cli import main
 from hepreco.config import AnalysisConfig, DatasetConfig, MassPeakConfig, RocConfig, read_config
-from hepreco.events import EventBatch, Variation
+from hepreco.events import EventBatch, ObjectSelection, Tag, Variation
 from hepreco.generation import Cuts, Detector, Sample
 from hepreco.histograms import HistogramSpec
 from hepreco.plugin import Axis, discover, spec
@@ -23,6 +23,8 @@ from hepreco.processing import Cut, FunctionCut, RunReport
 TABLES = (
     AnalysisConfig,
     DatasetConfig,
+    ObjectSelection,
+    Tag,
     Sample,
     StandardModel,
     Cuts,
@@ -78,7 +80,7 @@ def test_every_configuration_key_is_documented_and_no_other(root):
     text = (root / "docs/reference/configuration.md").read_text()
     keys = {field.name for table in TABLES for field in fields(table)}
     tables = {field.name for field in fields(AnalysisConfig)} - {"luminosity"}
-    assert keys - tables == (rows(text) | {"luminosity"}) - {"plugin"}
+    assert keys - tables == (rows(text) | {"luminosity"}) - {"plugin", "objects"}
     for table in tables:
         assert re.search(rf"\[{table}\b", text), table
     assert "\n`luminosity`\n: " in text

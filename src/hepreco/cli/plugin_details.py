@@ -54,7 +54,9 @@ def show(details: Mapping[str, Any]) -> None:
     for spec in details["inputs"]:
         at_most = "all" if spec["at_most"] is None else str(spec["at_most"])
         features = ", ".join(spec["features"])
-        inputs.add_row(spec["role"], spec["collection"], ", ".join(spec["where"]), str(spec["at_least"]), at_most, features)
+        inputs.add_row(
+            spec["role"], spec["collection"], ", ".join(spec["where"]), str(spec["at_least"]), at_most, features
+        )
     console.print(inputs)
     if details["missing_momentum"]:
         say(f"missing transverse momentum: {details['missing_momentum']}")

@@ -96,7 +96,7 @@ class Converter:
             self._known[key] = make(*arguments)
         return self._known[key]
 
-    def _fitted(self, spec: ObjectSpec, table: NDArray[Any], empty: float) -> NDArray[Any]:
+    def _fitted(self, spec: ObjectSpec, table: NDArray[Any], empty: int | float) -> NDArray[Any]:
         """As many slots as the specification asks for; ``empty`` in those that are added."""
         width = max(table.shape[1], spec.at_least, 1)
         width = width if spec.at_most is None else min(width, spec.at_most)
