@@ -22,9 +22,9 @@ APART = {"hepreco._version", "hepreco.cli", "hepreco.lazy", "hepreco.names"}
 #: Tested by what they are made of, and under other names.
 UNTESTED = {
     *("hepreco.__version__", "hepreco.generation.DetectorEvents", "hepreco.generation.Preset"),
-    *("hepreco.generation.Production", "hepreco.generation.Sampler", "hepreco.generation.Topology"),
-    *("hepreco.amplitudes.OrderLimit", "hepreco.amplitudes.Particle"),
-    *("hepreco_me_assigner.PROCESSES", "hepreco_part_sm.Model", "hepreco.training.Loss"),
+    *("hepreco.generation.Production", "hepreco.generation.Topology", "hepreco.formats.DetectorEvents"),
+    *("hepreco.amplitudes.DecayTree", "hepreco.amplitudes.OrderLimit", "hepreco.amplitudes.Particle"),
+    *("hepreco.kinematics.ComplexRoots", "hepreco_part_sm.Model", "hepreco.training.Loss"),
 }
 
 
