@@ -111,7 +111,7 @@ def test_chunks_and_blocks_do_not_matter(on_shell, monkeypatch):
     momenta = on_shell(me, energy=1500.0, events=7)
     assignments = mass_shell_permutations(me, most=40)
     whole = me.sweep(momenta, assignments)
-    monkeypatch.setattr("hepreco.amplitudes.matrix_element._CHUNK", 1)
+    monkeypatch.setattr("hepreco.amplitudes.matrix_element._BLOCK", 1)
     monkeypatch.setattr("hepreco.amplitudes.matrix_element._MOST", 300)
     torch.testing.assert_close(me.sweep(momenta, assignments), whole, rtol=0.0, atol=TOLERANCE)
     torch.testing.assert_close(me(momenta).log(), me.log(momenta), rtol=0.0, atol=TOLERANCE)
