@@ -113,8 +113,9 @@ def test_names_that_people_give_are_kept(job, name):
     job.configure(
         datasets={name: {"files": ["a.root"]}},
         histograms=[{"name": name, "columns": ["Jet.pt"], "axis": AXIS}],
-        plugins={"chi2-assigner": {}},
+        plugins={"mine": {}},
     )
+    job.install()
     result = job.run("--write-columns", "parquet")
     assert result.exit_code == 0, result.output
     assert list(job.histograms()[name].axes["dataset"]) == [name]
