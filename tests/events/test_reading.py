@@ -285,4 +285,5 @@ def test_a_fileset_forgets_what_coffea_remembers_of_its_datasets_only():
         assert other in DEFAULT_METADATA_CACHE
     finally:
         DEFAULT_METADATA_CACHE.pop(other, None)
-    assert made == {"mine": {"files": {str(FILE.resolve()): "Events"}, "metadata": {"cross_section": 3.0, "period": ""}}}
+    metadata = {"cross_section": 3.0, "period": ""}
+    assert made == {"mine": {"files": {str(FILE.resolve()): "Events"}, "metadata": metadata}}

@@ -125,8 +125,8 @@ class Calibration(NamedTuple):
 def calibrate(members: Sequence[nn.Module], events: Labelled, *, batch_size: int = 1000) -> Calibration:
     """The calibration for which the mean probability of the members has the largest likelihood.
 
-    The mean of members that are calibrated one by one would be underconfident. ln T and the offsets have a normal prior of
-    width 1, so that few events, or classes without any, do not drive them away.
+    The mean of members that are calibrated one by one would be underconfident. ln T and the offsets have a normal prior
+    of width 1, so that few events, or classes without any, do not drive them away.
 
     References
     ----------
