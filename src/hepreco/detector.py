@@ -83,7 +83,7 @@ class Detector:
     def missing_resolution(self) -> float:
         """Of each component of the missing momentum, mismeasured jets included, in GeV.
 
-        σ² = ``missing_noise``² + ``jet_stochastic``² · 273 GeV, where 273 GeV stands for the jets of tt̄ pairs.
+        The square is missing_noise² + jet_stochastic² · 273 GeV, where 273 GeV stands for the jets of tt̄ pairs.
         Simulated tt̄ → lepton + jets has this width within 15 %.
         """
         return math.sqrt(self.missing_noise**2 + self.jet_stochastic**2 * _JET_ACTIVITY)
