@@ -1,7 +1,10 @@
 """coffea's executors, for functions that give an account of their own failures."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import Any
 
@@ -23,6 +26,23 @@ class Pool(loky.ProcessPoolExecutor):  # type: ignore[misc]
 
 def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Threads that start inside, and all processes that they start later, see no interrupts of the terminal.
+
+    One that comes meanwhile reaches the main thread afterwards. It is for the parent to end its workers.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # where it starts later, it lets interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @dataclass

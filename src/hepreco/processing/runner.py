@@ -21,7 +21,7 @@ from hepreco.events.columns import WEIGHT, is_bit, missing_column
 from hepreco.events.reading import TIMEOUT
 from hepreco.processing import identity
 from hepreco.processing.checkpoints import Checkpoints
-from hepreco.processing.executors import DaskExecutor, FuturesExecutor, IterativeExecutor
+from hepreco.processing.executors import DaskExecutor, FuturesExecutor, IterativeExecutor, interrupts_held
 from hepreco.processing.processor import Output, ReconstructionProcessor
 from hepreco.processing.report import Chunk, Failure, RunReport
 from hepreco.processing.tasks import Bundle, FileOfEvents, Preparation, Processing, Task
@@ -71,9 +71,11 @@ def make_executor(
             with client:
                 yield DaskExecutor(client=client, status=status, file_retries=file_retries)
         else:
+            with interrupts_held():  # the cluster's thread starts the workers
+                cluster = LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0")
             with (
                 dask.config.set({"distributed.deploy.lost-worker-timeout": "2s"}),
-                LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0") as cluster,
+                cluster,
                 Client(cluster) as client,
             ):
                 cluster.adapt(minimum=workers, maximum=workers)  # replaces workers that die, also while they start
