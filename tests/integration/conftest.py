@@ -22,6 +22,7 @@ from click.testing import CliRunner, Result
 from hepreco.cli import main
 from hepreco.histograms import read_histograms
 from hepreco.plugin import discover
+from hepreco.processing import tasks
 
 JET_PT = {"name": "jet_pt", "columns": ["Jet.pt"], "axis": {"bins": 20, "start": 0, "stop": 200}}
 #: Longest time that a run may take, in seconds; one that hangs fails its test then. On a busy machine imports alone
@@ -183,6 +184,12 @@ class Job:
     def filled(self, name: str = "jet_pt", output: str = "out") -> float:
         """The sum of weights of a histogram, flow included."""
         return self.histograms(output)[name].sum(flow=True).value
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A damaged file is read again, but not half a second later: no server recovers here."""
+    monkeypatch.setattr(tasks, "PAUSE", 0.0)
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def test_exact_is_the_largest_of_all_720(ttbar: EventBatch) -> None:
 @pytest.mark.parametrize(("process", "sample"), [("ttw", "ttw-hadronic"), ("wwuu", "ttbar-hadronic")])
 def test_exact_is_the_largest_of_all(process: str, sample: str, partons: Callable[[str, str, int], EventBatch]) -> None:
     hypothesis = Hypothesis(process)
-    momenta = partons(process, sample, 300).momenta[:4]
+    momenta = partons(process, sample, 300).momenta[:2]
     found = search(Problem(hypothesis, momenta), bounds=Bounds(overall=30.0, within=20.0))
     torch.testing.assert_close(found.log_me2, scan(hypothesis, momenta).amax(dim=1), rtol=0, atol=SAME)
 
@@ -97,12 +97,12 @@ def test_exact_is_the_largest_of_all(process: str, sample: str, partons: Callabl
 def test_exact_among_more_objects_than_legs(ttbar: EventBatch) -> None:
     hypothesis = Hypothesis("ttbar")
     generator = torch.Generator().manual_seed(4)
-    extra = torch.randn(3, 1, 4, generator=generator, dtype=torch.float64) * 60
+    extra = torch.randn(1, 1, 4, generator=generator, dtype=torch.float64) * 60
     extra[..., 0] = extra[..., 1:].norm(dim=-1)
-    momenta = torch.cat((ttbar.momenta[:3], extra), dim=1)
+    momenta = torch.cat((ttbar.momenta[:1], extra), dim=1)
     found = search(Problem(hypothesis, momenta), bounds=WIDE, at_most=2**14)
     orders = torch.tensor(list(permutations(range(7), 6)))
-    every = Problem(hypothesis, momenta).value(orders.expand(3, -1, -1))
+    every = Problem(hypothesis, momenta).value(orders[None])
     torch.testing.assert_close(found.log_me2, every.amax(dim=1), rtol=0, atol=SAME)
     assert found.certified.all()
     assert (found.calls >= len(orders)).all()  # bounds that say nothing
