@@ -3,7 +3,7 @@
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,7 @@ from hepreco.generation import Sample
 from hepreco.histograms import HistogramSpec
 from hepreco.histograms.specs import default_histograms
 from hepreco.names import check_field, safe_name
-from hepreco.plugin import Reconstructor, RegisteredPlugin, discover
+from hepreco.plugin import Reconstructor, discover
 from hepreco.plugin.manifest import PluginCard
 from hepreco.plugin.modules import import_beside
 from hepreco.plugin.options import closest, structure
@@ -181,7 +181,7 @@ class AnalysisConfig:
                 raise ConfigError(f"[plugins.{name}] names the plugin {plugin!r}", 'write plugin = "its-name"')
             binding = _binding(name, options.pop("objects", {}))
             built[column] = discover()[plugin].build(options)
-            _refuse_second_choice(name, discover()[plugin], options, binding)
+            _refuse_second_choice(name, built[column], options, binding, build=discover()[plugin].build)
         return built
 
     def bindings(self) -> dict[str, dict[str, str]]:
@@ -225,15 +225,18 @@ def _binding(name: str, table: object) -> dict[str, str]:
 
 
 def _refuse_second_choice(
-    name: str, plugin: RegisteredPlugin, options: Mapping[str, Any], binding: Mapping[str, str]
+    name: str,
+    plugin: Reconstructor,
+    options: Mapping[str, Any],
+    binding: Mapping[str, str],
+    *,
+    build: Callable[[Mapping[str, Any]], Reconstructor],
 ) -> None:
     """Refuse an option that chooses objects in a role to which selected objects are bound: it would have no effect."""
     for option in options if binding else ():
         try:
-            without = plugin.build({key: value for key, value in options.items() if key != option})
-            cuts = [
-                {spec.role: spec.where for spec in built.inputs.objects} for built in (plugin.build(options), without)
-            ]
+            without = build({key: value for key, value in options.items() if key != option})
+            cuts = [{spec.role: spec.where for spec in each.inputs.objects} for each in (plugin, without)]
         except HepRecoError:
             continue  # the plugin needs this option
         for role, objects in binding.items():

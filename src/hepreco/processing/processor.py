@@ -4,7 +4,7 @@ import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -163,7 +163,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 continue
             raise PluginError(problem, "run 'hepreco plugins check', tell its author")
 
-    @property
+    @cached_property
     def reads(self) -> Columns:
         """The columns of the files that cuts, plugins, histograms and variations read."""
         columns = self._named
@@ -173,7 +173,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
             optional=stored_columns(columns.optional, self.objects),
         )
 
-    @property
+    @cached_property
     def _named(self) -> Columns:
         """The columns that are read, of the files or of selected objects."""
         paths = [path for spec in self.histograms for path in spec.columns]
@@ -274,9 +274,11 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         return Converter(events[mask], weight[mask])(inputs, bound=self.bound[plugin])[0]
 
     def _with_objects(self, events: ak.Array, *, period: str) -> ak.Array:
-        return select_objects(
-            events, self.objects, fields=fields_asked_for(self._named.required, self.objects), period=period
-        )
+        return select_objects(events, self.objects, fields=self._fields_of_objects, period=period)
+
+    @cached_property
+    def _fields_of_objects(self) -> dict[str, tuple[str, ...]]:
+        return fields_asked_for(self._named.required, self.objects)
 
     def postprocess(self, accumulator: Output) -> Output:
         """Order the categories and normalise to luminosity, once all chunks are added."""
