@@ -18,6 +18,7 @@ from pathlib import Path
 import hist
 import torch
 import uproot
+from coffea.processor.executor import ExecutorBase
 from truth import PARTONS, AgainstTruth, InWindow, TrueJets, TrueRatio, Truth, Unassigned
 
 from hepreco import Reconstructor
@@ -169,9 +170,10 @@ def main() -> None:
     if options.samples is None:
         generate(needed, directory, scale=options.scale, workers=options.workers)
     options.output.mkdir(parents=True, exist_ok=True)
-    for name, step in chosen.items():
-        files = {sample: directory / f"{sample}.root" for sample in step.samples}
-        fill(step, files, options.output / f"{name}.zip", workers=options.workers)
+    with make_executor("futures", workers=options.workers) as executor:
+        for name, step in chosen.items():
+            files = {sample: directory / f"{sample}.root" for sample in step.samples}
+            fill(step, files, options.output / f"{name}.zip", executor)
 
 
 def generate(names: list[str], directory: Path, *, scale: float, workers: int) -> None:
@@ -192,7 +194,7 @@ def _generate(name: str, *, directory: Path, scale: float) -> str:
     return name
 
 
-def fill(step: Step, files: Mapping[str, Path], archive: Path, *, workers: int) -> None:
+def fill(step: Step, files: Mapping[str, Path], archive: Path, executor: ExecutorBase) -> None:
     """Run coffea over the files that exist, and write the histograms."""
     datasets = [
         Dataset(name, (str(path),), cross_section=_cross_section(path) if step.by_cross_section else None)
@@ -210,8 +212,7 @@ def fill(step: Step, files: Mapping[str, Path], archive: Path, *, workers: int) 
         objects=step.objects,
         bindings=step.bindings,
     )
-    with make_executor("futures", workers=workers) as executor:
-        output = run(processor, datasets, executor=executor, chunksize=500)
+    output = run(processor, datasets, executor=executor, chunksize=500)
     report = output["report"]
     for failure in report.failures:
         raise SystemExit(f"{failure.reason}\nwhat to do: {failure.remedy}")

@@ -176,7 +176,7 @@ def test_one_chunk_on_futures_is_tried_again(job):
     job.module("dying", DYING)
     options = {"marker": str(job / "killed")}
     job.configure(selection=[{"name": "die once", "function": "dying:keep", "options": options}])
-    result = job.run("--executor", "futures")
+    result = job.run("--executor", "futures", "--workers", 1)
     assert (job / "killed").exists()
     assert result.exit_code == 0, result.output
     assert job.report()["events"] == {"x": 100}
@@ -193,8 +193,8 @@ def test_a_worker_that_dies_while_it_starts_is_replaced(job, executor):
     assert job.report()["events"] == {"x": 100}
 
 
-@pytest.mark.parametrize("executor", ["futures", "dask"])
-def test_a_worker_that_dies_while_it_prepares_is_replaced(job, executor):
+@pytest.mark.parametrize(("executor", "workers"), [("futures", 1), ("dask", 2)])
+def test_a_worker_that_dies_while_it_prepares_is_replaced(job, executor, workers):
     """Preparing opens every file once, to see how many events it has."""
     info = job / "dying_files-1.0.dist-info"
     info.mkdir()
@@ -203,7 +203,7 @@ def test_a_worker_that_dies_while_it_prepares_is_replaced(job, executor):
     (job / "dying_files.py").write_text(DYING_FILES)
     files = [f"dying://{job.write(name)}" for name in ("a.root", "b.root", "c.root")]
     job.configure(datasets={"x": {"files": files}})
-    process = job.start("--executor", executor, "--workers", 2)
+    process = job.start("--executor", executor, "--workers", workers)
     output, _ = process.communicate(timeout=PATIENCE)
     assert (job / "a.opened").exists()
     assert process.returncode == 0, output

@@ -36,9 +36,11 @@ def some_particles(events: int, *, seed: int) -> Particles:
     return Particles(momenta, kinds, 50 * torch.randn(events, 2, generator=generator))
 
 
-def classifier_of(model: str) -> ClassifierNetwork:
-    """Two members, whose normalisations have seen events and which are calibrated."""
-    classifier = initialised(lambda: ClassifierNetwork(model=model, size="small", classes=CLASSES, members=2), seed=1)
+def classifier_of(model: str, *, members: int) -> ClassifierNetwork:
+    """A calibrated classifier, whose normalisations have seen events."""
+    classifier = initialised(
+        lambda: ClassifierNetwork(model=model, size="small", classes=CLASSES, members=members), seed=1
+    )
     with torch.no_grad():
         classifier.train()(some_particles(200, seed=2))
     classifier.temperature.fill_(0.8)
@@ -53,9 +55,11 @@ def elsewhere():
         yield executor
 
 
-@pytest.mark.parametrize("model", ["part-int-sm", "pn-int", "fcn", "cnn", "lgatr"])
-def test_graph_gives_the_probabilities_of_the_classifier(model, tmp_path, elsewhere):
-    classifier = classifier_of(model)
+@pytest.mark.parametrize(
+    ("model", "members"), [("part-int-sm", 1), ("pn-int", 2), ("fcn", 2), ("cnn", 1), ("lgatr", 1)]
+)
+def test_graph_gives_the_probabilities_of_the_classifier(model, members, tmp_path, elsewhere):
+    classifier = classifier_of(model, members=members)
     elsewhere.submit(export_onnx, classifier, tmp_path / "model.onnx").result()
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     for events in (1, 7):
@@ -63,7 +67,7 @@ def test_graph_gives_the_probabilities_of_the_classifier(model, tmp_path, elsewh
         with torch.no_grad():
             expected = classifier(particles).numpy()
         (found,) = session.run(["probabilities"], {name: value.numpy() for name, value in particles._asdict().items()})
-        assert found.shape == (events, 2, len(CLASSES))
+        assert found.shape == (events, members, len(CLASSES))
         np.testing.assert_allclose(found, expected, rtol=0, atol=PARITY)
     assert json.loads(session.get_modelmeta().custom_metadata_map["classes"]) == list(CLASSES)
 

@@ -1,10 +1,18 @@
-"""Figures of histograms and of study results; each function returns its own Figure, without pyplot."""
+"""Figures of histograms and of study results; each function returns its own Figure, without pyplot.
 
-from hepreco.plotting.cutflows import cutflow_figure
-from hepreco.plotting.files import save_figure
-from hepreco.plotting.histograms import histogram_figure
-from hepreco.plotting.mass_peaks import mass_peak_figure
-from hepreco.plotting.reliability import reliability_figure
-from hepreco.plotting.roc_curves import roc_figure
+The public names are imported when they are first used, so that a run without figures does not pay for them.
+"""
 
-__all__ = ["cutflow_figure", "histogram_figure", "mass_peak_figure", "reliability_figure", "roc_figure", "save_figure"]
+from typing import TYPE_CHECKING
+
+from hepreco.lazy import public_names
+
+if TYPE_CHECKING:
+    from hepreco.plotting.cutflows import cutflow_figure as cutflow_figure
+    from hepreco.plotting.files import save_figure as save_figure
+    from hepreco.plotting.histograms import histogram_figure as histogram_figure
+    from hepreco.plotting.mass_peaks import mass_peak_figure as mass_peak_figure
+    from hepreco.plotting.reliability import reliability_figure as reliability_figure
+    from hepreco.plotting.roc_curves import roc_figure as roc_figure
+else:
+    __all__, __getattr__, __dir__ = public_names(__name__, __file__)

@@ -12,16 +12,35 @@ import loky
 from coffea import processor
 
 
-class Pool(loky.ProcessPoolExecutor):  # type: ignore[misc]
-    """Processes that leave interrupts to their parent, and end with it when it is interrupted."""
+class Workers:
+    """Processes that serve all calls of an executor; after a call that failed, the next one starts others.
 
-    def __init__(self, max_workers: int) -> None:
-        super().__init__(max_workers=max_workers, initializer=_ignore_interrupts)
+    They leave interrupts to their parent, and end with it. An executor calls this as if it were the class of a pool.
+    """
+
+    def __init__(self) -> None:
+        self._pool: loky.ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> "Workers":
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.shutdown(wait=True, kill_workers=kind is not None)
+        pool, self._pool = self._pool, None
+        if pool:
+            pool.shutdown(wait=True, kill_workers=kind is not None)
+
+    @contextmanager
+    def __call__(self, max_workers: int) -> Iterator[Any]:
+        """The pool of one call."""
+        if self._pool is None:
+            self._pool = loky.ProcessPoolExecutor(max_workers=max_workers, initializer=_ignore_interrupts)
+        try:
+            yield self._pool
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
 
 
 def _ignore_interrupts() -> None:
@@ -59,7 +78,7 @@ class FuturesExecutor(processor.FuturesExecutor):  # type: ignore[misc]
 
     retries: int = 0
     file_retries: int = 2
-    pool: Any = field(default=Pool)
+    pool: Any = field(default_factory=Workers)
     merging: Any = (5, 4, 100)
 
 

@@ -21,7 +21,7 @@ from hepreco.events.columns import WEIGHT, is_bit, missing_column
 from hepreco.events.reading import TIMEOUT
 from hepreco.processing import identity
 from hepreco.processing.checkpoints import Checkpoints
-from hepreco.processing.executors import DaskExecutor, FuturesExecutor, IterativeExecutor, interrupts_held
+from hepreco.processing.executors import DaskExecutor, FuturesExecutor, IterativeExecutor, Workers, interrupts_held
 from hepreco.processing.processor import Output, ReconstructionProcessor
 from hepreco.processing.report import Chunk, Failure, RunReport
 from hepreco.processing.tasks import Bundle, FileOfEvents, Preparation, Processing, Task
@@ -58,7 +58,8 @@ def make_executor(
     if name == "iterative":
         yield IterativeExecutor(status=status, file_retries=file_retries)
     elif name == "futures":
-        yield FuturesExecutor(workers=workers, status=status, file_retries=file_retries)
+        with Workers() as pool:
+            yield FuturesExecutor(workers=workers, status=status, file_retries=file_retries, pool=pool)
     else:
         import dask  # noqa: PLC0415
         from distributed import Client, LocalCluster  # noqa: PLC0415  slow to import, and seldom needed

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
+import scipy  # whose subpackages are imported when they are first used
 import torch
-from scipy.interpolate import CubicHermiteSpline
 from torch import Tensor
 
 from hepreco.conventions import Z_MASS
@@ -130,7 +130,7 @@ def find_densities(name: str, *, scale: float = Z_MASS) -> PartonDensities:
     )
 
 
-def _splines(path: Path, scale: float) -> dict[int, CubicHermiteSpline]:
+def _splines(path: Path, scale: float) -> dict[int, "scipy.interpolate.CubicHermiteSpline"]:
     try:
         _, *blocks = path.read_text().split("---")
         grids = [_grid(block) for block in blocks if block.strip()]
@@ -155,8 +155,8 @@ def _grid(block: str) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
     return np.log(x), np.log(q**2), {parton: values[:, :, k].T for k, parton in enumerate(partons)}
 
 
-def _hermite(knots: np.ndarray, values: np.ndarray) -> CubicHermiteSpline:
+def _hermite(knots: np.ndarray, values: np.ndarray) -> "scipy.interpolate.CubicHermiteSpline":
     """LHAPDF's slopes: the mean of those to both neighbours, and the one there is at an end."""
     secants = np.diff(values, axis=0) / np.diff(knots).reshape(-1, *[1] * (values.ndim - 1))
     slopes = np.concatenate((secants[:1], (secants[1:] + secants[:-1]) / 2, secants[-1:]))
-    return CubicHermiteSpline(knots, values, slopes)
+    return scipy.interpolate.CubicHermiteSpline(knots, values, slopes)
