@@ -237,6 +237,35 @@ def test_a_counter_that_lies_is_found(tmp_path):
     assert isinstance(reader.failure, UnreadableError)
 
 
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ({}, "cannot read a: KeyError: 'Jet_pt'"),
+        (
+            {"Jet_pt": ak.contents.ListOffsetArray(ak.index.Index64([0, 1, 3]), ak.contents.NumpyArray(np.zeros(0)))},
+            "Jet_pt has fewer numbers than its lists have places",
+        ),
+    ],
+)
+def test_a_source_that_gives_less_than_was_asked_for_is_unreadable(found, message):
+    class Short(AbstractContextManager):
+        """A source whose descriptions promise more than it has."""
+
+        names, entries, uuid = ("Jet_pt",), 2, ""
+
+        def __exit__(self, *error):
+            return None
+
+        def form(self, name):
+            raise NotImplementedError
+
+        def read(self, names, start, stop):
+            return {name: ak.Array(layout) for name, layout in found.items()}
+
+    with pytest.raises(UnreadableError, match=message):
+        ChunkReader(Short(), path="a", start=0, stop=2)("Jet_pt")
+
+
 def test_reading_has_an_end_and_says_what_went_wrong():
     assert attempt(lambda: 3, path="a") == 3
     with pytest.raises(UnreadableError, match=r"a: no answer within 0\.05 seconds"):

@@ -111,8 +111,12 @@ def blocks_exchanged(base: Base, _: Base, rng: np.random.Generator) -> bytes:
 
 
 def spliced(base: Base, other: Base, rng: np.random.Generator) -> bytes:
-    """The beginning of one file and the end of another."""
-    at = int(rng.integers(1, min(len(base.data), len(other.data))))
+    """The beginning of one file and the end of another, which differ from a first basket on.
+
+    Another file whose header alone is exchanged is a whole file, and its numbers are right.
+    """
+    first = min(start for start, _ in base.layout.payloads or base.layout.metadata)
+    at = int(rng.integers(min(first, len(other.data) - 2) + 1, min(len(base.data), len(other.data))))
     return base.data[:at] + other.data[at:]
 
 

@@ -158,19 +158,25 @@ class ChunkReader:
         if not new:
             return
         try:
-            found = attempt(lambda: self.source.read(new, self.start, self.stop), path=self.path, timeout=self.timeout)
-            for name in new:
-                self._read[name] = self._checked(name, found[name])
+            attempt(lambda: self._read_and_check(new), path=self.path, timeout=self.timeout)
         except HepRecoError as error:
             self.failure = self.failure or error
             raise
+
+    def _read_and_check(self, names: list[str]) -> None:
+        found = self.source.read(names, self.start, self.stop)
+        for name in names:
+            self._read[name] = self._checked(name, found[name])
 
     def _checked(self, name: str, values: ak.Array) -> ak.Array:
         if len(values) != self.stop - self.start:
             raise contradiction(self.path, f"{name} has {len(values)} of {self.stop - self.start} entries")
         if values.ndim == 1:
             return values
-        values = ak.Array(values.layout.to_ListOffsetArray64(True))
+        layout = values.layout.to_ListOffsetArray64(True)
+        if layout.content.length < layout.offsets[-1]:
+            raise contradiction(self.path, f"{name} has fewer numbers than its lists have places")
+        values = ak.Array(layout)
         counter = f"n{name.partition('_')[0]}"
         lengths = ak.to_numpy(ak.num(values))
         if counter in self.source.names:
