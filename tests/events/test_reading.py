@@ -259,7 +259,7 @@ def test_a_source_that_gives_less_than_was_asked_for_is_unreadable(found, messag
         def form(self, name):
             raise NotImplementedError
 
-        def read(self, names, start, stop):
+        def read(self, *_):
             return {name: ak.Array(layout) for name, layout in found.items()}
 
     with pytest.raises(UnreadableError, match=message):
