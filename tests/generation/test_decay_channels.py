@@ -11,7 +11,7 @@ from hepreco.generation.hard.decay_channels import DecayChannels
 from hepreco.generation.hard.parton_level import make_batch
 from hepreco.generation.hard.sampler import IntegrationBudget, adapt
 
-QUICK = IntegrationBudget(iterations=3, points=3000, last=5000)
+QUICK = IntegrationBudget(iterations=1, points=1000, last=3000)
 LEPTONS, NEUTRINOS = (11, 13), (12, 14)
 #: Like others in what is tested, but minutes to adapt to; the benchmarks make their events.
 SLOW = {"tttt-hadronic", "tttt-multilepton", "ttww-multilepton", "wwuu-lt", "wwuu-tl", "wwuu-tt"}
@@ -80,6 +80,7 @@ def test_signatures(name):
 def test_charge_and_colour_are_conserved(name):
     """Every colour line has two ends; quarks have one tag, gluons two, leptons none."""
     events = events_of(name)[:500]
+    assert len(events)
     final, incoming = events.status == 1, events.status == -1
     kind = events.pdg_id.abs()
     quark, gluon = (kind >= 1) & (kind <= 6), kind == 21

@@ -41,7 +41,8 @@ class IntegrationBudget:
 
     def shared_by(self, channels: int) -> "IntegrationBudget":
         """Of each of several channels; some are needed in any case."""
-        return replace(self, points=max(8_000, self.points // channels), last=max(15_000, self.last // channels))
+        points, last = min(self.points, 8_000), min(self.last, 15_000)
+        return replace(self, points=max(points, self.points // channels), last=max(last, self.last // channels))
 
 
 @dataclass(frozen=True)
