@@ -64,7 +64,7 @@ def options(command):
 
 def options_of_plugins(names=None):
     """``hepreco train`` takes the options of its plugin as well."""
-    found = [plugin.reconstructor for plugin in discover().plugins if names is None or plugin.name in names]
+    found = [plugin.plugin_class for plugin in discover().plugins if names is None or plugin.name in names]
     return {f"--{field.name.replace('_', '-')}" for reconstructor in found for field in fields(reconstructor)}
 
 

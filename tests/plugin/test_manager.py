@@ -140,7 +140,7 @@ def test_what_is_found_is_a_value(install):
     install("two", "raise ImportError('no such library')")
     found = discover()
     good = found["good"]
-    assert good == RegisteredPlugin("good", good.reconstructor, "hepreco-one", "1.2", "one")
+    assert good == RegisteredPlugin("good", good.plugin_class, "hepreco-one", "1.2", "one")
     (broken,) = [plugin for plugin in found.broken if plugin.name == "two"]
     assert broken == BrokenPlugin("two", "hepreco-two", "ImportError: no such library")
     assert PluginRegistry((good,), (broken,), ())["good"] is good

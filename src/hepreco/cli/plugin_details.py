@@ -20,14 +20,14 @@ def describe(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     Where an option is required and not given, what depends on it is left out.
     """
     plugin = discover()[name]
-    card = describe_plugin(plugin.name, plugin.reconstructor)
+    card = describe_plugin(plugin.name, plugin.plugin_class)
     missing = [option for option in card.options.get("required", ()) if option not in options]
     built = None if missing else plugin.build(options)
     return {
         **asdict(card),
         "distribution": plugin.distribution,
         "version": plugin.version,
-        "documentation": inspect.cleandoc(plugin.reconstructor.__doc__ or ""),
+        "documentation": inspect.cleandoc(plugin.plugin_class.__doc__ or ""),
         "required": missing,
         **(_what_it_does(built) if built else {}),
     }

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from hepreco.plugin.columns import Axis as Axis
     from hepreco.plugin.columns import Column as Column
     from hepreco.plugin.columns import Reason as Reason
+    from hepreco.plugin.corrections import Correction as Correction
+    from hepreco.plugin.corrections import CorrectionInput as CorrectionInput
+    from hepreco.plugin.corrections import ObjectCorrection as ObjectCorrection
+    from hepreco.plugin.corrections import WeightCorrection as WeightCorrection
     from hepreco.plugin.interface import Reconstructor as Reconstructor
     from hepreco.plugin.interface import SelfTrainable as SelfTrainable
     from hepreco.plugin.interface import SupervisedTrainable as SupervisedTrainable

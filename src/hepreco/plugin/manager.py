@@ -2,42 +2,73 @@
 
 import inspect
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint
-from typing import Any
+from typing import Any, Literal
 
 import pluggy
 
 from hepreco.errors import HepRecoError, PluginError, describe
 from hepreco.plugin import spec
+from hepreco.plugin.corrections import Correction, ObjectCorrection, WeightCorrection
 from hepreco.plugin.entry_points import DISABLE, disabled_names, installed, name_clash, version_refusal
 from hepreco.plugin.interface import Reconstructor
 from hepreco.plugin.isolation import interrupts
 from hepreco.plugin.manifest import names_of
 from hepreco.plugin.options import structure
 
+Plugin = Reconstructor | Correction
+Kind = Literal["reconstructor", "correction"]
+
 
 @dataclass(frozen=True)
 class RegisteredPlugin:
-    """A reconstructor that is ready to use, and the distribution that it comes from."""
+    """A plugin that is ready to use, and the distribution that it comes from."""
 
     name: str
-    reconstructor: type[Reconstructor]
+    plugin_class: type[Plugin]
     distribution: str
     version: str
     module: str
 
+    @property
+    def kind(self) -> Kind:
+        """Which contract it keeps."""
+        return "reconstructor" if issubclass(self.plugin_class, Reconstructor) else "correction"
+
     def build(self, options: Mapping[str, Any]) -> Reconstructor:
-        """The reconstructor with these options; :class:`~hepreco.errors.ConfigError` names what does not fit."""
-        known = ", ".join(option.name for option in fields(self.reconstructor)) or "none"
+        """The reconstructor with these options.
+
+        Raises
+        ------
+        ConfigError
+            An option does not fit.
+        PluginError
+            It is a correction, or it fails while it is built.
+        """
+        built = self._built(options)
+        if not isinstance(built, Reconstructor):
+            raise PluginError(f"{self.name!r} is a correction", f"write [corrections.{self.name}], or plugin = there")
+        return built
+
+    def build_correction(self, options: Mapping[str, Any]) -> Correction:
+        """The correction with these options; errors are those of :meth:`build`."""
+        built = self._built(options)
+        if not isinstance(built, Correction):
+            raise PluginError(f"{self.name!r} is a reconstructor", f"write [plugins.{self.name}]")
+        return built
+
+    def _built(self, options: Mapping[str, Any]) -> Plugin:
+        known = ", ".join(option.name for option in fields(self.plugin_class)) or "none"
         remedy = f"its options are: {known}; 'hepreco plugins info {self.name}' explains them"
         with interrupts() as interrupted:
             try:
-                built = structure(options, self.reconstructor, where=f"plugin {self.name!r}", remedy=remedy)
-                _ = built.inputs, built.outputs  # whatever they raise is the plugin's fault, and said here
+                built = structure(options, self.plugin_class, where=f"plugin {self.name!r}", remedy=remedy)
+                # whatever these raise is the plugin's fault, and said here
+                _ = (built.reads, built.variations) if isinstance(built, Correction) else (built.inputs, built.outputs)
             except HepRecoError:
                 raise
             except BaseException as error:
@@ -134,28 +165,34 @@ def load(entry: EntryPoint) -> list[RegisteredPlugin]:
     manager.check_pending()
     registered: list[RegisteredPlugin] = []
 
-    def register(name: str, reconstructor: type[Reconstructor]) -> None:
-        _validate(name, reconstructor)
-        source = (entry.dist.name, entry.dist.version) if entry.dist else ("unknown", "unknown")
-        registered.append(RegisteredPlugin(name, reconstructor, *source, module=entry.module))
+    source = (entry.dist.name, entry.dist.version) if entry.dist else ("unknown", "unknown")
 
-    manager.hook.hepreco_register_reconstructors(register=register)
+    def registers(*bases: type) -> Callable[[str, type[Plugin]], None]:
+        def register(name: str, plugin_class: type[Plugin]) -> None:
+            _validate(name, plugin_class, bases)
+            registered.append(RegisteredPlugin(name, plugin_class, *source, module=entry.module))
+
+        return register
+
+    manager.hook.hepreco_register_reconstructors(register=registers(Reconstructor))
+    manager.hook.hepreco_register_corrections(register=registers(WeightCorrection, ObjectCorrection))
     if not registered:
-        raise PluginError(f"{entry.value} registers no reconstructor", "implement hepreco_register_reconstructors")
+        raise PluginError(
+            f"{entry.value} registers no reconstructor and no correction",
+            "implement hepreco_register_reconstructors, or hepreco_register_corrections",
+        )
     return registered
 
 
-def _validate(name: str, reconstructor: object) -> None:
-    if not (inspect.isclass(reconstructor) and issubclass(reconstructor, Reconstructor)):
+def _validate(name: str, plugin_class: object, bases: tuple[type, ...]) -> None:
+    if not (inspect.isclass(plugin_class) and issubclass(plugin_class, bases)):
+        wanted = " or ".join(base.__name__ for base in bases)
+        raise PluginError(f"{name!r} is {plugin_class!r}, not a subclass of {wanted}", "register the class itself")
+    if "__dataclass_params__" not in vars(plugin_class):  # decorated itself; a parent's frozen makes it frozen too
         raise PluginError(
-            f"{name!r} is {reconstructor!r}, not a subclass of Reconstructor", "register the class itself"
+            f"{plugin_class.__qualname__} is not a frozen dataclass", "decorate it: @dataclass(frozen=True)"
         )
-    if "__dataclass_params__" not in vars(reconstructor):  # decorated itself; a parent's frozen makes it frozen too
-        raise PluginError(
-            f"{reconstructor.__qualname__} is not a frozen dataclass", "decorate it: @dataclass(frozen=True)"
-        )
-    if reconstructor.__abstractmethods__:
-        missing = ", ".join(sorted(reconstructor.__abstractmethods__))
-        raise PluginError(f"{reconstructor.__qualname__} does not implement {missing}", "implement them")
+    if missing := ", ".join(sorted(getattr(plugin_class, "__abstractmethods__", ()))):
+        raise PluginError(f"{plugin_class.__qualname__} does not implement {missing}", "implement them")
     if name != name.lower() or not name.replace("-", "").isalnum():
         raise PluginError(f"{name!r} is not a plugin name", "use lower case letters and digits, joined by hyphens")

@@ -35,7 +35,7 @@ class PluginCard:
     """
 
     name: str
-    kind: Literal["reconstructor"]
+    kind: Literal["reconstructor", "correction"]
     summary: str
     trainable: bool
     options: dict[str, Any]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 import pluggy
 
 if TYPE_CHECKING:
+    from hepreco.plugin.corrections import Correction
     from hepreco.plugin.interface import Reconstructor
 
 #: The newest version of the contract between hepreco and its plugins. A plugin module states the one that it was
@@ -26,3 +27,8 @@ def hepreco_register_reconstructors(register: "Callable[[str, type[Reconstructor
     Called once in each process that looks plugins up, never per chunk. ``name`` is what a configuration uses
     (lower case, words joined by hyphens).
     """
+
+
+@hookspec
+def hepreco_register_corrections(register: "Callable[[str, type[Correction]], None]") -> None:
+    """Offer corrections: call ``register(name, cls)`` for each, as for reconstructors, of which none has that name."""
