@@ -1,21 +1,18 @@
 """The coffea processor: select, reconstruct, fill."""
 
-import multiprocessing
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
 import awkward as ak
 import numpy as np
-import torch
 from coffea import processor
 from numpy.typing import NDArray
 
 from hepreco.conventions import check_positive
-from hepreco.errors import ConfigError, DatasetError, HepRecoError, PluginError, what_was_raised
+from hepreco.errors import ConfigError, DatasetError
 from hepreco.events import (
     NOMINAL,
     Columns,
@@ -27,12 +24,8 @@ from hepreco.events import (
 from hepreco.events.arrays import finite
 from hepreco.events.bridge import Converter
 from hepreco.events.columns import WEIGHT, of_inputs
-from hepreco.events.objects import MOMENTUM, momentum_columns
 from hepreco.events.paths import ColumnPath
 from hepreco.events.selections import (
-    bind,
-    check_selections,
-    collections_of,
     definitions,
     fields_asked_for,
     select_objects,
@@ -44,11 +37,10 @@ from hepreco.histograms import HistogramSpec
 from hepreco.histograms.filling import fill_all, fill_cutflow, sort_categories
 from hepreco.histograms.normalisation import normalisation
 from hepreco.histograms.specs import check_memory, default_histograms, overflow_warnings
-from hepreco.names import check_field
-from hepreco.plugin import Reason, Reconstructor
-from hepreco.plugin.answers import attachable, partly_missing
+from hepreco.plugin import Reconstructor
 from hepreco.plugin.columns import REASON
 from hepreco.processing import identity
+from hepreco.processing.attachment import bound_objects, momenta_of, one_thread_of_a_worker, set_up, with_columns
 from hepreco.processing.columns_out import ColumnWriter, check_column_names
 from hepreco.processing.report import Chunk, ProcessedChunks, RunReport
 from hepreco.processing.selection import Cut, FunctionCut, cut_flow
@@ -104,11 +96,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
     ) -> None:
         self.reconstructors = dict(reconstructors or {})
         self.objects = dict(objects or {})
-        check_selections(self.objects)
-        self.bound = {
-            name: bind(plugin.inputs, (bindings or {}).get(name, {}), self.objects, plugin=name)
-            for name, plugin in self.reconstructors.items()
-        }
+        self.bound = bound_objects(self.reconstructors, self.objects, bindings)
         self.selection = tuple(selection)
         specs = {spec.name: spec for spec in (*default_histograms(self.reconstructors), *histograms)}
         self.histograms = tuple(specs.values())
@@ -123,10 +111,6 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
             | {f"cut {cut.name!r}": cut.momentum_columns for cut in self.selection},
             functions=any(isinstance(cut, FunctionCut) for cut in self.selection),
         )
-        for name in self.reconstructors:
-            check_field(name, what="a plugin's table")
-            if name in self.objects:
-                raise ConfigError(f"{name!r} names selected objects and a plugin's table", "rename one of them")
         if columns:
             check_column_names(self.reconstructors)
         if luminosity is not None:
@@ -152,16 +136,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     def setup(self) -> None:
         """Load every plugin's weights now, so that a missing file stops the run before it starts."""
-        for name, reconstructor in self.reconstructors.items():
-            try:
-                _set_up(reconstructor, self.device)
-            except (HepRecoError, KeyboardInterrupt):
-                raise
-            except BaseException as error:
-                problem = f"plugin {name!r} cannot be set up: {what_was_raised(error)}"
-            else:
-                continue
-            raise PluginError(problem, "run 'hepreco plugins check', tell its author")
+        set_up(self.reconstructors, self.device)
 
     @cached_property
     def reads(self) -> Columns:
@@ -226,7 +201,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     def process(self, events: ak.Array) -> Output:
         """One chunk: its histograms, not yet normalised, and its report."""
-        with _one_thread_of_a_worker():
+        with one_thread_of_a_worker():
             self.setup()
             return self._process(events)
 
@@ -246,7 +221,14 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 passed[variation.name] = cut_flow(varied, self.selection, finite=usable)
                 mask = list(passed[variation.name].values())[-1]
                 weights[variation.name] = weight[mask]
-                selected[variation.name], missing, lacking = self._reconstruct(varied[mask], weight[mask], chunk)
+                selected[variation.name], missing, lacking = with_columns(
+                    varied[mask],
+                    self.reconstructors,
+                    weight=weight[mask],
+                    bound=self.bound,
+                    objects=self.objects,
+                    device=self.device,
+                )
             except BaseException as error:
                 place = f"dataset {chunk.dataset!r}, {chunk.file}, entries [{chunk.start}, {chunk.stop})"
                 (error.__cause__ or error).add_note(f"{place}, variation {variation.name!r}")
@@ -328,81 +310,15 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 f"{events.metadata['filename']}: no branch 'genWeight', which a dataset with a cross-section needs",
                 "take cross_section out of the dataset if it is data",
             )
-        read = [path for plugin in self.reconstructors.values() for path in momentum_columns(plugin.inputs)]
-        selected = [f"{name}.{coordinate}" for name in self.objects for coordinate in MOMENTUM]
-        cut = [name for cut in self.selection for name in cut.momentum_columns]
-        momenta = stored_columns((*cut, *read, *selected), self.objects)
+        cut = stored_columns([name for cut in self.selection for name in cut.momentum_columns], self.objects)
+        momenta = (*cut, *momenta_of(self.reconstructors, self.objects))
         usable = np.isfinite(weight)
         return np.where(usable, weight, np.float32(0)), usable & finite(events, momenta)
-
-    def _reconstruct(
-        self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk
-    ) -> tuple[ak.Array, dict[str, dict[str, int]], dict[str, dict[str, int]]]:
-        """The events with every plugin's columns; how many each plugin had no answer for, by reason; by column."""
-        missing, lacking = {}, {}
-        convert = Converter(events, weight)
-        for name, plugin in self.reconstructors.items():
-            if name in events.fields:
-                raise ConfigError(
-                    f"{name!r} names a plugin's columns and a branch of {chunk.file}", "rename the plugin's table"
-                )
-            batch, enough = convert(plugin.inputs, bound=self.bound[name])
-            columns = _guarded(plugin, batch.to(self.device), name=name, chunk=chunk)
-            stored = {key: collections_of(value, self.objects)[0] for key, value in self.bound[name].items()}
-            record = attachable(
-                columns, columns=plugin.outputs, batch=batch, enough=enough, events=events, plugin=name, stored=stored
-            )
-            events = ak.with_field(events, record, name)
-            lacking[name] = partly_missing(columns, columns=plugin.outputs, batch=batch)
-            counts = np.bincount(ak.to_numpy(record[REASON]), minlength=len(Reason)).tolist()
-            missing[name] = {reason.name.lower(): counts[reason] for reason in Reason if reason}
-        return events, missing, lacking
 
     def _write(self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk) -> set[str]:
         if self.columns is None:
             return set()
         return {self.columns(events, plugins=self.reconstructors, weight=weight, chunk=chunk)}
-
-
-def _guarded(plugin: Reconstructor, batch: Any, *, name: str, chunk: Chunk) -> Mapping[str, torch.Tensor]:
-    """Run a plugin; whatever it raises becomes a PluginError.
-
-    An OSError is not its cause, because coffea drops a chunk in silence when one stands anywhere in the chain and bad
-    files are skipped.
-    """
-    try:
-        with torch.no_grad():
-            return plugin.reconstruct(batch)
-    except (HepRecoError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        problem = f"plugin {name!r} raised {what_was_raised(error)}"
-        cause = None if isinstance(error, OSError) else error
-    raise PluginError(
-        f"{problem} on {chunk.file} [{chunk.start}, {chunk.stop})", "run 'hepreco plugins check', tell its author"
-    ) from cause
-
-
-@contextmanager
-def _one_thread_of_a_worker() -> Iterator[None]:
-    """One thread of torch in a worker process, so that processes do not fight for cores; then as many as before."""
-    before = torch.get_num_threads()
-    if multiprocessing.parent_process() is not None:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@lru_cache(maxsize=256)
-def _set_up(reconstructor: Reconstructor, device: str) -> None:
-    """Once per process and plugin."""
-    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(
-            f"device {device!r} was asked for, and there is none", "use --device cpu, or a machine with a GPU"
-        )
-    reconstructor.setup(device)
 
 
 def _unique(names: list[str], what: str) -> None:
