@@ -1,22 +1,19 @@
 """The coffea processor: select, reconstruct, fill."""
 
-import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from importlib.metadata import version
 from itertools import chain
 from typing import Any, Final
 
 import awkward as ak
 import numpy as np
-import torch
 from coffea import processor
 from numpy.typing import NDArray
 
 from hepreco.conventions import check_positive
-from hepreco.errors import ConfigError, DatasetError, HepRecoError, PluginError, what_was_raised
+from hepreco.errors import ConfigError, DatasetError
 from hepreco.events import (
     NOMINAL,
     Columns,
@@ -28,11 +25,8 @@ from hepreco.events import (
 from hepreco.events.arrays import finite
 from hepreco.events.bridge import Converter
 from hepreco.events.columns import WEIGHT, of_inputs
-from hepreco.events.objects import MOMENTUM, momentum_columns
 from hepreco.events.paths import ColumnPath
 from hepreco.events.selections import (
-    check_selections,
-    collections_of,
     definitions,
     fields_asked_for,
     select_objects,
@@ -44,11 +38,11 @@ from hepreco.histograms import HistogramSpec
 from hepreco.histograms.filling import fill_all, fill_cutflow, sort_categories
 from hepreco.histograms.normalisation import normalisation
 from hepreco.histograms.specs import check_memory, default_histograms, overflow_warnings
-from hepreco.plugin import Correction, Reason, Reconstructor
-from hepreco.plugin.answers import attachable, partly_missing
+from hepreco.plugin import Correction, Reconstructor
 from hepreco.plugin.columns import REASON
 from hepreco.plugin.options import closest
 from hepreco.processing import identity
+from hepreco.processing.attachment import momenta_of, one_thread_of_a_worker, set_up, with_columns
 from hepreco.processing.columns_out import ColumnWriter, check_column_names
 from hepreco.processing.corrections import AppliedCorrection, Corrections
 from hepreco.processing.functions import Observable
@@ -147,8 +141,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         observables: Sequence[Observable] = (),
     ) -> None:
         self.objects = dict(objects or {})
-        check_selections(self.objects)
-        self.reconstructors, self.bound = in_order(reconstructors or {}, bindings or {}, self.objects)
+        self.reconstructors, self.bound = in_order(reconstructors or {}, self.objects, bindings or {})
         self.selection, self.cuts = tuple(selection), tuple(cuts)
         self.observables = tuple(observables)
         self.regions = dict(regions or {})
@@ -200,16 +193,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
     def setup(self) -> None:
         """Load every plugin's weights now, so that a missing file stops the run before it starts."""
         self.corrections.setup()
-        for name, reconstructor in self.reconstructors.items():
-            try:
-                _set_up(reconstructor, self.device)
-            except (HepRecoError, KeyboardInterrupt):
-                raise
-            except BaseException as error:
-                problem = f"plugin {name!r} cannot be set up: {what_was_raised(error)}"
-            else:
-                continue
-            raise PluginError(problem, "run 'hepreco plugins check', tell its author")
+        set_up(self.reconstructors, self.device)
 
     def reads(self, dataset: str = "", *, is_data: bool = False) -> Columns:
         """The columns of the files of a dataset that are read, of any simulated one by default."""
@@ -282,7 +266,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     def process(self, events: ak.Array) -> Output:
         """One chunk: its histograms, not yet normalised, and its report."""
-        with _one_thread_of_a_worker():
+        with one_thread_of_a_worker():
             self.setup()
             return self._process(events)
 
@@ -293,17 +277,18 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         passed: dict[str, Flow] = {}
         in_regions: dict[str, dict[str, Flow]] = {name: {} for name in self.regions}
         filled: dict[str, Answered] = {}
-        for name, varied in self._varied(events):
-            try:
+        name = NOMINAL.name
+        try:
+            for name, varied in self._varied(events):
                 passed[name] = cut_flow(varied, self.selection, finite=usable)
-                answered = self._answered(varied, list(passed[name].values())[-1], weight, chunk, name)
-            except BaseException as error:
-                place = f"dataset {chunk.dataset!r}, {chunk.file}, entries [{chunk.start}, {chunk.stop})"
-                (error.__cause__ or error).add_note(f"{place}, variation {name!r}")
-                raise
-            for region, flow in answered.flows.items():
-                in_regions[region][name] = passed[name] | flow
-            filled |= dict.fromkeys(answered.weights, answered)
+                answered = self._answered(varied, list(passed[name].values())[-1], weight, name)
+                for region, flow in answered.flows.items():
+                    in_regions[region][name] = passed[name] | flow
+                filled |= dict.fromkeys(answered.weights, answered)
+        except BaseException as error:
+            place = f"dataset {chunk.dataset!r}, {chunk.file}, entries [{chunk.start}, {chunk.stop})"
+            (error.__cause__ or error).add_note(f"{place}, variation {name!r}")
+            raise
         nominal = filled[NOMINAL.name]
         histograms, overflow = fill_all(
             self.histograms,
@@ -337,7 +322,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
             yield name, self._with_objects(varied, period=events.metadata.get("period", ""))
 
     def _answered(
-        self, events: ak.Array, selected: NDArray[np.bool_], weight: NDArray[np.float32], chunk: Chunk, variation: str
+        self, events: ak.Array, selected: NDArray[np.bool_], weight: NDArray[np.float32], variation: str
     ) -> Answered:
         """Selected events of one variation with the answers of plugins, their weights and their regions.
 
@@ -350,7 +335,14 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         }
         ends = [list(flow.values())[-1] if flow else selected for flow in flows.values()]
         wanted = np.logical_or.reduce(ends) if ends else selected
-        chosen, missing, lacking = self._reconstruct(events[wanted], weight[wanted], chunk)
+        chosen, missing, lacking = with_columns(
+            events[wanted],
+            self.reconstructors,
+            weight=weight[wanted],
+            bound=self.bound,
+            objects=self.objects,
+            device=self.device,
+        )
         if self.observables:
             found = {each.name: each(chosen) for each in self.observables}
             chosen = ak.with_field(chosen, ak.zip(found, depth_limit=1), OBSERVABLES)
@@ -435,87 +427,16 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 f"{events.metadata['filename']}: no branch 'genWeight', which a dataset with a cross-section needs",
                 "take cross_section out of the dataset if it is data",
             )
-        read = [path for plugin in self.reconstructors.values() for path in momentum_columns(plugin.inputs)]
-        selected = [f"{name}.{coordinate}" for name in self.objects for coordinate in MOMENTUM]
         cut = [name for part in (*self.selection, *self.cuts, *self.observables) for name in part.momentum_columns]
-        momenta = stored_columns((path for path in (*cut, *read, *selected) if not self._is_made(path)), self.objects)
+        cut = stored_columns((path for path in cut if not self._is_made(path)), self.objects)
+        momenta = (*cut, *momenta_of(self.reconstructors, self.objects))
         usable = np.isfinite(weight)
         return np.where(usable, weight, np.float32(0)), usable & finite(events, momenta)
-
-    def _reconstruct(
-        self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk
-    ) -> tuple[ak.Array, dict[str, dict[str, int]], dict[str, dict[str, int]]]:
-        """The events with every plugin's columns; how many each plugin had no answer for, by reason; by column."""
-        missing, lacking = {}, {}
-        convert = Converter(events, weight)  # to which answers are attached, since other plugins may read them
-        for name, plugin in self.reconstructors.items():
-            if name in events.fields:
-                raise ConfigError(
-                    f"{name!r} names a plugin's columns and a branch of {chunk.file}", "rename the plugin's table"
-                )
-            batch, enough = convert(plugin.inputs, bound=self.bound[name])
-            columns = _guarded(plugin, batch.to(self.device), name=name, chunk=chunk)
-            stored = {key: collections_of(value, self.objects)[0] for key, value in self.bound[name].items()}
-            record = attachable(
-                columns,
-                columns=plugin.outputs,
-                batch=batch,
-                enough=enough,
-                events=convert.events,
-                plugin=name,
-                stored=stored,
-            )
-            convert.attach(name, record)
-            lacking[name] = partly_missing(columns, columns=plugin.outputs, batch=batch)
-            counts = np.bincount(ak.to_numpy(record[REASON]), minlength=len(Reason)).tolist()
-            missing[name] = {reason.name.lower(): counts[reason] for reason in Reason if reason}
-        return convert.events, missing, lacking
 
     def _write(self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk) -> set[str]:
         if self.columns is None:
             return set()
         return {self.columns(events, plugins=self.reconstructors, weight=weight, chunk=chunk)}
-
-
-def _guarded(plugin: Reconstructor, batch: Any, *, name: str, chunk: Chunk) -> Mapping[str, torch.Tensor]:
-    """Run a plugin; whatever it raises becomes a PluginError.
-
-    An OSError is not its cause, because coffea drops a chunk in silence when one stands anywhere in the chain and bad
-    files are skipped.
-    """
-    try:
-        with torch.no_grad():
-            return plugin.reconstruct(batch)
-    except (HepRecoError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        problem = f"plugin {name!r} raised {what_was_raised(error)}"
-        cause = None if isinstance(error, OSError) else error
-    raise PluginError(
-        f"{problem} on {chunk.file} [{chunk.start}, {chunk.stop})", "run 'hepreco plugins check', tell its author"
-    ) from cause
-
-
-@contextmanager
-def _one_thread_of_a_worker() -> Iterator[None]:
-    """One thread of torch in a worker process, so that processes do not fight for cores; then as many as before."""
-    before = torch.get_num_threads()
-    if multiprocessing.parent_process() is not None:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@lru_cache(maxsize=256)
-def _set_up(reconstructor: Reconstructor, device: str) -> None:
-    """Once per process and plugin."""
-    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(
-            f"device {device!r} was asked for, and there is none", "use --device cpu, or a machine with a GPU"
-        )
-    reconstructor.setup(device)
 
 
 def _spread(mask: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
