@@ -5,18 +5,19 @@ from graphlib import CycleError, TopologicalSorter
 
 from hepreco.errors import ConfigError
 from hepreco.events import InputSpec, ObjectSelection
-from hepreco.events.selections import bind
+from hepreco.events.selections import bind, check_selections
 from hepreco.names import check_field
 from hepreco.plugin import Reconstructor
 from hepreco.plugin.options import closest
 
+#: By a plugin's field name, and then by a collection of its inputs: what stands for it.
 Bound = dict[str, dict[str, str]]
 
 
 def in_order(
     plugins: Mapping[str, Reconstructor],
-    bindings: Mapping[str, Mapping[str, str]],
     objects: Mapping[str, ObjectSelection],
+    bindings: Mapping[str, Mapping[str, str]],
 ) -> tuple[dict[str, Reconstructor], Bound]:
     """The plugins in an order in which each finds what it reads, and what is bound to each.
 
@@ -24,18 +25,19 @@ def in_order(
     ----------
     plugins
         By the field name of their columns.
+    objects
+        Selected objects by name.
     bindings
         For each plugin, what it reads in each role: the name of selected objects, or a column of four-vectors of
         another plugin, such as ``chi2_assigner.top``.
-    objects
-        Selected objects by name.
 
     Raises
     ------
     ConfigError
-        A binding names what is not there, a plugin reads a column that another does not have, or plugins read each
+        A name cannot be, objects are defined in a circle, a binding names what is not there, a plugin reads a column that another does not have, or plugins read each
         other's columns in a circle.
     """
+    check_selections(objects)
     bound = {}
     for name, plugin in plugins.items():
         check_field(name, what="a plugin's table")

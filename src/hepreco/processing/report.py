@@ -214,7 +214,7 @@ class RunReport:
         )
 
 
-_PLAIN = ("sum_of_weights", "cross_section", "without_answer", "partly_missing", "overflow", "scale")
+_PLAIN = (*("sum_of_weights", "cross_section", "without_answer", "partly_missing", "overflow", "scale", "corrections"),)
 
 
 def _add(total: dict[str, Any], more: Mapping[str, Any]) -> None:
