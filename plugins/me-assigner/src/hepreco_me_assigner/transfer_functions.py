@@ -41,10 +41,11 @@ class TransferFunctions:
     def __post_init__(self) -> None:
         if min(self.detector.jet_constant, self.detector.radiation_slope, self.detector.radiation_eta) <= 0:
             raise ConfigError(
-                f"transfer functions of {self.detector}", "give positive jet_constant, radiation_slope, radiation_eta"
+                f"no transfer functions of {self.detector}",
+                "give a positive jet_constant, radiation_slope and radiation_eta",
             )
         if self.collision_energy <= 0:
-            raise ConfigError(f"collisions at {self.collision_energy} GeV", "give a positive energy")
+            raise ConfigError(f"collision_energy = {self.collision_energy} GeV", "give a positive energy")
 
     def fit(
         self, branch: Branch, momenta: Float[Tensor, "*batch leg 4"]
@@ -72,7 +73,8 @@ class TransferFunctions:
             shift, weight = _fit_cascade(massless, width, branch)
         else:
             raise ConfigError(
-                "transfer functions know pairs and t → b W cascades only", "use wide resonances (top_width, w_width)"
+                "there are transfer functions only for pairs and t → b W cascades",
+                "use wide resonances (top_width, w_width)",
             )
         measure = 2 * (energy.log() + shift)[..., jets].sum(dim=-1)
         return massless * shift.exp()[..., None], weight + measure
@@ -84,7 +86,8 @@ class TransferFunctions:
             return shift, torch.zeros_like(width[..., 0])
         if len(branch.resonances) != 2 or not branch.cascades:
             raise ConfigError(
-                "transfer functions know leptons of W and t → b W only", "use wide resonances (top_width, w_width)"
+                "there are transfer functions for leptons only from W and t → b W",
+                "use wide resonances (top_width, w_width)",
             )
         b, lepton, neutrino = (branch.kinds.index(kind) for kind in ("jet", "lepton", "neutrino"))
         top, boson = branch.resonances

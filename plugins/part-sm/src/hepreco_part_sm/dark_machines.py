@@ -131,7 +131,7 @@ def write_nanoaod(source: Path | str, path: Path | str, *, process: str | None =
             partial.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
-            f"cannot write {path}: {error.strerror or error}", "make room or choose another output, and repeat"
+            f"cannot write {path}: {error.strerror or error}", "free disk space or choose another output"
         ) from None
     return written
 
@@ -195,7 +195,7 @@ def _parsed(line: str) -> _Event:
         raise ValueError(f"a missing momentum of {missing}, expected a number that is not negative")
     number = int(fields[0])
     if not 0 <= number < 2**63:
-        raise ValueError(f"event number {number}, expected one of 63 bits")
+        raise ValueError(f"event number {number}, expected one from 0 to 2⁶³ − 1")
     return _Event(number, fields[1], weight, (missing, azimuth), [_object(field) for field in fields[5:]])
 
 

@@ -113,7 +113,7 @@ class Hypothesis:
             )
         if self.kinds.count("neutrino") > 1:
             raise ConfigError(
-                f"{self.process!r} has more than one neutrino, and missing momentum does not say which has what",
+                f"{self.process!r} has more than one neutrino, and only their total pt is measured",
                 "let all W bosons but one decay to quarks, such as 'w- > u~ d'",
             )
         others = [particle for particle in self.parsed.final if _kind(particle) != "jet"]
