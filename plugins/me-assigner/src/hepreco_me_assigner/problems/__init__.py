@@ -1,4 +1,4 @@
-"""From events to problems: objects, what is known of them, and the process that they are held against."""
+"""Problems that solvers are given: the objects of events, what is known of them, and the process."""
 
 from hepreco_me_assigner.problems.events import EVENTS_AT_A_TIME, Tags, problems_of
 from hepreco_me_assigner.problems.leptons import LEPTONS, leading_lepton
