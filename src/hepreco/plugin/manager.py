@@ -1,4 +1,4 @@
-"""Finding installed plugins: validate each one, block some, hide none."""
+"""Finds and validates installed plugins, and reports the broken and disabled ones."""
 
 import inspect
 from collections import Counter
@@ -31,13 +31,13 @@ class RegisteredPlugin:
     module: str
 
     def build(self, options: Mapping[str, Any]) -> Reconstructor:
-        """The reconstructor with these options; :class:`~hepreco.errors.ConfigError` names what does not fit."""
+        """The reconstructor with these options; :class:`~hepreco.errors.ConfigError` names invalid ones."""
         known = ", ".join(option.name for option in fields(self.reconstructor)) or "none"
         remedy = f"its options are: {known}; 'hepreco plugins info {self.name}' explains them"
         with interrupts() as interrupted:
             try:
                 built = structure(options, self.reconstructor, where=f"plugin {self.name!r}", remedy=remedy)
-                _ = built.inputs, built.outputs  # whatever they raise is the plugin's fault, and said here
+                _ = built.inputs, built.outputs  # any exception here is the plugin's fault
             except HepRecoError:
                 raise
             except BaseException as error:
@@ -61,14 +61,14 @@ class BrokenPlugin:
 
 @dataclass(frozen=True)
 class PluginRegistry:
-    """All that was found in the entry-point group ``hepreco``."""
+    """All plugins found in the entry-point group ``hepreco``."""
 
     plugins: tuple[RegisteredPlugin, ...]
     broken: tuple[BrokenPlugin, ...]
     disabled: tuple[str, ...]
 
     def __getitem__(self, name: str) -> RegisteredPlugin:
-        """The plugin of that name; :class:`~hepreco.errors.PluginError` says why there is none."""
+        """The plugin of this name; :class:`~hepreco.errors.PluginError` says why it cannot be used."""
         for plugin in self.plugins:
             if plugin.name == name:
                 return plugin
@@ -118,12 +118,12 @@ def discover() -> PluginRegistry:
 
 
 def load(entry: EntryPoint) -> list[RegisteredPlugin]:
-    """Import the module of an entry point, and take what it registers.
+    """Import the module of an entry point and return the plugins that it registers.
 
     Raises
     ------
     PluginError
-        The module does not keep the contract. Whatever else it raises while it is imported passes.
+        The module breaks the contract. Other exceptions of the import are passed on.
     """
     module = entry.load()
     if refusal := version_refusal(getattr(module, "HEPRECO_API_VERSION", None), entry.value):
@@ -150,7 +150,7 @@ def _validate(name: str, reconstructor: object) -> None:
         raise PluginError(
             f"{name!r} is {reconstructor!r}, not a subclass of Reconstructor", "register the class itself"
         )
-    if "__dataclass_params__" not in vars(reconstructor):  # decorated itself; a parent's frozen makes it frozen too
+    if "__dataclass_params__" not in vars(reconstructor):  # not inherited; a frozen parent makes it frozen
         raise PluginError(
             f"{reconstructor.__qualname__} is not a frozen dataclass", "decorate it: @dataclass(frozen=True)"
         )
