@@ -189,7 +189,7 @@ def test_what_a_file_does_not_have_is_refused(events, selections, error, message
     [
         ({"taus": "jets"}, "no role 'taus'"),
         ({"jets": "bottoms"}, "which are not defined"),
-        ({"muons": "leptons"}, "merged of several collections"),
+        ({"muons": "leptons"}, "merged from several collections"),
     ],
 )
 def test_bindings_that_cannot_be_are_refused(binding, message):

@@ -1,4 +1,4 @@
-"""coffea's filesets as JSON: which files make up which dataset."""
+"""Reads coffea's filesets from JSON: datasets and their files."""
 
 import json
 from pathlib import Path
@@ -9,15 +9,16 @@ from hepreco.events.datasets import Dataset
 
 
 def read_fileset(path: Path) -> tuple[Dataset, ...]:
-    """Read the datasets of a fileset, such as coffea's dataset tools write.
+    """Read the datasets of a fileset, as coffea's dataset tools write it.
 
-    ``{dataset: {"files": {path: tree}}}``; in place of the tree may stand what preprocessing found, with its
-    ``object_path``; in place of the table a list of paths. Of the metadata only ``cross_section`` counts.
+    The format is ``{dataset: {"files": {path: tree}}}``. The tree may be replaced by the table that preprocessing
+    writes, with its ``object_path``, and the table of files by a list of paths. Only ``cross_section`` is read from the
+    metadata.
 
     Raises
     ------
     DatasetError
-        The file cannot be read, is no fileset, or a dataset has several trees.
+        The file cannot be read, is not a fileset, or a dataset has several trees.
     """
     try:
         table = json.loads(path.read_text("utf-8"))
