@@ -1,4 +1,4 @@
-"""The coffea processor, the executors that it runs on, and the account of every chunk."""
+"""The coffea processor, the executors that it runs on, and the report on every chunk."""
 
 from hepreco.processing.columns_out import ColumnWriter
 from hepreco.processing.executors import DaskExecutor, FuturesExecutor, IterativeExecutor

@@ -59,7 +59,7 @@ CUTFLOW = "cutflow"
 
 
 class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
-    """Runs reconstructors over NanoAOD events and histograms what they find.
+    """Selects NanoAOD events, runs reconstructors on them, and fills histograms.
 
     The output is ``{"histograms": {name: hist.Hist}, "report": RunReport}``, with the weighted cut flow among the
     histograms.
@@ -67,26 +67,26 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
     Parameters
     ----------
     reconstructors
-        By the field name under which their columns are attached to the events (``events.<name>``).
+        Plugins by the field name under which their columns are attached to the events (``events.<name>``).
     selection
-        Cuts, applied in order. Events with non-finite momenta, in collections that a cut or plugin reads, are cut
-        first, and counted.
+        Cuts, applied in order. Events with non-finite momenta in collections that a cut or plugin reads are cut first,
+        and counted.
     histograms
-        What to fill beside the default histograms of the reconstructors' columns. One of the same name as a default
-        takes its place.
+        Histograms in addition to the default ones of the reconstructors' columns. One with the name of a default
+        histogram replaces it.
     variations
-        Beside the nominal one; each goes through selection and plugins.
+        Variations in addition to the nominal one; each is carried through selection and plugins.
     luminosity
-        In fb⁻¹; datasets with a cross-section are normalised to it.
+        Integrated luminosity in fb⁻¹, to which datasets with a cross-section are normalised.
     device
-        Where the plugins compute.
+        The device on which plugins compute.
     columns
         Writes every plugin's columns per event.
     objects
-        Selected objects by name, for cuts, histograms and plugins. They are selected anew for every variation.
+        Selected objects by name, for cuts, histograms and plugins. They are selected again for every variation.
     bindings
-        Which selected objects a plugin reads in place of its own choice: the name of the objects by the role that the
-        plugin gives them, by the plugin's field name, such as ``{"chi2_assigner": {"jets": "jets"}}``.
+        Selected objects that a plugin reads instead of its own choice: their names by role, by the plugin's field name,
+        such as ``{"chi2_assigner": {"jets": "jets"}}``.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 problem = f"plugin {name!r} cannot be set up: {what_was_raised(error)}"
             else:
                 continue
-            raise PluginError(problem, "run 'hepreco plugins check', tell its author")
+            raise PluginError(problem, "run 'hepreco plugins check'and tell its author")
 
     @cached_property
     def reads(self) -> Columns:
@@ -175,7 +175,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     @cached_property
     def _named(self) -> Columns:
-        """The columns that are read, of the files or of selected objects."""
+        """The columns of files and of selected objects that are read."""
         paths = [path for spec in self.histograms for path in spec.columns]
         filled = tuple(path for path in paths if ColumnPath.parse(path).names[0] not in self.reconstructors)
         columns = Columns((*filled, *definitions(self.objects)))
@@ -188,7 +188,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What determines the result: code, versions, options, and the hashes of weights."""
+        """All that determines the result: code, versions, options, and hashes of weights."""
         return {
             "hepreco": version("hepreco"),
             "code": identity.of_code(ReconstructionProcessor),
@@ -218,14 +218,14 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the provenance: results of chunks with another fingerprint must not be mixed.
+        """Hash of the provenance; results with different fingerprints must not be combined.
 
-        Luminosity and cross-sections are not in it: they are applied at the end of a run.
+        It does not contain luminosity and cross-sections, which are applied at the end of a run.
         """
         return identity.digest(self.provenance)
 
     def process(self, events: ak.Array) -> Output:
-        """One chunk: its histograms, not yet normalised, and its report."""
+        """The histograms of a chunk, not yet normalised, and its report."""
         with _one_thread_of_a_worker():
             self.setup()
             return self._process(events)
@@ -266,7 +266,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         return {"histograms": histograms, "report": report}
 
     def selected(self, events: ak.Array, plugin: str) -> EventBatch:
-        """What a plugin is given of these events: of those that pass the selection, in the nominal variation."""
+        """The input of a plugin from the events that pass the selection, in the nominal variation."""
         weight, usable = self._weights(events)
         events = self._with_objects(events, period=events.metadata.get("period", ""))
         mask = list(cut_flow(events, self.selection, finite=usable).values())[-1]
@@ -281,7 +281,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         return fields_asked_for(self._named.required, self.objects)
 
     def postprocess(self, accumulator: Output) -> Output:
-        """Order the categories and normalise to luminosity, once all chunks are added."""
+        """Sort the categories and normalise to the luminosity, after all chunks are added."""
         report: RunReport = accumulator["report"]
         histograms = {name: sort_categories(histogram) for name, histogram in accumulator["histograms"].items()}
         report.scale, warnings = self._scales(report, histograms)
@@ -294,7 +294,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         return {"histograms": histograms, "report": report}
 
     def check_dataset(self, dataset: Dataset) -> None:
-        """Refuse a cross-section where there is no luminosity, and a period for which a tag has no working point."""
+        """Refuse a cross-section without a luminosity, and a period for which a tag has no working point."""
         if dataset.cross_section is not None and self.luminosity is None:
             raise ConfigError(
                 f"dataset {dataset.name!r} has a cross-section, but there is no luminosity", "give luminosity in fb⁻¹"
@@ -304,7 +304,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 tag.threshold(dataset.period)
 
     def _scales(self, report: RunReport, histograms: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:
-        """What each dataset is multiplied by, and warnings."""
+        """The factor that normalises each dataset, and warnings."""
         found = {}
         for name, total in report.sum_of_weights.items():
             every = histograms[CUTFLOW][{"dataset": name, "variation": NOMINAL.name, "cut": "all"}]
@@ -338,7 +338,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
     def _reconstruct(
         self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk
     ) -> tuple[ak.Array, dict[str, dict[str, int]], dict[str, dict[str, int]]]:
-        """The events with every plugin's columns; how many each plugin had no answer for, by reason; by column."""
+        """The events with all columns, and numbers of events without answer by reason, and with a partial one by column."""
         missing, lacking = {}, {}
         convert = Converter(events, weight)
         for name, plugin in self.reconstructors.items():
@@ -365,9 +365,9 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
 
 def _guarded(plugin: Reconstructor, batch: Any, *, name: str, chunk: Chunk) -> Mapping[str, torch.Tensor]:
-    """Run a plugin; whatever it raises becomes a PluginError.
+    """Run a plugin; any exception becomes a PluginError.
 
-    An OSError is not its cause, because coffea drops a chunk in silence when one stands anywhere in the chain and bad
+    An OSError is not chained as its cause, because coffea silently drops a chunk if it finds one in the chain while bad
     files are skipped.
     """
     try:
@@ -379,13 +379,13 @@ def _guarded(plugin: Reconstructor, batch: Any, *, name: str, chunk: Chunk) -> M
         problem = f"plugin {name!r} raised {what_was_raised(error)}"
         cause = None if isinstance(error, OSError) else error
     raise PluginError(
-        f"{problem} on {chunk.file} [{chunk.start}, {chunk.stop})", "run 'hepreco plugins check', tell its author"
+        f"{problem} on {chunk.file} [{chunk.start}, {chunk.stop})", "run 'hepreco plugins check'and tell its author"
     ) from cause
 
 
 @contextmanager
 def _one_thread_of_a_worker() -> Iterator[None]:
-    """One thread of torch in a worker process, so that processes do not fight for cores; then as many as before."""
+    """Use one torch thread in a worker process, so that processes do not compete for cores; then restore the number."""
     before = torch.get_num_threads()
     if multiprocessing.parent_process() is not None:
         torch.set_num_threads(1)
@@ -397,10 +397,10 @@ def _one_thread_of_a_worker() -> Iterator[None]:
 
 @lru_cache(maxsize=256)
 def _set_up(reconstructor: Reconstructor, device: str) -> None:
-    """Once per process and plugin."""
+    """Set a plugin up, once per process."""
     if torch.device(device).type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(
-            f"device {device!r} was asked for, and there is none", "use --device cpu, or a machine with a GPU"
+            f"device {device!r} was requested, but no GPU is available", "use --device cpu, or a machine with a GPU"
         )
     reconstructor.setup(device)
 

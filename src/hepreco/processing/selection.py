@@ -1,4 +1,4 @@
-"""Event selection: named cuts on how many objects pass, and functions for what cannot be said so."""
+"""Event selection: named cuts on the number of objects that pass, and cuts by functions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ from hepreco.processing import identity
 
 @dataclass(frozen=True)
 class Cut:
-    """Keep events in which enough objects of a collection pass.
+    """Keep events by the number of objects of a collection that pass.
 
     Parameters
     ----------
     name
-        Its name in the cut flow.
+        Name of the cut in the cut flow.
     collection
-        Selected objects, or a collection of NanoAOD; one that holds one record per event (``PuppiMET``, ``HLT``) counts
+        Selected objects or a NanoAOD collection; a collection with one record per event (``PuppiMET``, ``HLT``) counts
         as one object.
     where
-        What an object must pass, for example ``("pt > 30", "|eta| < 2.4")``.
+        Cuts that an object must pass, for example ``("pt > 30", "|eta| < 2.4")``.
     at_least, at_most
-        How many objects must pass; ``at_most = 0`` (with ``at_least = 0``) is a veto.
+        Smallest and largest number of objects that pass; ``at_most = 0`` (with ``at_least = 0``) is a veto.
 
     Example
     -------
@@ -48,21 +48,21 @@ class Cut:
 
     def __post_init__(self) -> None:
         check_label(self.name, what="a cut")
-        ObjectSpec(self.collection, self.where)  # refuses what it cannot read
+        ObjectSpec(self.collection, self.where)  # refuses malformed cuts
 
     @property
     def momentum_columns(self) -> tuple[str, ...]:
-        """The components of momenta that it compares, such as ``Jet.pt``."""
+        """The components of momenta that it cuts on, such as ``Jet.pt``."""
         return tuple(f"{self.collection}.{name}" for name in compared(self.where) if name in MOMENTUM)
 
     @property
     def reads(self) -> Columns:
-        """The columns that it compares, or any column of the collection where it counts objects alone."""
+        """The columns that it cuts on; any column of the collection if it only counts objects."""
         return Columns(tuple(f"{self.collection}.{name}" for name in compared(self.where)) or (self.collection,))
 
     @property
     def provenance(self) -> Any:
-        """What determines its answer, as plain values."""
+        """All that determines the decision, as plain values."""
         return identity.of_value(self)
 
     def __call__(self, events: ak.Array) -> NDArray[np.bool_]:
@@ -74,24 +74,24 @@ class Cut:
 
 @dataclass(frozen=True)
 class FunctionCut:
-    """Keep events for which a function of yours is true.
+    """Keep events for which a function of yours returns true.
 
     Parameters
     ----------
     name
-        Its name in the cut flow.
+        Name of the cut in the cut flow.
     function
-        ``package.module:name`` of a function that takes the events, and the options by keyword, and returns one truth
+        The function as ``package.module:name``: it takes the events, and the options by keyword, and returns one truth
         value per event.
     collections
-        Those whose momenta it reads: an event with a momentum there that is not finite is cut first, and counted.
+        Collections whose momenta it reads: events with non-finite momenta in them are cut first, and counted.
     options
         Keyword arguments of the function.
 
     Raises
     ------
     ConfigError
-        There is no such function.
+        The function does not exist.
 
     Example
     -------
@@ -116,12 +116,12 @@ class FunctionCut:
 
     @property
     def reads(self) -> Columns:
-        """The momenta of its collections, and whatever else it asks for."""
+        """The momenta of its collections, and any further column."""
         return Columns(optional=self.momentum_columns, anything=True)
 
     @property
     def provenance(self) -> Any:
-        """What determines its answer, as plain values: the code of the function as well."""
+        """All that determines the decision, as plain values, including the code of the function."""
         return {**identity.of_value(self), "code": identity.of_code(self._resolved())}
 
     def __call__(self, events: ak.Array) -> NDArray[np.bool_]:
@@ -130,12 +130,12 @@ class FunctionCut:
         Raises
         ------
         SelectionError
-            The function raises, or gives something else than one truth value per event.
+            The function raises an exception, or does not return one truth value per event.
         """
         passes = self._called(events)
         if passes.shape != (len(events),) or passes.dtype != np.bool_:
             raise SelectionError(
-                f"cut {self.name!r}: {self.function} gave {passes.dtype} of shape {passes.shape}",
+                f"cut {self.name!r}: {self.function} returned {passes.dtype} of shape {passes.shape}",
                 f"return one truth value for each of the {len(events)} events",
             )
         return passes
@@ -147,8 +147,8 @@ class FunctionCut:
             raise
         except BaseException as error:
             problem = f"cut {self.name!r}: {self.function} raised {what_was_raised(error)}"
-            cause = None if isinstance(error, OSError) else error  # coffea would take an OSError for one of the file
-        raise SelectionError(problem, "mend the function, or take the cut out") from cause
+            cause = None if isinstance(error, OSError) else error  # coffea would blame the file for an OSError
+        raise SelectionError(problem, "correct the function, or remove the cut") from cause
 
     def _resolved(self) -> Callable[..., ak.Array]:
         try:
@@ -161,14 +161,14 @@ class FunctionCut:
             raise
         except BaseException as error:
             problem = f"cut {self.name!r}: the module of {self.function!r} raised {what_was_raised(error)}"
-            raise ConfigError(problem, "mend the module") from None
+            raise ConfigError(problem, "correct the module") from None
         return function
 
 
 def cut_flow(
     events: ak.Array, cuts: Sequence[Cut | FunctionCut], *, finite: NDArray[np.bool_]
 ) -> dict[str, NDArray[np.bool_]]:
-    """For each cut in order, the events that pass it and all before it; the last mask is the selection."""
+    """For each cut in order, a mask of the events that pass it and all earlier cuts; the last mask is the selection."""
     masks = {"all": np.ones(len(events), dtype=bool), "finite momenta": finite}
     passed = finite
     for cut in cuts:
