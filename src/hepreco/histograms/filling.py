@@ -1,9 +1,9 @@
-"""Filling that gives the same bins whatever the order in which chunks are added.
+"""Fills histograms so that bin contents do not depend on the order in which chunks are added.
 
-NanoAOD's generator weights are float32. Sums of such numbers in float64 are exact, in any order, as long as fewer than
-2²⁹ weights of like size meet in a bin; their squares, rounded to the 24 bits of a float32 (a relative error below
-6·10⁻⁸ in each term of a variance), have the same property. So histograms of one sample agree bin for bin for every
-chunk size and executor.
+NanoAOD's generator weights are float32. Their sums in float64 are exact, in any order, as long as a bin has fewer than
+2²⁹ weights of similar size. Squares of weights are rounded to the 24 bits of a float32 (a relative error below 6·10⁻⁸
+in each term of a variance) and have the same property. So the histograms of a sample agree bin for bin for every chunk
+size and executor.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,15 +19,15 @@ from hepreco.histograms.entries import flattened
 from hepreco.histograms.specs import HistogramSpec
 from hepreco.plugin import Axis
 
-#: In each bin, flow bins included.
+#: Sums in each bin, flow bins included.
 Sums = NDArray[np.float64]
 
 
 class Filled(NamedTuple):
-    """The histograms of a chunk by name, and what stands in the overflow of their first variation.
+    """The histograms of a chunk by name, and their overflow in the first variation.
 
-    ``overflow`` counts, for each histogram that has any, entries ``at_stop``, exactly at the upper end of an axis that
-    does not include it, and those ``beyond``.
+    ``overflow`` counts, for each histogram with overflow, the entries ``at_stop``, exactly at the upper end of the
+    axis, and the entries ``beyond`` it.
     """
 
     histograms: dict[str, hist.Hist]
@@ -43,22 +43,22 @@ def fill_all(
 ) -> Filled:
     """The histograms of one chunk.
 
-    Every column is made flat and looked up in an axis once for each variation, however many histograms share them.
+    For each variation, every column is flattened once and binned once per axis, even if several histograms share them.
 
     Parameters
     ----------
     specs
-        What to fill.
+        The histograms to fill.
     events, weights
-        Selected events of each variation with their weights.
+        Selected events of each variation, and their weights.
     dataset
         Entry of the ``dataset`` axis.
 
     Returns
     -------
     Filled
-        Histograms with the axes ``dataset``, ``variation`` (both growing categories) and the one of the specification;
-        ``Weight`` storage.
+        Histograms with the axes ``dataset``, ``variation`` (both growing categories) and that of the specification,
+        and with ``Weight`` storage.
     """
     booked = {spec.name: _book(dataset, list(events), spec.last_axis()) for spec in specs}
     axes = {spec.axis: booked[spec.name].axes[-1] for spec in specs}
@@ -88,7 +88,7 @@ def fill(
 def fill_cutflow(
     passed: Mapping[str, Mapping[str, NDArray[np.bool_]]], *, weights: NDArray[np.float32], dataset: str
 ) -> hist.Hist:
-    """Weighted cut flow of one chunk: for each variation and cut, the events that pass it and all before it."""
+    """Weighted cut flow of one chunk: for each variation and cut, the events that pass this and all earlier cuts."""
     cuts = list(next(iter(passed.values())))
     booked = _book(dataset, list(passed), hist.axis.StrCategory(cuts, name="cut", label="", overflow=False))
     terms = np.stack((weights, squares(weights)))
@@ -99,7 +99,7 @@ def fill_cutflow(
 
 
 def squares(weights: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Squares of weights, rounded to the 24 bits of a float32 but not to its range: 10²⁰ has a square too.
+    """Squares of weights, rounded to the 24 bits of a float32, but without the limits of its range.
 
     Example
     -------
@@ -142,7 +142,7 @@ def _all_sums(
     axes: Mapping[Axis, hist.axis.Regular | hist.axis.Variable],
     weights: NDArray[np.float32],
 ) -> tuple[dict[tuple[str, Axis], list[Sums]], dict[tuple[str, Axis], NDArray[np.int64]]]:
-    """For every column and axis that is wanted: Σw and Σw² in each bin, and how many entries are at stop and beyond."""
+    """Σw and Σw² in each bin, and numbers of entries at stop and beyond, for every wanted column and axis."""
     terms = [_common(term) for term in (weights.astype(np.float64), squares(weights))]
     sums: dict[tuple[str, Axis], list[Sums]] = {}
     counts: dict[tuple[str, Axis], NDArray[np.int64]] = {}
@@ -159,7 +159,7 @@ def _all_sums(
 
 
 def _common(terms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One number in place of many that are equal: then entries are counted instead of summed."""
+    """Replace equal terms by a single number, so that entries can be counted instead of summed."""
     return np.asarray(terms[0]) if len(terms) and (terms == terms[0]).all() else terms
 
 
@@ -171,7 +171,7 @@ def _overflow(
 
 
 def _bins(values: NDArray[Any], axis: Axis, booked: hist.axis.Regular | hist.axis.Variable) -> NDArray[np.intp]:
-    """The bin of each value: 0 for the underflow."""
+    """The bin of each value; 0 is the underflow."""
     bins = np.asarray(booked.index(values)).astype(np.intp)
     if axis.includes_stop:
         bins[_at_stop(values, axis)] = axis.bins - 1
@@ -180,14 +180,14 @@ def _bins(values: NDArray[Any], axis: Axis, booked: hist.axis.Regular | hist.axi
 
 
 def _at_stop(values: NDArray[Any], axis: Axis) -> NDArray[np.bool_]:
-    """Whether each value is the upper end, as a number of the values' own precision."""
+    """Whether each value equals the upper end of the axis in the precision of the values."""
     return values == (values.dtype.type(axis.stop) if values.dtype.kind == "f" else axis.stop)
 
 
 def _sums(where: NDArray[np.intp], terms: Sequence[NDArray[np.float64]], *, bins: int) -> list[Sums]:
-    """In each bin the sum of each term, of one number per entry or the same for all.
+    """The sum of each term in each bin; a term has one number per entry, or one number for all entries.
 
-    A multiple of the same number is exactly their sum, within the limits that the sums are exact themselves.
+    If all entries have the same number, it is multiplied by their count, which equals the sum wherever sums are exact.
     """
     counts = [np.bincount(where, minlength=bins)] if any(term.ndim == 0 for term in terms) else []
     return [

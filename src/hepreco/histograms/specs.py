@@ -1,4 +1,4 @@
-"""What to histogram."""
+"""Specifications of histograms."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from hepreco.errors import ConfigError
 from hepreco.names import check_name
 from hepreco.plugin import Axis, Column, Reconstructor
 
-#: Entries of the archive, a figure of the studies, the other axes, and what hist keeps for its own arguments.
+#: Names of other entries of the archive, of a figure, of the other axes, and of arguments of hist.
 RESERVED: Final = frozenset({"index", "provenance", "roc", "dataset", "variation", "weight", "sample", "threads"})
-#: Of all histograms of one dataset, in bytes: every chunk makes them, and merging holds several.
+#: Largest size in bytes of all histograms of one dataset: every chunk makes them, and merging holds several copies.
 MOST_BYTES: Final = 2**30
 
 
@@ -23,20 +23,20 @@ class HistogramSpec:
     Parameters
     ----------
     name
-        Its name in the output, and that of its last axis.
+        Name of the histogram in the output, and of its last axis.
     columns
-        What is filled, for example ``("chi2_assigner.top.mass",)``, ``("jets.pt",)`` for all selected jets,
-        ``("jets[0].pt",)`` for the first of them, or ``("len(jets)",)`` for their number: every entry of every column,
-        with its event's weight. Missing values are not filled.
+        Columns to fill, for example ``("chi2_assigner.top.mass",)``, ``("jets.pt",)`` for all selected jets,
+        ``("jets[0].pt",)`` for the first of them, or ``("len(jets)",)`` for their number. Every entry of every column
+        is filled with the weight of its event; missing values are not filled.
     axis
-        Its binning.
+        Binning.
     label, unit
-        Kept with the axis; figures write ``label [unit]``.
+        Label and unit of the axis; figures show ``label [unit]``.
 
     Raises
     ------
     ConfigError
-        The name could not be that of a file, or stands for something else; or there is no column.
+        The name cannot be that of a file or is reserved, or there is no column.
     """
 
     name: str
@@ -51,7 +51,7 @@ class HistogramSpec:
             raise ConfigError(f"histogram {self.name!r} names no column", 'give it columns = ["..."]')
 
     def last_axis(self) -> hist.axis.Regular | hist.axis.Variable:
-        """The axis after ``dataset`` and ``variation``, with under- and overflow; ``unit`` is an attribute of it."""
+        """The axis after ``dataset`` and ``variation``, with under- and overflow and an attribute ``unit``."""
         axis, unit = self.axis, {"unit": self.unit}
         label = self.label or self.name
         if axis.spacing == "log":
@@ -60,7 +60,7 @@ class HistogramSpec:
 
 
 def check_memory(specs: Iterable[HistogramSpec], *, variations: int) -> None:
-    """Refuse histograms that together would take too much memory; sixteen bytes per bin, dataset and variation."""
+    """Refuse histograms that together need too much memory: sixteen bytes per bin, dataset and variation."""
     sizes = {spec.name: 16 * (spec.axis.bins + 2) * variations for spec in specs}
     if sum(sizes.values()) > MOST_BYTES:
         largest = max(sizes, key=lambda name: sizes[name])
@@ -72,7 +72,7 @@ def check_memory(specs: Iterable[HistogramSpec], *, variations: int) -> None:
 
 
 def overflow_warnings(specs: Iterable[HistogramSpec], overflow: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """What to say of histograms whose overflow holds nothing but the upper end of their axis.
+    """Warnings about histograms whose overflow holds only entries at the upper end of their axis.
 
     ``overflow`` counts entries ``at_stop`` and ``beyond`` by the histogram's name, as in
     :class:`~hepreco.histograms.filling.Filled`.
@@ -80,7 +80,7 @@ def overflow_warnings(specs: Iterable[HistogramSpec], overflow: Mapping[str, Map
     ends = {spec.name: spec.axis.stop for spec in specs}
     return [
         f"histogram {name!r}: its overflow holds {counts['at_stop']} entries, all exactly at the upper end "
-        f"{ends[name]:g}; 'closed = true' in its axis has them in the last bin, a larger stop in bins of their own"
+        f"{ends[name]:g}; set 'closed = true' in its axis to count them in the last bin, or choose a larger stop"
         for name, counts in overflow.items()
         if name in ends and counts["at_stop"] and not counts["beyond"]
     ]
