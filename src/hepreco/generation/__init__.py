@@ -1,4 +1,4 @@
-"""Simulated events: matrix elements to unweighted events, to what a detector measures, to files."""
+"""Simulated events: from matrix elements to unweighted events, measured objects, and files."""
 
 from hepreco.detector import Detector
 from hepreco.formats import (
