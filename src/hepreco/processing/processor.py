@@ -338,7 +338,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
     def _reconstruct(
         self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk
     ) -> tuple[ak.Array, dict[str, dict[str, int]], dict[str, dict[str, int]]]:
-        """The events with all columns, and numbers of events without answer by reason, and with a partial one by column."""
+        """The events with all columns, and numbers of events without an answer (by reason) or with part of it."""
         missing, lacking = {}, {}
         convert = Converter(events, weight)
         for name, plugin in self.reconstructors.items():
