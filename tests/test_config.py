@@ -33,7 +33,7 @@ def config(tmp_path):
         ("[[datasets]]", "a value where a table is expected at datasets"),
         (
             '[[histograms]]\nname = "a"\ncolumns = ["Jet.pt"]\naxis = { bins = 2, start = 1, stop = 2, spacing="lg" }',
-            r"'lg' is none of 'linear', 'log' \(did you mean 'log'\?\) at histograms\[0\].axis.spacing",
+            r"'lg' is not one of 'linear', 'log' \(did you mean 'log'\?\) at histograms\[0\].axis.spacing",
         ),
         ('[[rocs]]\nhistogram = "a"\nsignal = "b"\nbackground = "c"\nhigher_is_signal = 1', "1 is not a bool"),
         ('[[mass_peaks]]\nhistogram = "a"\ndataset = "b"\nwindow = [1, 2, 3]', "has 3 entries, expected 2"),

@@ -140,7 +140,7 @@ def test_columns_of_the_file_behind_those_of_selected_objects():
 @pytest.mark.parametrize(
     ("selections", "message"),
     [
-        ({"jets": ObjectSelection("Jet", away_from={"leptons": 0.4})}, r"stays away from 'leptons'.*not defined"),
+        ({"jets": ObjectSelection("Jet", away_from={"leptons": 0.4})}, r"away_from names 'leptons'.*not defined"),
         (
             {
                 "jets": ObjectSelection("Jet", away_from={"muons": 0.4}),

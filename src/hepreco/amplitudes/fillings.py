@@ -126,6 +126,6 @@ def check_assignments(assignments: Tensor, *, legs: int) -> None:
     if bool(bad.any()):
         row = int(bad.nonzero()[0, 0])
         raise MomentaError(
-            f"assignment {row} is {rows[row].tolist()}, no permutation of 0 to {legs - 1}",
+            f"assignment {row} is {rows[row].tolist()}, not a permutation of 0 to {legs - 1}",
             "use each final momentum once",
         )

@@ -29,7 +29,7 @@ def read_fileset(path: Path) -> tuple[Dataset, ...]:
             f"{path} is not JSON: {error}", "give a fileset, as coffea's dataset tools write it"
         ) from None
     if not isinstance(table, dict) or not table:
-        raise _no_fileset(path, "it is no table of datasets")
+        raise _no_fileset(path, "it is not a table of datasets")
     return tuple(_dataset(path, name, entry) for name, entry in table.items())
 
 
@@ -51,4 +51,4 @@ def _dataset(path: Path, name: str, entry: Any) -> Dataset:
 
 
 def _no_fileset(path: Path, why: str) -> DatasetError:
-    return DatasetError(f"{path} is no fileset: {why}", 'write {"dataset": {"files": {"path": "tree"}}}')
+    return DatasetError(f"{path} is not a fileset: {why}", 'write {"dataset": {"files": {"path": "tree"}}}')

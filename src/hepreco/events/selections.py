@@ -129,7 +129,7 @@ def check_selections(selections: Selections) -> None:
         for other in selection.away_from:
             if other not in selections:
                 raise ConfigError(
-                    f"[objects.{name}] stays away from {other!r}, which is not defined", f"add [objects.{other}]"
+                    f"[objects.{name}]: away_from names {other!r}, which is not defined", f"add [objects.{other}]"
                 )
     _ordered(selections)
 

@@ -108,7 +108,7 @@ def _name_and_end(chunk: Any, cursor: Any, context: Any) -> tuple[str, int]:
 
 
 def _referred(cursor: Any, chunk: Any, context: Any, file: Any, branches: Any, reference: int) -> Any:
-    """The class or object at a reference, or ``None`` where there is none."""
+    """The class or object at a reference; ``None`` if there is none."""
     start = cursor.origin + reference - kMapOffset
     if not chunk.start <= start < cursor.index - 8:
         return None

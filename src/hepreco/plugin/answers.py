@@ -87,7 +87,7 @@ def check_outputs(
             raise PluginError(f"plugin {plugin!r}: {spec.name} is {tensor.dtype}, promised a {spec.kind}", remedy)
         if tensor.is_floating_point() and torch.isinf(tensor.float()).any():
             beyond = "infinite" if torch.isinf(tensor).any() else "beyond the range of float32"
-            raise PluginError(f"plugin {plugin!r}: {spec.name} is {beyond}; NaN stands for no answer", remedy)
+            raise PluginError(f"plugin {plugin!r}: {spec.name} is {beyond}; use NaN for no answer", remedy)
 
 
 def _reasons(tensors: Mapping[str, Tensor], enough: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -76,7 +76,7 @@ class PluginRegistry:
             if name in (broken.name, broken.distribution, broken.distribution.removeprefix("hepreco-")):
                 raise PluginError(
                     f"plugin {name!r} is broken: {broken.reason}",
-                    f"mend or uninstall {broken.distribution}, or set {DISABLE}={broken.name} to do without it",
+                    f"repair or uninstall {broken.distribution}, or set {DISABLE}={broken.name} to do without it",
                 )
         if name in self.disabled:
             raise PluginError(f"plugin {name!r} is disabled", f"take it out of {DISABLE}")

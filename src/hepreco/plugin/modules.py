@@ -70,5 +70,5 @@ def _import(module: str, directory: Path, *, where: str) -> None:
                     f"put {module.replace('.', '/')}.py into {directory}, or install the package that holds it",
                 ) from None
             raise ConfigError(
-                f"{where}: the module {module!r} cannot be imported: {describe(error)}", "mend the module"
+                f"{where}: the module {module!r} cannot be imported: {describe(error)}", "correct the module"
             ) from error

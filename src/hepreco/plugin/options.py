@@ -93,7 +93,7 @@ def _choice(value: Any, kind: Any) -> Any:
     if isinstance(value, str | int) and value in choices:
         return value
     question = closest(value, map(str, choices)) if isinstance(value, str) else "choose one of them"
-    raise _MisfitError(f"{_shown(value)} is none of {', '.join(map(repr, choices))} ({question})")
+    raise _MisfitError(f"{_shown(value)} is not one of {', '.join(map(repr, choices))} ({question})")
 
 
 def _table(kind: type, converter: cattrs.BaseConverter) -> Callable[[Any, Any], Any]:

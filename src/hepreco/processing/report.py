@@ -81,7 +81,7 @@ class ProcessedChunks:  # noqa: PLW1641  it grows, so it has no hash
         return any(start <= chunk.start and chunk.stop <= stop for start, stop in intervals)
 
     def datasets(self) -> set[str]:
-        """The datasets of which events were processed."""
+        """The datasets with processed events."""
         return {dataset for dataset, _ in self._intervals}
 
     def events(self, dataset: str) -> int:

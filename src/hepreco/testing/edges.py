@@ -50,7 +50,7 @@ def equal_pt(batch: EventBatch) -> EventBatch:
 
 
 def with_undefined(batch: EventBatch, inputs: InputSpec) -> EventBatch:
-    """Events of which some have one object with an undefined feature, which is −1 or 0 in NanoAOD; never two."""
+    """Set a feature of one object undefined (−1 or 0 in NanoAOD) in some events, never of two objects of an event."""
     features = {name: values.clone() for name, values in batch.features.items()}
     for spec in inputs.objects:
         first = slots_of(batch, spec.collection)[0] if len(batch) else 0
