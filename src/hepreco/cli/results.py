@@ -46,8 +46,8 @@ def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
     for dataset, columns in sorted(report.partly_missing.items()):
         for plugin, lacking in columns.items():
             if lacking:
-                which = ", ".join(f"{name} of {count}" for name, count in lacking.items())
-                say(f"  {dataset}: {plugin} answers selected events in part, without {which}")
+                which = ", ".join(f"{name} in {count}" for name, count in lacking.items())
+                say(f"  {dataset}: {plugin} lacks values in selected events that it answers ({which})")
     for warning in sorted(report.warnings):
         say(f"  warning: {warning}")
     if "cutflow" in histograms:

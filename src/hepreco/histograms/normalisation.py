@@ -53,8 +53,11 @@ def normalisation(
     if not math.isfinite(scale):
         return 1.0, f"{said}, so it is not normalised to its cross-section: its histograms hold sums of weights"
     if sum_of_weights < 0:
-        return scale, f"{said}, so normalising to its cross-section turns the sign of its histograms"
+        return scale, f"{said}, so normalising to its cross-section reverses the sign of its histograms"
     uncertainty = math.sqrt(sum_of_squares)
     if sum_of_weights < SIGNIFICANT * uncertainty:
-        return scale, f"{said} ± {uncertainty:.2g}, within two standard deviations of zero: so uncertain is its scale"
+        return (
+            scale,
+            f"{said} ± {uncertainty:.2g}, within two standard deviations of zero, so its scale is very uncertain",
+        )
     return scale, None

@@ -83,7 +83,7 @@ class PluginRegistry:
         names = [plugin.name for plugin in self.plugins]
         close = get_close_matches(name, names, n=1)
         raise PluginError(
-            f"no plugin {name!r} is installed; there are: {', '.join(names) or 'none'}",
+            f"no plugin {name!r} is installed; installed are: {', '.join(names) or 'none'}",
             f"did you mean {close[0]!r}?"
             if close
             else f"install its distribution, for example 'pip install hepreco-{name}'",

@@ -261,13 +261,11 @@ def _require_peak(fit: Minuit, bins: WeightedBins, window: tuple[float, float]) 
     spread = fit.errors["signal"]
     found = f"signal {signal:.3g} ± {spread:.2g} events of average weight, position {position:.5g}, width {width:.3g}"
     if signal < max(1.0, spread) or not _shrunk(window)[0] < position < _shrunk(window)[1]:
-        raise StudyError(
-            f"there is no peak in the window {window}: the fit went to {found}", "move or widen the window"
-        )
+        raise StudyError(f"there is no peak in the window {window}: the fit found {found}", "move or widen the window")
     if width < 0.1 * np.diff(bins.edges).min():
-        raise StudyError(f"the peak is too narrow for its bins: the fit went to {found}", "book finer bins")
+        raise StudyError(f"the peak is too narrow for its bins: the fit found {found}", "book finer bins")
     if width > 0.5 * (bins.edges[-1] - bins.edges[0]):
-        raise StudyError(f"the peak is wider than the fit range: the fit went to {found}", "widen the fit range")
+        raise StudyError(f"the peak is wider than the fit range: the fit found {found}", "widen the fit range")
     if not fit.valid or fit.covariance is None:
         raise StudyError(
             f"the fit did not converge: it stopped at {found}",

@@ -103,9 +103,9 @@ def edge_events(examined: Examination) -> None:
     for name, value in expected.items():
         lost = torch.nonzero(~value.isnan() & found[name][: len(ordinary)].isnan())
         if len(lost):
-            remedy = "compute every event by itself, also where another one has no answer"
-            problem = f"{name} of event {int(lost[0][0])} is lost beside events at the edge"
-            fail(reconstructor, problem, expected="the answer that it has alone", remedy=remedy)
+            remedy = "compute every event independently, also if another event has no answer"
+            problem = f"{name} of event {int(lost[0][0])} is missing if other events are extreme"
+            fail(reconstructor, problem, expected="the answer of the event alone", remedy=remedy)
 
 
 def _blame(examined: Examination, cases: dict[str, EventBatch], error: ConformanceError) -> None:
@@ -115,14 +115,16 @@ def _blame(examined: Examination, cases: dict[str, EventBatch], error: Conforman
             answers(examined.reconstructor, case)
         except ConformanceError as found:
             problem = f"with {name}, {found.problem.partition(': ')[2]}"
-            fail(examined.reconstructor, problem, expected="an answer or NaN", remedy="give NaN where there is none")
+            fail(
+                examined.reconstructor, problem, expected="an answer or NaN", remedy="return NaN if there is no answer"
+            )
     raise error
 
 
 def _require_sane(examined: Examination, column: Column, value: Tensor, *, case: EventBatch, name: str) -> None:
     if _infinite(value):
         problem = f"with {name}, {column.name} is infinite"
-        remedy = "give NaN where there is no answer: torch.where(..., torch.nan)"
+        remedy = "return NaN if there is no answer: torch.where(..., torch.nan)"
         fail(examined.reconstructor, problem, expected="a number or NaN", remedy=remedy)
     if column.kind == "index" and value.dtype == torch.int64:
         require_positions(examined, value, column=column, batch=case, when=f"with {name}, ")
@@ -150,13 +152,13 @@ def _require_contents(examined: Examination, column: Column) -> None:
         values += [found[column.name] for found in _answers_of(type(examined.reconstructor)) if column.name in found]
     match _state(values, column):
         case "missing":
-            problem, expected = f"{column.name} never has an answer", "one in some event"
+            problem, expected = f"{column.name} never has an answer", "an answer in some event"
         case "constant":
             held = torch.cat([value[~value.isnan()].flatten() for value in values])
             problem, expected = f"{column.name} is {float(held[0]):.6g} in every event", "more than one value"
         case _:
             return
-    remedy = "leave the column out, or let Reconstructor.examples offer options with which it says something"
+    remedy = "leave the column out, or return options with which it has answers from Reconstructor.examples"
     fail(examined.reconstructor, problem, expected=expected, remedy=remedy)
 
 
@@ -194,7 +196,7 @@ def _require_size(examined: Examination, column: Column) -> None:
         return
     flat = value.nan_to_num(posinf=0.0, neginf=0.0).reshape(len(batch), -1)
     size = flat.abs().amax(dim=1)
-    remedy = "compute in GeV and rad, or state the unit truly"
+    remedy = "compute in GeV and rad, or state the correct unit"
     beyond = torch.nonzero(size > limits[unit])
     if len(beyond):
         event = int(beyond[0])
@@ -223,8 +225,8 @@ def _require_dimension(examined: Examination, column: Column, value: Tensor, sca
         if power is not None and _contradicts(examined, power, unit, one):
             name = f"component {number} of {column.name}" if column.kind == "four-vector" else column.name
             problem = f"{name} {_NAMES[power]} when all momenta grow, in {unit or 'no unit'}"
-            remedy = "four-vectors are (E, px, py, pz)" if column.kind == "four-vector" else "state the unit truly"
-            expected = f"what {unit or 'a number without unit'} does" + (
+            remedy = "four-vectors are (E, px, py, pz)" if column.kind == "four-vector" else "state the correct unit"
+            expected = f"the scaling of {unit or 'a number without unit'}" + (
                 "" if column.kind == "four-vector" else f"; it looks like unit={_UNITS[power]!r}"
             )
             fail(examined.reconstructor, problem, expected=expected, remedy=remedy)
@@ -270,7 +272,7 @@ def _require_not_small(examined: Examination, column: Column, value: Tensor) -> 
     usual = float(_energy(examined.events).median())
     if 0 < largest < LEAST * usual:
         problem = f"{column.name} is {largest:.4g} GeV at most, in events of about {usual:.4g} GeV"
-        remedy = "compute in GeV, or state the unit truly"
+        remedy = "compute in GeV, or state the correct unit"
         fail(examined.reconstructor, problem, expected=f"more than {LEAST * usual:.4g} GeV", remedy=remedy)
 
 
