@@ -35,15 +35,15 @@ def check_name(name: str, *, what: str, reserved: Collection[str] = ()) -> None:
     >>> check_name("../ttbar", what="a dataset")
     Traceback (most recent call last):
     ...
-    hepreco.errors.ConfigError: a dataset is named '../ttbar': a name must not contain  '/'
+    hepreco.errors.ConfigError: a dataset is named '../ttbar': a name must not contain '/'
       what to do: rename it: letters, digits, spaces, '_', '-' and '.' are safe
     """
     check_label(name, what=what)
     odd = [character for character in name if character in FORBIDDEN]
     if odd:
-        raise _refused(name, what, f"a name must not contain  {odd[0]!r}")
+        raise _refused(name, what, f"a name must not contain {odd[0]!r}")
     if name.startswith((".", " ")) or name.endswith((".", " ")):
-        raise _refused(name, what, "a name must not begin or end with  a dot or a space")
+        raise _refused(name, what, "a name must not begin or end with a dot or a space")
     if len(name.encode()) > LONGEST:
         raise _refused(name, what, f"a name is at most {LONGEST} bytes long")
     if name.casefold() in reserved:
@@ -56,7 +56,7 @@ def check_label(name: str, *, what: str) -> None:
         raise _refused(name, what, "a name must not be empty")
     odd = [character for character in name if not character.isprintable()]
     if odd:
-        raise _refused(name, what, f"a name must not contain  {odd[0]!r}, which is not printable")
+        raise _refused(name, what, f"a name must not contain {odd[0]!r}, which is not printable")
 
 
 def check_field(name: str, *, what: str) -> None:
