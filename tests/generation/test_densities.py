@@ -46,7 +46,7 @@ def test_other_files_are_refused(text, word, tmp_path):
 
 
 def test_a_scale_outside_the_grid_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="does not reach"):
+    with pytest.raises(ConfigError, match="does not contain"):
         GridDensities(grid(tmp_path / "set_0000.dat"), scale=1000.0)
 
 

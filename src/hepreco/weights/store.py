@@ -81,7 +81,7 @@ def load_network(
     network, trained = cast("tuple[Network, Mapping[str, Option]]", _load(build, directory, device, dtype))
     if options is not None and trained != options:
         raise WeightsError(
-            f"the weights in {directory} were trained with {trained}, but the options are {dict(options)}",
+            f"the weights in {directory} were trained with {trained}, but the options say {dict(options)}",
             "set the options that the weights were trained with, or train weights for these options",
         )
     return network
