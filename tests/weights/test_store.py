@@ -59,7 +59,7 @@ def test_loaded_once_per_process(directory):
 def test_weights_of_other_options_are_refused(directory):
     assert load_network(linear, directory=directory, device="cpu", options={"width": 3}).in_features == 3
     assert load_network(linear, directory=directory, device="cpu").in_features == 3
-    with pytest.raises(WeightsError, match=r"of \{'width': 3\}, the options say \{'width': 4\}"):
+    with pytest.raises(WeightsError, match=r"with \{'width': 3\}, but the options say \{'width': 4\}"):
         load_network(linear, directory=directory, device="cpu", options={"width": 4})
 
 

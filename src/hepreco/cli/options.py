@@ -17,12 +17,12 @@ plugin_option: Callable[[F], F] = click.option(
 
 
 def parse_options(options: tuple[str, ...]) -> dict[str, Any]:
-    """What ``--option KEY=VALUE …`` says.
+    """The options given as ``--option KEY=VALUE …``.
 
     Raises
     ------
     ConfigError
-        It is not TOML.
+        An option is not TOML.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""Everything about one plugin, as a document and as tables."""
+"""The description of one plugin, as a document and as tables."""
 
 import inspect
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ from hepreco.weights import read_manifest
 
 
 def describe(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """What a plugin is, takes, reads and gives with some options.
+    """Describe a plugin's options, and its inputs, outputs and weights with some options.
 
-    Where an option is required and not given, what depends on it is left out.
+    If a required option is missing, inputs, outputs and weights are left out.
     """
     plugin = discover()[name]
     card = describe_plugin(plugin.name, plugin.plugin_class)
@@ -43,7 +43,7 @@ def _what_it_does(built: Reconstructor) -> dict[str, Any]:
 
 
 def show(details: Mapping[str, Any]) -> None:
-    """Print a description for people."""
+    """Print a description as text and tables."""
     say(f"{details['name']} ({details['distribution']} {details['version']})")
     say(details["documentation"])
     console.print(_options(details["options"]))

@@ -1,4 +1,4 @@
-"""What a plugin is: the hook, the contract of a reconstructor, and the registry of those installed.
+"""Plugins: the hook, the contract of a reconstructor, and the registry of installed plugins.
 
 The public names are imported when they are first used, so that plugins can be listed without torch.
 """

@@ -1,4 +1,4 @@
-"""What a module of plugins says of itself, for its manifest."""
+"""Makes the manifest of a module of plugins."""
 
 from importlib.metadata import EntryPoint
 
@@ -10,12 +10,12 @@ from hepreco.plugin.schemas import schema_of, summary_of
 
 
 def describe_module(module: str | EntryPoint) -> Manifest:
-    """The manifest of a module that registers plugins: imported, and asked.
+    """The manifest of a module that registers plugins, which is imported for this.
 
     Raises
     ------
     PluginError
-        The module does not keep the contract, or a plugin has options that no configuration can hold.
+        The module breaks the contract, or a plugin has options that no configuration can hold.
     """
     entry = EntryPoint(module, module, GROUP) if isinstance(module, str) else module
     plugins = tuple(describe_plugin(each.name, each.plugin_class) for each in load(entry))

@@ -1,4 +1,4 @@
-"""Finding installed plugins: validate each one, block some, hide none."""
+"""Finds and validates installed plugins, and reports the broken and disabled ones."""
 
 import inspect
 from collections import Counter
@@ -92,14 +92,14 @@ class BrokenPlugin:
 
 @dataclass(frozen=True)
 class PluginRegistry:
-    """All that was found in the entry-point group ``hepreco``."""
+    """All plugins found in the entry-point group ``hepreco``."""
 
     plugins: tuple[RegisteredPlugin, ...]
     broken: tuple[BrokenPlugin, ...]
     disabled: tuple[str, ...]
 
     def __getitem__(self, name: str) -> RegisteredPlugin:
-        """The plugin of that name; :class:`~hepreco.errors.PluginError` says why there is none."""
+        """The plugin of this name; :class:`~hepreco.errors.PluginError` says why it cannot be used."""
         for plugin in self.plugins:
             if plugin.name == name:
                 return plugin
@@ -107,14 +107,14 @@ class PluginRegistry:
             if name in (broken.name, broken.distribution, broken.distribution.removeprefix("hepreco-")):
                 raise PluginError(
                     f"plugin {name!r} is broken: {broken.reason}",
-                    f"mend or uninstall {broken.distribution}, or set {DISABLE}={broken.name} to do without it",
+                    f"repair or uninstall {broken.distribution}, or set {DISABLE}={broken.name} to do without it",
                 )
         if name in self.disabled:
             raise PluginError(f"plugin {name!r} is disabled", f"take it out of {DISABLE}")
         names = [plugin.name for plugin in self.plugins]
         close = get_close_matches(name, names, n=1)
         raise PluginError(
-            f"no plugin {name!r} is installed; there are: {', '.join(names) or 'none'}",
+            f"no plugin {name!r} is installed; installed are: {', '.join(names) or 'none'}",
             f"did you mean {close[0]!r}?"
             if close
             else f"install its distribution, for example 'pip install hepreco-{name}'",
@@ -149,12 +149,12 @@ def discover() -> PluginRegistry:
 
 
 def load(entry: EntryPoint) -> list[RegisteredPlugin]:
-    """Import the module of an entry point, and take what it registers.
+    """Import the module of an entry point and return the plugins that it registers.
 
     Raises
     ------
     PluginError
-        The module does not keep the contract. Whatever else it raises while it is imported passes.
+        The module breaks the contract. Other exceptions of the import are passed on.
     """
     module = entry.load()
     if refusal := version_refusal(getattr(module, "HEPRECO_API_VERSION", None), entry.value):

@@ -1,4 +1,4 @@
-"""The static manifest of a distribution: what its plugins are, to be read without importing them.
+"""The static manifest of a distribution, which describes its plugins without importing them.
 
 A package of plugins ships the file ``hepreco.json`` beside its ``__init__.py``. ``hepreco plugins manifest`` writes it
 from the code, and :func:`hepreco.testing.assert_manifest` tests that it still agrees with the code.
@@ -23,9 +23,9 @@ class PluginCard:
     Parameters
     ----------
     name
-        What a configuration calls it.
+        Name of the plugin in configurations.
     kind
-        Which hook offers it.
+        The hook that registers it.
     summary
         What it does, in one line.
     trainable
@@ -43,12 +43,12 @@ class PluginCard:
     def __post_init__(self) -> None:
         for name, kind in (("name", str), ("kind", str), ("summary", str), ("trainable", bool), ("options", dict)):
             if not isinstance(getattr(self, name), kind):
-                raise TypeError(f"{name} is no {kind.__name__}")
+                raise TypeError(f"{name} is not a {kind.__name__}")
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """All plugins of one module, and the version of the contract that they follow, or the oldest and the newest."""
+    """The plugins of one module, and the version of the contract that they follow, or its oldest and newest version."""
 
     api_version: int | tuple[int, int]
     plugins: tuple[PluginCard, ...]
@@ -59,9 +59,9 @@ class Manifest:
 
 
 def manifest_path(module: str) -> Path | None:
-    """Where the manifest of a package would be; ``None`` for a module that is not a package, or is not installed.
+    """The path of a package's manifest, which need not exist; ``None`` if the module is not an installed package.
 
-    Looks for the outermost package alone, since to look inside of it would import it.
+    Only the outermost package is searched for, since a search inside it would import it.
     """
     outermost, *inner = module.split(".")
     spec = find_spec(outermost)
@@ -98,7 +98,7 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def names_of(entry: EntryPoint) -> tuple[str, ...]:
-    """The plugins that a manifest announces; none where there is no manifest that can be read."""
+    """Names of the plugins in an entry point's manifest; empty if no manifest can be read."""
     try:
         manifest = find_manifest(entry)
     except PluginError:

@@ -1,4 +1,4 @@
-"""The coffea processor, the executors that it runs on, and the account of every chunk."""
+"""The coffea processor, the executors that it runs on, and the report on every chunk."""
 
 from hepreco.processing.attachment import attach
 from hepreco.processing.columns_out import ColumnWriter

@@ -1,4 +1,4 @@
-"""Trained weights: safetensors beside a manifest, checked by hash, loaded once per worker process."""
+"""Trained weights: safetensors with a manifest, checked by hash, loaded once per worker process."""
 
 from hepreco.weights.manifest import Manifest, Option, read_manifest
 from hepreco.weights.store import load_network, read_weights, save_weights

@@ -1,4 +1,4 @@
-"""What is known about a set of trained weights."""
+"""The manifest that describes a set of trained weights."""
 
 import tomllib
 from dataclasses import asdict, dataclass, field
@@ -13,13 +13,13 @@ from hepreco.errors import WeightsError
 MANIFEST: Final = "weights.toml"
 TENSORS: Final = "weights.safetensors"
 
-#: What a manifest holds of an argument that builds a network.
+#: Types of the arguments of networks that a manifest can hold.
 Option = int | float | str | list[int] | list[str]
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The card of a set of weights, stored as ``weights.toml`` beside them.
+    """The description of a set of weights, stored as ``weights.toml`` beside them.
 
     Parameters
     ----------
@@ -28,13 +28,13 @@ class Manifest:
     network
         Keyword arguments that build the network.
     sample
-        What it was trained on, in words that let a reader regenerate it.
+        The training sample, described so that a reader can regenerate it.
     seed
         Seed of initialisation and shuffling.
     command
         The command that trained it.
     metrics
-        What it reached, by name.
+        Final values of the metrics by name.
     hepreco
         Version of hepreco that trained it.
     """
@@ -49,7 +49,7 @@ class Manifest:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """The manifest in a directory of weights; :class:`~hepreco.errors.WeightsError` where there is none."""
+    """Read the manifest in a directory of weights; :class:`~hepreco.errors.WeightsError` if there is none."""
     path = directory / MANIFEST
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_structure_hook(Option, lambda value, _: value)

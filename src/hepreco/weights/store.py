@@ -1,4 +1,4 @@
-"""Saving, checking and loading weights."""
+"""Saves, checks and loads weights."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -16,14 +16,14 @@ from hepreco.errors import WeightsError
 from hepreco.weights.manifest import TENSORS, Manifest, Option, read_manifest, write_manifest
 
 Network = TypeVar("Network", bound=nn.Module)
-#: Networks that a process keeps; of more, the one that was used the longest time ago is loaded again.
+#: Networks that a process keeps in memory; of more, the least recently used one is dropped.
 _KEPT: Final = 32
 
 
 def save_weights(directory: Path, tensors: Mapping[str, Tensor], manifest: Manifest) -> Manifest:
-    """Write tensors and manifest into a directory; returns the manifest with the hash of what was written."""
+    """Write tensors and manifest into a directory; return the manifest with the hash of the written file."""
     directory.mkdir(parents=True, exist_ok=True)
-    # clones: the format holds no tensors that share memory, as those of modules that are used twice do
+    # Clones, since the format refuses tensors that share memory, such as those of a module that is used twice.
     data = save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()})
     (directory / TENSORS).write_bytes(data)
     manifest = replace(manifest, sha256=hashlib.sha256(data).hexdigest())
@@ -67,21 +67,21 @@ def load_network(
     dtype: torch.dtype = torch.float64,
     options: Mapping[str, Option] | None = None,
 ) -> Network:
-    """The trained network, ready for inference: built once in each process, shared by every chunk.
+    """The trained network, ready for inference, built once per process and shared by all chunks.
 
-    ``build(**manifest.network)`` must give a module with exactly the stored parameters. Where ``options`` are given,
-    all arguments of ``build`` with sequences as lists, the manifest must say the same. The default of double precision
-    makes the result of an event independent of the batch it came in, once rounded to NanoAOD's float32.
+    ``build(**manifest.network)`` must return a module with exactly the stored parameters. If ``options`` are given, the
+    manifest must contain the same arguments of ``build``, with sequences as lists. With the default double precision,
+    results rounded to NanoAOD's float32 do not depend on the batch of an event.
 
     Raises
     ------
     WeightsError
-        The weights are missing or tampered with, or were made for another network.
+        The weights are missing, have been changed, or were made for another network.
     """
     network, trained = cast("tuple[Network, Mapping[str, Option]]", _load(build, directory, device, dtype))
     if options is not None and trained != options:
         raise WeightsError(
-            f"the weights in {directory} are of {trained}, the options say {dict(options)}",
+            f"the weights in {directory} were trained with {trained}, but the options say {dict(options)}",
             "set the options that the weights were trained with, or train weights for these options",
         )
     return network
