@@ -2,7 +2,8 @@
 
 import tomllib
 from collections.abc import Callable
-from typing import Any, TypeVar
+from dataclasses import fields
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import click
 
@@ -35,3 +36,25 @@ def parse_options(options: tuple[str, ...]) -> dict[str, Any]:
         raise ConfigError(
             f"cannot read --option {' '.join(options)}: {error}", "write it as in TOML, for example latent=8"
         ) from None
+
+
+def training_options(command: F) -> F:
+    """Give a command an option for every field of :class:`~hepreco.plugin.TrainingOptions` that a user chooses.
+
+    Types, defaults and words are those of the class.
+    """
+    from hepreco.plugin import TrainingOptions  # noqa: PLC0415  imports torch
+    from hepreco.plugin.schemas import descriptions_of  # noqa: PLC0415  likewise
+
+    meanings, hints = descriptions_of(TrainingOptions), get_type_hints(TrainingOptions)
+    for field in reversed(fields(TrainingOptions)):
+        if field.name != "resume_from":
+            choices = get_args(hints[field.name])
+            command = click.option(
+                f"--{field.name.replace('_', '-')}",
+                type=click.Choice(choices) if choices else hints[field.name],
+                default=field.default,
+                show_default=True,
+                help=meanings[field.name],
+            )(command)
+    return command

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from rich.table import Table
 
@@ -11,7 +11,13 @@ from hepreco.cli.console import console, say
 from hepreco.plugin import Reconstructor, discover
 from hepreco.plugin.description import describe_plugin
 from hepreco.plugin.schemas import words_for
-from hepreco.weights import read_manifest
+from hepreco.weights import read_card
+
+_TRAINING: Final = {
+    "events": "events of one kind",
+    "classes": "classes of events",
+    "generated": "events that it generates",
+}
 
 
 def describe(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -20,11 +26,11 @@ def describe(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     Where an option is required and not given, what depends on it is left out.
     """
     plugin = discover()[name]
-    card = describe_plugin(plugin.name, plugin.reconstructor)
-    missing = [option for option in card.options.get("required", ()) if option not in options]
+    entry = describe_plugin(plugin.name, plugin.reconstructor)
+    missing = [option for option in entry.options.get("required", ()) if option not in options]
     built = None if missing else plugin.build(options)
     return {
-        **asdict(card),
+        **asdict(entry),
         "distribution": plugin.distribution,
         "version": plugin.version,
         "documentation": inspect.cleandoc(plugin.reconstructor.__doc__ or ""),
@@ -38,7 +44,7 @@ def _what_it_does(built: Reconstructor) -> dict[str, Any]:
         "inputs": [asdict(spec) for spec in built.inputs.objects],
         "missing_momentum": built.inputs.missing_momentum,
         "outputs": [asdict(column) | {"of": column.collection(built.inputs)} for column in built.outputs],
-        "weights": asdict(read_manifest(built.weights)) if built.weights else None,
+        "weights": asdict(read_card(built.weights)) if built.weights else None,
     }
 
 
@@ -46,6 +52,8 @@ def show(details: Mapping[str, Any]) -> None:
     """Print a description for people."""
     say(f"{details['name']} ({details['distribution']} {details['version']})")
     say(details["documentation"])
+    if kind := details["trains_on"]:
+        say(f"trained by 'hepreco train' on {_TRAINING[kind]}")
     console.print(_options(details["options"]))
     if details["required"]:
         say(f"give --option {details['required'][0]}=… to see inputs and outputs")

@@ -3,9 +3,9 @@
 from importlib.metadata import EntryPoint
 
 from hepreco.plugin.entry_points import GROUP
-from hepreco.plugin.interface import Reconstructor, SelfTrainable, SupervisedTrainable, Trainable
+from hepreco.plugin.interface import Reconstructor, Trainable
 from hepreco.plugin.manager import load
-from hepreco.plugin.manifest import Manifest, PluginCard
+from hepreco.plugin.manifest import Manifest, ManifestEntry
 from hepreco.plugin.schemas import schema_of, summary_of
 
 
@@ -22,7 +22,7 @@ def describe_module(module: str | EntryPoint) -> Manifest:
     return Manifest(entry.load().HEPRECO_API_VERSION, plugins)
 
 
-def describe_plugin(name: str, reconstructor: type[Reconstructor]) -> PluginCard:
+def describe_plugin(name: str, reconstructor: type[Reconstructor]) -> ManifestEntry:
     """One plugin of a manifest."""
-    trainable = issubclass(reconstructor, Trainable | SupervisedTrainable | SelfTrainable)
-    return PluginCard(name, "reconstructor", summary_of(reconstructor), trainable, schema_of(reconstructor))
+    trains_on = reconstructor.trains_on if issubclass(reconstructor, Trainable) else None
+    return ManifestEntry(name, "reconstructor", summary_of(reconstructor), trains_on, schema_of(reconstructor))

@@ -22,13 +22,14 @@ from hepreco.plugin.options import structure
 
 @dataclass(frozen=True)
 class RegisteredPlugin:
-    """A reconstructor that is ready to use, and the distribution that it comes from."""
+    """A reconstructor that is ready to use, where it comes from, and the newest version of the contract it follows."""
 
     name: str
     reconstructor: type[Reconstructor]
     distribution: str
     version: str
     module: str
+    api_version: int
 
     def build(self, options: Mapping[str, Any]) -> Reconstructor:
         """The reconstructor with these options; :class:`~hepreco.errors.ConfigError` names what does not fit."""
@@ -126,8 +127,10 @@ def load(entry: EntryPoint) -> list[RegisteredPlugin]:
         The module does not keep the contract. Whatever else it raises while it is imported passes.
     """
     module = entry.load()
-    if refusal := version_refusal(getattr(module, "HEPRECO_API_VERSION", None), entry.value):
+    declared = getattr(module, "HEPRECO_API_VERSION", None)
+    if refusal := version_refusal(declared, entry.value):
         raise refusal
+    followed = min(declared[1] if isinstance(declared, tuple | list) else declared, spec.API_VERSION)
     manager = pluggy.PluginManager("hepreco")
     manager.add_hookspecs(spec)
     manager.register(module, name=entry.name)
@@ -137,7 +140,7 @@ def load(entry: EntryPoint) -> list[RegisteredPlugin]:
     def register(name: str, reconstructor: type[Reconstructor]) -> None:
         _validate(name, reconstructor)
         source = (entry.dist.name, entry.dist.version) if entry.dist else ("unknown", "unknown")
-        registered.append(RegisteredPlugin(name, reconstructor, *source, module=entry.module))
+        registered.append(RegisteredPlugin(name, reconstructor, *source, entry.module, followed))
 
     manager.hook.hepreco_register_reconstructors(register=register)
     if not registered:

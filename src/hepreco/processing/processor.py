@@ -52,7 +52,7 @@ from hepreco.processing import identity
 from hepreco.processing.columns_out import ColumnWriter, check_column_names
 from hepreco.processing.report import Chunk, ProcessedChunks, RunReport
 from hepreco.processing.selection import Cut, FunctionCut, cut_flow
-from hepreco.weights import read_manifest
+from hepreco.weights import read_card
 
 Output = dict[str, Any]
 CUTFLOW = "cutflow"
@@ -200,7 +200,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                         type(plugin).__module__.partition(".")[0].replace("_", "-")
                     ),
                     "code": identity.of_code(type(plugin)),
-                    "weights": read_manifest(plugin.weights).sha256 if plugin.weights else None,
+                    "weights": read_card(plugin.weights).sha256 if plugin.weights else None,
                 }
                 for name, plugin in self.reconstructors.items()
             },

@@ -1,18 +1,16 @@
 """The loop over epochs: stop early, keep the best, write a checkpoint after every one."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from hepreco.errors import ConfigError
-from hepreco.plugin import TrainingOptions
+from hepreco.plugin import Report, TrainingOptions
 from hepreco.training.checkpoint import identity, read_checkpoint, write_checkpoint
 from hepreco.training.result import FitResult
 from hepreco.training.snapshot import Snapshot
-
-Report = Callable[[int, Mapping[str, float]], None]
 
 
 def train_by_epochs(

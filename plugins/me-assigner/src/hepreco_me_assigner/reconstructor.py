@@ -1,6 +1,6 @@
 """The reconstructor: its options, its inputs, its outputs, and how its policy is trained."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -15,9 +15,9 @@ from hepreco.conventions import B_TAG_THRESHOLD
 from hepreco.detector import Detector
 from hepreco.errors import ConfigError
 from hepreco.kinematics import pt
-from hepreco.plugin import Axis, Trainable, TrainedNetwork, TrainingOptions
+from hepreco.plugin import Axis, Report, Trainable, TrainedNetwork, TrainingOptions
 from hepreco.training import FitResult, split
-from hepreco.weights import load_network, read_manifest
+from hepreco.weights import load_network, read_card
 from hepreco_me_assigner.problems import LEPTONS, Problem, Solution, Tags, leading_lepton, problems_of
 from hepreco_me_assigner.process.hypothesis import MASSLESS, PROCESSES, Hypothesis
 from hepreco_me_assigner.search import Bounds, measured_bounds
@@ -255,16 +255,14 @@ class MatrixElementAssigner(Reconstructor, Trainable):
                     return policy(problem, network, at_most=self.calls)
                 return beam(problem, network, at_most=self.calls, width=self.beam)
 
-    def train(
-        self, samples: EventBatch, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]
-    ) -> TrainedNetwork:
+    def train(self, samples: Mapping[str, EventBatch], options: TrainingOptions, *, report: Report) -> TrainedNetwork:
         """Train a policy by the recipe of the options, and measure the bounds of ``exact``; no labels are used."""
         if self._has_lepton:
             raise ConfigError(
                 f"me-assigner: {self.process!r} has a lepton, and policies are trained for jets alone",
                 "choose solver exact, marginal or greedy, which need no training",
             )
-        parts = split(samples, fraction=options.validation_fraction, seed=options.seed)
+        parts = split(samples["events"], fraction=options.validation_fraction, seed=options.seed)
         training, validation = (_momenta(part, self.hypothesis.legs) for part in parts)
         network, result = self._train(training, validation, options, report)
         bounds = measured_bounds(Problem(self.hypothesis, training[:2000]), candidates_per_event=self.calls)
@@ -285,7 +283,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         training: Tensor,
         validation: Tensor,
         options: TrainingOptions,
-        report: Callable[[int, Mapping[str, float]], None],
+        report: Report,
     ) -> tuple[Potential | QNetwork, FitResult]:
         """By the recipe of the options."""
         if self.recipe == "efficient":
@@ -332,7 +330,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     def _network(self, device: torch.device) -> Potential | QNetwork:
         """What the weights are of: the card of a transformer states its heads."""
         directory = cast("Path", self.weights)
-        kind = QNetwork if "heads" in read_manifest(directory).network else Potential
+        kind = QNetwork if "heads" in read_card(directory).network else Potential
         network = cast("Potential | QNetwork", load_network(kind, directory=directory, device=str(device)))
         if network.process != self.process:
             raise ConfigError(
@@ -368,7 +366,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
             return Bounds(float("inf"), float("inf"))
         measured = PACKAGED / SAME_BOUNDS.get(self.process, self.process)
         directory = measured if self.weights_directory is None else Path(self.weights_directory)
-        metrics = read_manifest(directory).metrics
+        metrics = read_card(directory).metrics
         return Bounds(metrics["bound_overall"], metrics["bound_within"])
 
     def _per_slot(self, solution: Solution, index: Tensor, slots: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Classifiers turned into anomaly detectors, as a reconstructor: options, score, and how they learn."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
@@ -11,15 +11,15 @@ from torch import Tensor
 from hepreco import Column, EventBatch, InputSpec, Reconstructor
 from hepreco.conventions import B_TAG_THRESHOLD
 from hepreco.errors import ConfigError
-from hepreco.plugin import Axis, Trainable, TrainedNetwork, TrainingOptions
+from hepreco.plugin import Axis, Option, Report, Trainable, TrainedNetwork, TrainingOptions
 from hepreco.training import FitResult, fit, initialised, split
-from hepreco.weights import Option, load_network
+from hepreco.weights import load_network
 from hepreco_part_sm.distortion import Distortion
 from hepreco_part_sm.labelled import Labelled
 from hepreco_part_sm.models import Size, find_model
 from hepreco_part_sm.one_class import OUTPUTS, Method, OneClassNetwork
 from hepreco_part_sm.particles import MOST, Particles, ParticleSelection
-from hepreco_part_sm.training import Report, train_member
+from hepreco_part_sm.training import train_member
 
 PACKAGED: Final = Path(__file__).parent / "weights" / "anomaly"
 
@@ -129,14 +129,12 @@ class AnomalyDetector(Reconstructor, Trainable):
         score[usable] = network(Particles(*(tensor[usable] for tensor in particles)))
         return {"score": score}
 
-    def train(
-        self, samples: EventBatch, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]
-    ) -> TrainedNetwork:
+    def train(self, samples: Mapping[str, EventBatch], options: TrainingOptions, *, report: Report) -> TrainedNetwork:
         """Draw events to a centre, or tell them from one distorted copy each, the same in all epochs.
 
         All that is random comes from ``options.seed``, in single precision.
         """
-        parts = split(samples, fraction=options.validation_fraction, seed=options.seed)
+        parts = split(samples["events"], fraction=options.validation_fraction, seed=options.seed)
         training, validation = (self._selection.particles(part.padded(MOST)) for part in parts)
         train = self._train_on_copies if self.method == "ddd" else self._train_to_center
         network, result = train(training, validation, options, report)

@@ -1,9 +1,9 @@
 """The classifier as a reconstructor: its options, its scores, and how it is trained."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, final
+from typing import ClassVar, Final, final
 
 import torch
 from torch import Tensor
@@ -11,9 +11,9 @@ from torch import Tensor
 from hepreco import Column, EventBatch, InputSpec, Reconstructor
 from hepreco.conventions import B_TAG_THRESHOLD
 from hepreco.errors import ConfigError, DatasetError
-from hepreco.plugin import Axis, SupervisedTrainable, TrainedNetwork, TrainingOptions
+from hepreco.plugin import Axis, Option, Report, Trainable, TrainedNetwork, TrainingOptions, TrainsOn
 from hepreco.training import split
-from hepreco.weights import Option, load_network
+from hepreco.weights import load_network
 from hepreco_part_sm.classifier import ClassifierNetwork, likelihood_ratio
 from hepreco_part_sm.labelled import Labelled
 from hepreco_part_sm.models import Size, find_model
@@ -25,7 +25,7 @@ PACKAGED: Final = Path(__file__).parent / "weights" / "classifier"
 
 @final
 @dataclass(frozen=True)
-class EventClassifier(Reconstructor, SupervisedTrainable):
+class EventClassifier(Reconstructor, Trainable):
     """Which process an event came from.
 
     Parameters
@@ -55,6 +55,8 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
     ----------
     Attention to the strengths of physical interactions, arXiv:2211.05143.
     """
+
+    trains_on: ClassVar[TrainsOn] = "classes"
 
     model: str = "pn-int-sm"
     size: Size = "small"
@@ -141,13 +143,7 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
         }
         return {"probability": mean, "spread": spread, **scores}
 
-    def train(
-        self,
-        samples: Mapping[str, EventBatch],
-        options: TrainingOptions,
-        *,
-        report: Callable[[int, Mapping[str, float]], None],
-    ) -> TrainedNetwork:
+    def train(self, samples: Mapping[str, EventBatch], options: TrainingOptions, *, report: Report) -> TrainedNetwork:
         """Train every member on the same events, all classes with the same weight, then calibrate their mean.
 
         The validation events choose the best epoch and the calibration.

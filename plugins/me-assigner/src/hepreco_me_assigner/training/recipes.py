@@ -1,13 +1,13 @@
 """The two ways to train a policy: on |M|² of likely assignments, or by deep Q-learning as in arXiv:2507.13447."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hepreco.plugin import TrainingOptions
+from hepreco.plugin import Report, TrainingOptions
 from hepreco.training import FitResult, fit, initialised
 from hepreco_me_assigner.problems import EVENTS_AT_A_TIME, Problem
 from hepreco_me_assigner.process.frames import partonic
@@ -16,8 +16,6 @@ from hepreco_me_assigner.training.deep_q_learning import Schedule, learn
 from hepreco_me_assigner.training.environment import SwapEnvironment
 from hepreco_me_assigner.training.potential import Potential
 from hepreco_me_assigner.training.q_network import QNetwork
-
-Report = Callable[[int, Mapping[str, float]], None]
 
 
 def train_potential(
