@@ -10,7 +10,7 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from hepreco.errors import OutputError
-from hepreco.processing.checkpoints import Checkpoints
+from hepreco.processing.stored_results import StoredResults
 
 #: Lists the files that runs have made, relative to the directory: written before the files are.
 RECORD: Final = ".hepreco.json"
@@ -43,7 +43,7 @@ class OutputDirectory:
         """Record the columns that the run may write; without ``resume``, forget what another run has finished."""
         if not resume:
             with writing(self.path):
-                Checkpoints(self.checkpoints).clear()
+                StoredResults(self.checkpoints).clear()
         self._record(self._recorded() | {f"columns/{name}" for name in columns})
 
     def making(self, *names: str) -> None:

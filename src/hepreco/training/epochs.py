@@ -8,9 +8,8 @@ from torch import Tensor, nn
 
 from hepreco.errors import ConfigError
 from hepreco.plugin import Report, TrainingOptions
-from hepreco.training.checkpoint import identity, read_checkpoint, write_checkpoint
+from hepreco.training.checkpoint import Checkpoint, identity, read_checkpoint, write_checkpoint
 from hepreco.training.result import FitResult
-from hepreco.training.snapshot import Snapshot
 
 
 def train_by_epochs(
@@ -68,7 +67,7 @@ def train_by_epochs(
         losses = {"training_loss": train(optimizer, generator), "validation_loss": validate()}
         progress = progress.after(**losses, state=network.state_dict())
         if directory:
-            write_checkpoint(directory, Snapshot.take(progress, state, optimizer, generator), belongs_to=belongs_to)
+            write_checkpoint(directory, Checkpoint.take(progress, state, optimizer, generator), belongs_to=belongs_to)
         report(progress.epochs, losses)
     network.load_state_dict(progress.best)
     network.eval()
