@@ -54,7 +54,7 @@ def test_jets_that_are_leptons_are_dropped():
 
 
 def test_only_the_leading_objects_count():
-    particles = EventClassifier(cone=0.0)._selection.particles(toy_batch(events=5, seed=1), at_most=3)
+    particles = EventClassifier(cone=0.0).particles(toy_batch(events=5, seed=1), at_most=3)
     assert particles.kinds.shape == (5, 3)
 
 

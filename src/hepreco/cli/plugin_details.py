@@ -1,6 +1,7 @@
 """Everything about one plugin, as a document and as tables."""
 
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
@@ -13,6 +14,8 @@ from hepreco.plugin.description import describe_plugin
 from hepreco.plugin.schemas import words_for
 from hepreco.weights import read_card
 
+#: The section of a docstring that the table of options holds.
+_PARAMETERS: Final = re.compile(r"^Parameters\n-+\n(?:[ \t]+.*\n?|\w[\w, ]*\n(?!-)|\n)*", re.M)
 _TRAINING: Final = {
     "events": "events of one kind",
     "classes": "classes of events",
@@ -51,7 +54,7 @@ def _what_it_does(built: Reconstructor) -> dict[str, Any]:
 def show(details: Mapping[str, Any]) -> None:
     """Print a description for people."""
     say(f"{details['name']} ({details['distribution']} {details['version']})")
-    say(details["documentation"])
+    say(_PARAMETERS.sub("", details["documentation"]))
     if kind := details["trains_on"]:
         say(f"trained by 'hepreco train' on {_TRAINING[kind]}")
     console.print(_options(details["options"]))
@@ -79,8 +82,8 @@ def show(details: Mapping[str, Any]) -> None:
 
 
 def _options(schema: Mapping[str, Any]) -> Table:
-    table = Table("option", "type", "default", title="Options")
+    table = Table("option", "type", "default", "meaning", title="Options")
     for name, option in schema.get("properties", {}).items():
         default = "required" if name in schema.get("required", ()) else repr(option.get("default"))
-        table.add_row(name, words_for(option), default)
+        table.add_row(name, words_for(option), default, option.get("description", ""))
     return table

@@ -1,6 +1,6 @@
 """From NanoAOD objects to what every model is given: kinds of particles, their momenta, missing momentum."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from hepreco import EventBatch, InputSpec, ObjectSpec
+from hepreco.conventions import B_TAG_THRESHOLD
 from hepreco.kinematics import delta_r, pt
 
 #: Most objects of an event, those of largest pt.
@@ -64,14 +65,14 @@ class Particles(NamedTuple):
         return Particles(self.momenta[:, :used], self.kinds[:, :used], self.missing_momentum)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ParticleSelection:
-    """Which objects count.
+    """Which objects count: options of every reconstructor of this package, which derives from it.
 
     Parameters
     ----------
     jet_where, electron_where, muon_where, photon_where
-        Cuts; an empty ``photon_where`` leaves photons out.
+        Cuts on the objects; an empty ``photon_where`` leaves photons out.
     b_tag, b_threshold
         Jets with more than this of that discriminator are b jets.
     cone
@@ -80,23 +81,18 @@ class ParticleSelection:
         The collection of the missing momentum.
     """
 
-    jet_where: tuple[str, ...]
-    electron_where: tuple[str, ...]
-    muon_where: tuple[str, ...]
-    photon_where: tuple[str, ...]
-    b_tag: str
-    b_threshold: float
-    cone: float
-    missing_momentum: str
-
-    @classmethod
-    def of(cls, options: object) -> "ParticleSelection":
-        """The selection of a reconstructor that has all of these among its options."""
-        return cls(**{field.name: getattr(options, field.name) for field in fields(cls)})
+    jet_where: tuple[str, ...] = ("pt > 25", "|eta| < 2.5")
+    electron_where: tuple[str, ...] = ("pt > 15", "|eta| < 2.5")
+    muon_where: tuple[str, ...] = ("pt > 15", "|eta| < 2.5")
+    photon_where: tuple[str, ...] = ("pt > 20", "|eta| < 2.5")
+    b_tag: str = "btagDeepFlavB"
+    b_threshold: float = B_TAG_THRESHOLD
+    cone: float = 0.4
+    missing_momentum: str = "PuppiMET"
 
     @property
     def inputs(self) -> InputSpec:
-        """The collections that are read."""
+        """Jets, leptons, photons and missing momentum."""
         photons = (ObjectSpec("Photon", self.photon_where),) if self.photon_where else ()
         return InputSpec(
             (
