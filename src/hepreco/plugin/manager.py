@@ -127,7 +127,7 @@ def load(entry: EntryPoint) -> list[RegisteredPlugin]:
         The module does not keep the contract. Whatever else it raises while it is imported passes.
     """
     module = entry.load()
-    declared = getattr(module, "HEPRECO_API_VERSION", None)
+    declared: Any = getattr(module, "HEPRECO_API_VERSION", None)
     if refusal := version_refusal(declared, entry.value):
         raise refusal
     followed = min(declared[1] if isinstance(declared, tuple | list) else declared, spec.API_VERSION)

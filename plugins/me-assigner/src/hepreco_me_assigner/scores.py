@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, final
+from typing import final
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from hepreco_me_assigner.process.frames import partonic
 from hepreco_me_assigner.process.hypothesis import beams
 from hepreco_me_assigner.reconstructor import MatrixElementAssigner
 from hepreco_me_assigner.search import ranked_assignments
+from hepreco_me_assigner.solvers import Solver
 
 
 @final
@@ -42,7 +43,7 @@ class LikelihoodRatio(Reconstructor):
     """
 
     process: str = "wwuu"
-    assignments: Literal["marginal", "exact", "beam", "policy", "greedy"] = "marginal"
+    assignments: Solver = "marginal"
     collection: str = "Jet"
     where: tuple[str, ...] = ("pt > 30", "|eta| < 4.7")
     at_most: int = 6
@@ -124,7 +125,7 @@ class Anomaly(Reconstructor):
 
     backgrounds: tuple[str, ...] = ("ttbar",)
     fractions: tuple[float, ...] = ()
-    solver: Literal["exact", "marginal", "policy", "beam", "greedy"] = "exact"
+    solver: Solver = "exact"
     collection: str = "Jet"
     where: tuple[str, ...] = ("pt > 30", "|eta| < 2.4")
     at_most: int = 6
