@@ -1,8 +1,10 @@
+from typing import get_args
+
 import pytest
 
 from hepreco import Reconstructor
 from hepreco.errors import ConfigError, PluginError
-from hepreco.plugin import Trainable, TrainedNetwork, TrainingOptions
+from hepreco.plugin import Trainable, TrainedNetwork, TrainingOptions, TrainsOn
 from hepreco.plugin.description import describe_plugin
 
 
@@ -31,7 +33,7 @@ def test_defaults_are_those_of_the_documentation():
     )
 
 
-@pytest.mark.parametrize("kind", ["events", "classes", "generated"])
+@pytest.mark.parametrize("kind", get_args(TrainsOn))
 def test_plugins_of_three_kinds_can_be_trained(kind):
     class Learns(Reconstructor, Trainable):
         """Learns."""

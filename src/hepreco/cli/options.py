@@ -1,7 +1,7 @@
 """Options of plugins on the command line."""
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -41,7 +41,7 @@ def parse_options(options: tuple[str, ...]) -> dict[str, Any]:
 def training_options(command: F) -> F:
     """Give a command an option for every field of :class:`~hepreco.plugin.TrainingOptions` that a user chooses.
 
-    Types, defaults and words are those of the class.
+    Types, limits, defaults and words are those of the class.
     """
     from hepreco.plugin import TrainingOptions  # noqa: PLC0415  imports torch
     from hepreco.plugin.schemas import descriptions_of  # noqa: PLC0415  likewise
@@ -49,12 +49,19 @@ def training_options(command: F) -> F:
     meanings, hints = descriptions_of(TrainingOptions), get_type_hints(TrainingOptions)
     for field in reversed(fields(TrainingOptions)):
         if field.name != "resume_from":
-            choices = get_args(hints[field.name])
             command = click.option(
                 f"--{field.name.replace('_', '-')}",
-                type=click.Choice(choices) if choices else hints[field.name],
+                type=_parameter(hints[field.name], field.metadata),
                 default=field.default,
                 show_default=True,
                 help=meanings[field.name],
             )(command)
     return command
+
+
+def _parameter(kind: Any, limits: Mapping[str, Any]) -> Any:
+    """The type of an option: one of some words, a number within limits, or what Python calls it."""
+    if choices := get_args(kind):
+        return click.Choice(choices)
+    ranges = {int: click.IntRange, float: click.FloatRange}
+    return ranges[kind](**limits) if limits else kind

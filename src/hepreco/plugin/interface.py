@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Final, Literal, get_args
 
 from torch import Tensor
 
@@ -17,6 +17,8 @@ from hepreco.weights.card import Option
 TrainsOn = Literal["events", "classes", "generated"]
 #: Called after every epoch with its number, counted from 1, and the losses that it reached by name.
 Report = Callable[[int, Mapping[str, float]], None]
+#: What the command line says of the range of an option.
+_COUNT: Final = {"min": 1}
 
 
 @dataclass(frozen=True)
@@ -119,18 +121,18 @@ class TrainingOptions:
         Directory of the running checkpoint: written every epoch, continued from where it exists.
     """
 
-    epochs: int = 200
-    batch_size: int = 512
-    learning_rate: float = 1e-3
+    epochs: int = field(default=200, metadata=_COUNT)
+    batch_size: int = field(default=512, metadata=_COUNT)
+    learning_rate: float = field(default=1e-3, metadata={"min": 0, "min_open": True})
     schedule: Literal["constant", "cosine"] = "constant"
-    patience: int = 20
-    validation_fraction: float = 0.1
+    patience: int = field(default=20, metadata=_COUNT)
+    validation_fraction: float = field(default=0.1, metadata={"min": 0, "max": 1, "min_open": True, "max_open": True})
     seed: int = 1
     device: str = "cpu"
     resume_from: Path | None = None
 
     def __post_init__(self) -> None:
-        if min(self.epochs, self.batch_size, self.patience) < 1 or self.learning_rate <= 0:
+        if min(self.epochs, self.batch_size, self.patience) < 1 or not self.learning_rate > 0:
             raise ConfigError(
                 f"cannot train with {self}", "give positive epochs, batch size, patience and learning rate"
             )

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from hepreco.errors import ConfigError
 from hepreco.plugin import Report, TrainingOptions
 from hepreco.training.checkpoint import Checkpoint, identity, read_checkpoint, write_checkpoint
 from hepreco.training.result import FitResult
@@ -46,12 +45,9 @@ def train_by_epochs(
 
     Raises
     ------
-    ConfigError
-        An option is out of range.
     WeightsError
         The checkpoint belongs to another network, sample, or set of options.
     """
-    _check(options)
     state = network if memory is None else nn.ModuleDict({"network": network, "memory": memory})
     state.to(options.device)
     on_gpu = torch.device(options.device).type == "cuda"
@@ -79,10 +75,3 @@ def _learning_rate(options: TrainingOptions, epoch: int) -> float:
     if options.schedule == "constant":
         return options.learning_rate
     return options.learning_rate * (1 + math.cos(math.pi * epoch / options.epochs)) / 2
-
-
-def _check(options: TrainingOptions) -> None:
-    for name in ("epochs", "batch_size", "patience", "learning_rate"):
-        value = getattr(options, name)
-        if not value > 0:
-            raise ConfigError(f"{name} = {value}", "give a positive number")

@@ -51,8 +51,6 @@ def fit(
 
     Raises
     ------
-    ConfigError
-        An option is out of range.
     DatasetError
         A sample is empty, or its tensors are of different lengths.
     HepRecoError
