@@ -16,11 +16,7 @@ from hepreco.weights import read_card
 
 #: The section of a docstring that the table of options holds.
 _PARAMETERS: Final = re.compile(r"^Parameters\n-+\n(?:[ \t]+.*\n?|\w[\w, ]*\n(?!-)|\n)*", re.M)
-_TRAINING: Final = {
-    "events": "events of one kind",
-    "classes": "classes of events",
-    "generated": "events that it generates",
-}
+_TRAINING: Final = {"events": "events of one kind", "classes": "classes", "generated": "events that it generates"}
 
 
 def describe(name: str, options: Mapping[str, Any]) -> dict[str, Any]:

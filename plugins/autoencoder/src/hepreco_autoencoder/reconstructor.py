@@ -107,14 +107,7 @@ class AutoencoderReconstructor(Reconstructor, Trainable):
             options=options,
             report=report,
         )
-        metrics = {
-            "training_loss": result.training_loss[result.best_epoch - 1],
-            "validation_loss": result.best_loss,
-            "best_epoch": float(result.best_epoch),
-            "epochs": float(result.epochs),
-            "training_events": float(len(training)),
-            "validation_events": float(len(validation)),
-        }
+        metrics = result.metrics(training=training, validation=validation)
         return TrainedNetwork(tensors=result.best, network=self.network, metrics=metrics, history=result.history)
 
     def build_network(self) -> Autoencoder:

@@ -142,16 +142,8 @@ class LearnedVariable(Reconstructor, Trainable):
         )
         network.cpu()
         spread = calibrate(network, seed=options.seed)
-        metrics = {
-            "training_loss": result.training_loss[result.best_epoch - 1],
-            "validation_loss": result.best_loss,
-            "information_nat": log(2) - result.best_loss,
-            "best_epoch": float(result.best_epoch),
-            "epochs": float(result.epochs),
-            "training_events": float(self.events - validating),
-            "validation_events": float(validating),
-            "peak_spread": spread,
-        }
+        metrics = result.metrics(training=range(self.events - validating), validation=range(validating))
+        metrics |= {"information_nat": log(2) - result.best_loss, "peak_spread": spread}
         return TrainedNetwork(network.state_dict(), network=self.network, metrics=metrics, history=result.history)
 
     def build_network(self) -> EventVariable:

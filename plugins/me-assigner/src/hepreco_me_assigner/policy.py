@@ -1,13 +1,12 @@
 """Policies of processes: where their weights are, what was measured with them, and how they are trained."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal, cast
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from hepreco.errors import ConfigError
 from hepreco.plugin import Report, TrainedNetwork, TrainingOptions
@@ -16,7 +15,7 @@ from hepreco.weights import load_network, read_card
 from hepreco_me_assigner.problems import Problem
 from hepreco_me_assigner.process import PROCESSES, Hypothesis
 from hepreco_me_assigner.search import Bounds, measured_bounds
-from hepreco_me_assigner.training import Potential, QNetwork, Schedule, train_potential, train_q_network
+from hepreco_me_assigner.training import Potential, QNetwork, Samples, Schedule, train_potential, train_q_network
 
 PACKAGED: Final = Path(__file__).parent / "weights"
 #: With these nothing is ever certified.
@@ -31,17 +30,7 @@ Recipe = Literal["efficient", "paper"]
 
 @dataclass(frozen=True)
 class Policy:
-    """The options of the reconstructor that are about a policy.
-
-    Parameters
-    ----------
-    process
-        What it is trained for.
-    weights_directory
-        Where its weights are; None takes those that come with the plugin.
-    recipe, hidden, discount
-        How it is trained.
-    """
+    """A policy and how it is trained: options of the reconstructor of these names."""
 
     process: str
     weights_directory: str | None
@@ -68,15 +57,7 @@ class Policy:
         return Bounds(metrics["bound_overall"], metrics["bound_within"])
 
     def network(self, device: torch.device, *, proposes: bool) -> Potential | QNetwork:
-        """What the weights are of; the card of a transformer states its heads.
-
-        Parameters
-        ----------
-        device
-            Where it computes.
-        proposes
-            Whether it must be able to propose assignments, which only a potential is.
-        """
+        """What the weights are of; the card of a transformer states its heads, and only a potential proposes."""
         kind = QNetwork if "heads" in read_card(self.directory).network else Potential
         network = cast("Potential | QNetwork", load_network(kind, directory=self.directory, device=str(device)))
         if network.process != self.process:
@@ -92,48 +73,20 @@ class Policy:
         return network
 
     def train(
-        self,
-        hypothesis: Hypothesis,
-        training: Float[Tensor, "event leg 4"],
-        validation: Float[Tensor, "other leg 4"],
-        *,
-        calls: int,
-        options: TrainingOptions,
-        report: Report,
+        self, hypothesis: Hypothesis, samples: Samples, *, calls: int, options: TrainingOptions, report: Report
     ) -> TrainedNetwork:
         """By the recipe; then the bounds of ``exact`` are measured."""
-        network, result = self._fit(training, validation, calls, options, report)
-        bounds = measured_bounds(Problem(hypothesis, training[:2000]), candidates_per_event=calls)
-        metrics = {
-            "training_loss": result.training_loss[result.best_epoch - 1],
-            "validation_loss": result.best_loss,
-            "best_epoch": float(result.best_epoch),
-            "epochs": float(result.epochs),
-            "training_events": float(len(training)),
-            "validation_events": float(len(validation)),
-            "bound_overall": bounds.overall,
-            "bound_within": bounds.within,
-        }
-        return TrainedNetwork(tensors=result.best, network=network.options, metrics=metrics, history=result.history)
-
-    def _fit(
-        self, training: Tensor, validation: Tensor, calls: int, options: TrainingOptions, report: Report
-    ) -> tuple[Potential | QNetwork, FitResult]:
+        training, validation = samples
+        trained: tuple[Potential | QNetwork, FitResult]
         if self.recipe == "efficient":
-            return train_potential(
-                lambda: Potential(process=self.process, hidden=self.hidden),
-                training=training,
-                validation=validation,
-                calls=calls,
-                options=options,
-                report=report,
-            )
-        discount = PAPER_DISCOUNTS.get(self.process, 0.5) if self.discount is None else self.discount
-        return train_q_network(
-            lambda: QNetwork(process=self.process),
-            training=training,
-            validation=validation,
-            schedule=Schedule(discount=discount),
-            options=options,
-            report=report,
-        )
+            potential = partial(Potential, process=self.process, hidden=self.hidden)
+            trained = train_potential(potential, samples, calls=calls, options=options, report=report)
+        else:
+            discount = PAPER_DISCOUNTS.get(self.process, 0.5) if self.discount is None else self.discount
+            schedule, playing = Schedule(discount=discount), partial(QNetwork, process=self.process)
+            trained = train_q_network(playing, samples, schedule=schedule, options=options, report=report)
+        network, result = trained
+        bounds = measured_bounds(Problem(hypothesis, training[:2000]), candidates_per_event=calls)
+        metrics = result.metrics(training=training, validation=validation)
+        metrics |= {"bound_overall": bounds.overall, "bound_within": bounds.within}
+        return TrainedNetwork(tensors=result.best, network=network.options, metrics=metrics, history=result.history)

@@ -18,7 +18,7 @@ from hepreco.training import split
 from hepreco_me_assigner.columns import columns_of, resonances_of
 from hepreco_me_assigner.policy import NO_BOUNDS, Policy, Recipe
 from hepreco_me_assigner.problems import LEPTONS, Measurement, Problem, Solution, leading_lepton, problems_of
-from hepreco_me_assigner.process import Hypothesis, hypothesis_of
+from hepreco_me_assigner.process.hypothesis import Hypothesis, hypothesis_of
 from hepreco_me_assigner.solvers import Search, Solver
 from hepreco_me_assigner.training import Potential, QNetwork
 
@@ -204,26 +204,22 @@ class MatrixElementAssigner(Reconstructor, Trainable):
                 "choose solver exact, marginal or greedy, which need no training",
             )
         parts = split(samples["events"], fraction=options.validation_fraction, seed=options.seed)
-        training, validation = (_momenta(part, self.hypothesis.legs) for part in parts)
-        return self._policy.train(
-            self.hypothesis, training, validation, calls=self.calls, options=options, report=report
-        )
+        legs = self.hypothesis.legs
+        training, validation = (part.objects_ordered_by(pt(part.momenta), at_most=legs).momenta for part in parts)
+        momenta = training, validation
+        return self._policy.train(self.hypothesis, momenta, calls=self.calls, options=options, report=report)
 
     @property
     def _measurement(self) -> Measurement:
-        """What the detector is."""
-        return Measurement(
-            self.resolution, self.b_tag, self.b_tag_threshold, b=self.b_efficiency, light=self.light_efficiency
-        )
+        efficiencies = self.b_efficiency, self.light_efficiency
+        return Measurement(self.resolution, self.b_tag, self.b_tag_threshold, *efficiencies)
 
     @property
     def _search(self) -> Search:
-        """What the search may cost."""
         return Search(self.solver, self.calls, self.beam)
 
     @property
     def _policy(self) -> Policy:
-        """What is learned."""
         return Policy(self.process, self.weights_directory, self.recipe, self.hidden, self.discount)
 
     @property
@@ -246,7 +242,3 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         same = (slots[:, :, None] == index[:, None, :]) & (slots >= 0)[:, :, None]
         found = torch.where(same, probability[:, None, :], 0.0).sum(dim=2)
         return torch.where(same.any(dim=2), found, torch.nan)
-
-
-def _momenta(batch: EventBatch, number: int) -> Tensor:
-    return batch.objects_ordered_by(pt(batch.momenta), at_most=number).momenta

@@ -59,14 +59,7 @@ class LikelihoodRatio(Reconstructor):
     @property
     def assigner(self) -> MatrixElementAssigner:
         """Finds the assignments."""
-        return MatrixElementAssigner(
-            process=self.process,
-            solver=self.assignments,
-            collection=self.collection,
-            where=self.where,
-            at_most=self.at_most,
-            calls=self.calls,
-        )
+        return _assigner(self, self.process, self.assignments)
 
     @property
     def inputs(self) -> InputSpec:
@@ -146,17 +139,7 @@ class Anomaly(Reconstructor):
     @property
     def assigners(self) -> tuple[MatrixElementAssigner, ...]:
         """One for each background."""
-        return tuple(
-            MatrixElementAssigner(
-                process=process,
-                solver=self.solver,
-                collection=self.collection,
-                where=self.where,
-                at_most=self.at_most,
-                calls=self.calls,
-            )
-            for process in self.backgrounds
-        )
+        return tuple(_assigner(self, process, self.solver) for process in self.backgrounds)
 
     @property
     def inputs(self) -> InputSpec:
@@ -193,3 +176,8 @@ class Anomaly(Reconstructor):
             found["decay_score"].append(decays)
         fractions = batch.momenta.new_tensor(self.fractions or (1.0,) * len(self.backgrounds)).log()[:, None]
         return {name: -torch.logsumexp(torch.stack(values) + fractions, dim=0) for name, values in found.items()}
+
+
+def _assigner(options: LikelihoodRatio | Anomaly, process: str, solver: Solver) -> MatrixElementAssigner:
+    shared = {name: getattr(options, name) for name in ("collection", "where", "at_most", "calls")}
+    return MatrixElementAssigner(process=process, solver=solver, **shared)

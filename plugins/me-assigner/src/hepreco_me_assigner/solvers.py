@@ -27,17 +27,7 @@ MOST_SEARCHED: Final = 8192
 
 @dataclass(frozen=True)
 class Search:
-    """The options of the reconstructor that say how an assignment is chosen, and what that may cost.
-
-    Parameters
-    ----------
-    solver
-        By which of the functions of this module.
-    calls
-        How many assignments are summed, or chosen from.
-    beam
-        How many assignments a policy proposes.
-    """
+    """How an assignment is chosen, and what that may cost: options of the reconstructor of these names."""
 
     solver: Solver
     calls: int
@@ -46,7 +36,7 @@ class Search:
     def __post_init__(self) -> None:
         if min(self.calls, self.beam) < 1:
             raise ConfigError(
-                f"me-assigner: calls = {self.calls} and beam = {self.beam} are out of range", "give positive numbers"
+                f"me-assigner: calls {self.calls} or beam {self.beam} out of range", "give positive numbers"
             )
 
     @property

@@ -72,11 +72,6 @@ class AnomalyDetector(ParticleSelection, Reconstructor, Trainable):
             )
         _ = self._distortion  # is checked now
 
-    @classmethod
-    def examples(cls) -> tuple["AnomalyDetector", ...]:
-        """Without photons."""
-        return (cls(photon_where=()),)
-
     @property
     def outputs(self) -> tuple[Column, ...]:
         """The score, on an axis fine enough for ROC curves; higher is more anomalous."""
@@ -116,14 +111,7 @@ class AnomalyDetector(ParticleSelection, Reconstructor, Trainable):
         training, validation = (self.particles(part.padded(MOST)) for part in parts)
         train = self._train_on_copies if self.method == "ddd" else self._train_to_center
         network, result = train(training, validation, options, report)
-        metrics = {
-            "training_loss": result.training_loss[result.best_epoch - 1],
-            "validation_loss": result.best_loss,
-            "best_epoch": float(result.best_epoch),
-            "epochs": float(result.epochs),
-            "training_events": float(len(training.kinds)),
-            "validation_events": float(len(validation.kinds)),
-        }
+        metrics = result.metrics(training=training.kinds, validation=validation.kinds)
         return TrainedNetwork(network.state_dict(), network=self.network, metrics=metrics, history=result.history)
 
     def build_network(self) -> OneClassNetwork:

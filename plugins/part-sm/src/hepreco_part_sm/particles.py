@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -89,6 +89,11 @@ class ParticleSelection:
     b_threshold: float = B_TAG_THRESHOLD
     cone: float = 0.4
     missing_momentum: str = "PuppiMET"
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        """Without photons."""
+        return (cls(photon_where=()),)
 
     @property
     def inputs(self) -> InputSpec:

@@ -73,11 +73,6 @@ class EventClassifier(ParticleSelection, Reconstructor, Trainable):
                 "give one positive number for each, or none",
             )
 
-    @classmethod
-    def examples(cls) -> tuple["EventClassifier", ...]:
-        """Without photons."""
-        return (cls(photon_where=()),)
-
     @property
     def outputs(self) -> tuple[Column, ...]:
         """Probabilities with all classes as frequent, their spread over the members, and a score for each signal."""

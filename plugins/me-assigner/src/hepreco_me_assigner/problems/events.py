@@ -36,8 +36,6 @@ def problems_of(
         All objects, for the lepton that the process may have, and those that stand on other legs.
     at_most
         Of more jets those of largest pt.
-    measurement
-        What is assumed of the detector.
     """
     behind, is_conjugate = jets.momenta[:, :0], torch.zeros_like(jets.mask[:, 0])
     if hypothesis.leptonic_w:

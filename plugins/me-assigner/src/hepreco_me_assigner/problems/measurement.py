@@ -16,28 +16,18 @@ from hepreco_me_assigner.transfer_functions import TransferFunctions
 
 @dataclass(frozen=True)
 class Measurement:
-    """The options of the reconstructor that are about the detector.
-
-    Parameters
-    ----------
-    resolution
-        A detector, or the stochastic and the constant term of the energies of jets; None where energies are exact.
-    b_tag, threshold
-        A discriminator of jets and its working point; None where there are no tags.
-    b, light
-        How often b quarks and others are above it.
-    """
+    """What is assumed of the detector: options of the reconstructor of these names."""
 
     resolution: Detector | tuple[float, float] | None
     b_tag: str | None
-    threshold: float
-    b: float
-    light: float
+    b_tag_threshold: float
+    b_efficiency: float
+    light_efficiency: float
 
     def __post_init__(self) -> None:
-        if not all(0 < efficiency < 1 for efficiency in (self.b, self.light)):
+        if not all(0 < efficiency < 1 for efficiency in (self.b_efficiency, self.light_efficiency)):
             raise ConfigError(
-                f"me-assigner: b_efficiency = {self.b} and light_efficiency = {self.light} are out of range",
+                f"me-assigner: efficiencies {self.b_efficiency} and {self.light_efficiency} are out of range",
                 "give numbers between 0 and 1",
             )
 
@@ -57,10 +47,10 @@ class Measurement:
             prior = -radiated[..., None].expand(-1, -1, hypothesis.legs)
         if self.b_tag is None:
             return prior
-        tagged = jets.features[self.b_tag][:, :number] > self.threshold
+        tagged = jets.features[self.b_tag][:, :number] > self.b_tag_threshold
         columns = []
         for particle in hypothesis.parsed.final:
-            efficiency = self.b if abs(particle.pdg_id) == 5 else self.light
+            efficiency = self.b_efficiency if abs(particle.pdg_id) == 5 else self.light_efficiency
             columns.append(torch.where(tagged, log(efficiency), log(1 - efficiency)).to(jets.momenta.dtype))
         seen = torch.stack(columns, dim=-1)
         return seen if prior is None else seen + prior
