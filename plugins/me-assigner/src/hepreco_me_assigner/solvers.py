@@ -36,7 +36,7 @@ class Search:
     def __post_init__(self) -> None:
         if min(self.calls, self.beam) < 1:
             raise ConfigError(
-                f"me-assigner: calls {self.calls} or beam {self.beam} out of range", "give positive numbers"
+                f"me-assigner: calls {self.calls}, beam {self.beam}: out of range", "give positive numbers"
             )
 
     @property
