@@ -16,7 +16,7 @@ from hepreco.histograms import HistogramSpec
 from hepreco.histograms.specs import default_histograms
 from hepreco.names import check_field, safe_name
 from hepreco.plugin import Reconstructor, discover
-from hepreco.plugin.manifest import PluginCard
+from hepreco.plugin.manifest import ManifestEntry
 from hepreco.plugin.modules import import_beside
 from hepreco.plugin.options import closest, structure
 from hepreco.plugin.schemas import schema_of
@@ -308,7 +308,7 @@ def _functions(selection: object) -> Iterator[tuple[str, str]]:
             yield str(cut.get("name", "")), function
 
 
-def configuration_schema(plugins: Iterable[PluginCard] = ()) -> dict[str, Any]:
+def configuration_schema(plugins: Iterable[ManifestEntry] = ()) -> dict[str, Any]:
     """The JSON Schema of a configuration file, written from the dataclasses of this module.
 
     Parameters
@@ -318,11 +318,11 @@ def configuration_schema(plugins: Iterable[PluginCard] = ()) -> dict[str, Any]:
     """
     schema = schema_of(AnalysisConfig)
     tables = {}
-    for card in plugins:
+    for plugin in plugins:
         # Definitions of a plugin move to the top of the document, under its name.
-        options = json.loads(json.dumps(card.options).replace('"#/$defs/', f'"#/$defs/{card.name}.'))
-        schema["$defs"] |= {f"{card.name}.{name}": each for name, each in options.pop("$defs", {}).items()}
-        tables[card.name] = {**options, "properties": {**options.get("properties", {}), **_PLUGIN_KEYS}}
+        options = json.loads(json.dumps(plugin.options).replace('"#/$defs/', f'"#/$defs/{plugin.name}.'))
+        schema["$defs"] |= {f"{plugin.name}.{name}": each for name, each in options.pop("$defs", {}).items()}
+        tables[plugin.name] = {**options, "properties": {**options.get("properties", {}), **_PLUGIN_KEYS}}
     schema["properties"]["plugins"]["properties"] = tables
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "hepreco analysis", **schema}
 

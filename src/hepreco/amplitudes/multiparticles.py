@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from itertools import combinations_with_replacement, product
 from math import prod
 
@@ -15,6 +15,8 @@ from hepreco.errors import ForbiddenProcessError, ProcessError
 _WORD = re.compile(r"(?<=[\s(,>])[A-Za-z]+[+\-~]*(?=[\s),>])")
 #: Largest number of combinations of particles that are tried; two protons with four jets have 22 275.
 _MOST = 100_000
+#: Process strings that are kept: more than a run has; one with many labels takes seconds.
+_KEPT = 64
 
 
 def has_multiparticles(text: str) -> bool:
@@ -28,7 +30,7 @@ def has_multiparticles(text: str) -> bool:
     return any(_is_label(word) for word in _WORD.findall(f" {text} "))
 
 
-@cache
+@lru_cache(maxsize=_KEPT)
 def expand_process(text: str) -> tuple[str, ...]:
     """The subprocesses of a process string with the labels ``p``, ``j``, ``l+``, ``l-``, ``vl`` or ``vl~``.
 
@@ -75,7 +77,7 @@ def _power(process: Process) -> int:
     return _least_power(str(replace(process, outgoing=undecayed)))
 
 
-@cache
+@lru_cache(maxsize=4096)  # subprocesses that differ by their decays alone follow each other
 def _least_power(process: str) -> int:
     return least_power(parse_process(process), lambda particle: particle.mass is None)
 

@@ -10,7 +10,7 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from hepreco.errors import OutputError
-from hepreco.processing.checkpoints import Checkpoints
+from hepreco.processing.stored_results import StoredResults
 
 #: Lists the files that runs make, relative to the directory; it is written before these files.
 RECORD: Final = ".hepreco.json"
@@ -43,7 +43,7 @@ class OutputDirectory:
         """Record the columns that the run may write; without ``resume``, remove the checkpoints of earlier runs."""
         if not resume:
             with writing(self.path):
-                Checkpoints(self.checkpoints).clear()
+                StoredResults(self.checkpoints).clear()
         self._record(self._recorded() | {f"columns/{name}" for name in columns})
 
     def making(self, *names: str) -> None:

@@ -21,8 +21,8 @@ from hepreco.events import Dataset
 from hepreco.events.reading import TIMEOUT
 from hepreco.histograms import write_histograms
 from hepreco.processing import ColumnWriter, ReconstructionProcessor, RunReport, make_executor, prepare, process
-from hepreco.processing.checkpoints import Checkpoints
 from hepreco.processing.runner import ExecutorName
+from hepreco.processing.stored_results import StoredResults
 
 #: Largest --timeout, in seconds.
 LONGEST_WAIT: Final = 1e6
@@ -185,7 +185,7 @@ def _finish(report: RunReport, directory: OutputDirectory, *, skip_bad_files: bo
     tolerated = {"unreadable"} if skip_bad_files else set()
     serious = [failure for failure in report.failures if failure.kind not in tolerated]
     if not serious:
-        Checkpoints(directory.checkpoints).clear()
+        StoredResults(directory.checkpoints).clear()
         return
     reasons = sorted({f"{failure.reason}\n    what to do: {failure.remedy}" for failure in serious})
     listed = "\n".join(f"  - {reason}" for reason in reasons[:SHOWN])

@@ -14,6 +14,6 @@ def schema(core: bool) -> None:
     and mark errors.
     """
     from hepreco.config import configuration_schema  # noqa: PLC0415  imports torch
-    from hepreco.plugin.listing import installed_cards  # noqa: PLC0415  likewise
+    from hepreco.plugin.listing import announced_plugins  # noqa: PLC0415  likewise
 
-    answer(configuration_schema(() if core else installed_cards()))
+    answer(configuration_schema(() if core else announced_plugins()))

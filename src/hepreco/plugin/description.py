@@ -3,9 +3,9 @@
 from importlib.metadata import EntryPoint
 
 from hepreco.plugin.entry_points import GROUP
-from hepreco.plugin.interface import Reconstructor, SelfTrainable, SupervisedTrainable, Trainable
+from hepreco.plugin.interface import Reconstructor, Trainable
 from hepreco.plugin.manager import Kind, Plugin, load
-from hepreco.plugin.manifest import Manifest, PluginCard
+from hepreco.plugin.manifest import Manifest, ManifestEntry
 from hepreco.plugin.schemas import schema_of, summary_of
 
 
@@ -22,8 +22,8 @@ def describe_module(module: str | EntryPoint) -> Manifest:
     return Manifest(entry.load().HEPRECO_API_VERSION, plugins)
 
 
-def describe_plugin(name: str, plugin_class: type[Plugin]) -> PluginCard:
+def describe_plugin(name: str, plugin_class: type[Plugin]) -> ManifestEntry:
     """One plugin of a manifest."""
-    trainable = issubclass(plugin_class, Trainable | SupervisedTrainable | SelfTrainable)
+    trains_on = plugin_class.trains_on if issubclass(plugin_class, Trainable) else None
     kind: Kind = "reconstructor" if issubclass(plugin_class, Reconstructor) else "correction"
-    return PluginCard(name, kind, summary_of(plugin_class), trainable, schema_of(plugin_class))
+    return ManifestEntry(name, kind, summary_of(plugin_class), trains_on, schema_of(plugin_class))

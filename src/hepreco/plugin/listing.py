@@ -8,7 +8,7 @@ from typing import Literal
 from hepreco.errors import PluginError, describe
 from hepreco.plugin.entry_points import DISABLE, disabled_names, installed, name_clash, version_refusal
 from hepreco.plugin.isolation import interrupts
-from hepreco.plugin.manifest import Manifest, PluginCard, find_manifest
+from hepreco.plugin.manifest import Manifest, ManifestEntry, find_manifest
 
 #: ``installed``: described by a manifest, not imported; ``ready``: imported, and keeps the contract.
 State = Literal["installed", "ready", "broken", "disabled"]
@@ -71,8 +71,8 @@ def _announced(manifest: Manifest, entry: EntryPoint, distribution: str, version
     reason = describe(refusal) if refusal else ""
     state: State = "broken" if reason else "installed"
     return [
-        ListedPlugin(card.name, card.kind, card.summary, distribution, version, state, reason)
-        for card in manifest.plugins
+        ListedPlugin(plugin.name, plugin.kind, plugin.summary, distribution, version, state, reason)
+        for plugin in manifest.plugins
     ]
 
 
@@ -81,8 +81,8 @@ def _imported(entry: EntryPoint, distribution: str, version: str) -> list[Listed
         try:
             from hepreco.plugin.description import describe_module  # noqa: PLC0415  imports torch
 
-            cards = describe_module(entry).plugins
-            return [ListedPlugin(card.name, card.kind, card.summary, distribution, version, "ready") for card in cards]
+            found = describe_module(entry).plugins
+            return [ListedPlugin(each.name, each.kind, each.summary, distribution, version, "ready") for each in found]
         except BaseException as error:
             if interrupted():
                 raise
@@ -104,14 +104,14 @@ def _without_clashes(found: list[ListedPlugin]) -> list[ListedPlugin]:
     ]
 
 
-def installed_cards() -> tuple[PluginCard, ...]:
-    """The cards in the manifests of installed plugins; plugins without a manifest are left out."""
-    disabled, cards = disabled_names(), []
+def announced_plugins() -> tuple[ManifestEntry, ...]:
+    """What the manifests of the installed plugins say; plugins without one are not imported for it."""
+    disabled, found = disabled_names(), []
     for entry in installed():
         try:
             manifest = None if entry.name in disabled else find_manifest(entry)
         except PluginError:
             continue  # 'hepreco plugins list' shows the error
         if manifest and not version_refusal(manifest.api_version, entry.value):
-            cards += [card for card in manifest.plugins if card.name not in disabled]
-    return tuple(cards)
+            found += [plugin for plugin in manifest.plugins if plugin.name not in disabled]
+    return tuple(found)

@@ -26,13 +26,14 @@ Kind = Literal["reconstructor", "correction"]
 
 @dataclass(frozen=True)
 class RegisteredPlugin:
-    """A plugin that is ready to use, and the distribution that it comes from."""
+    """A plugin that is ready to use, where it comes from, and the newest version of the contract that it follows."""
 
     name: str
     plugin_class: type[Plugin]
     distribution: str
     version: str
     module: str
+    api_version: int
 
     @property
     def kind(self) -> Kind:
@@ -157,8 +158,10 @@ def load(entry: EntryPoint) -> list[RegisteredPlugin]:
         The module breaks the contract. Other exceptions of the import are passed on.
     """
     module = entry.load()
-    if refusal := version_refusal(getattr(module, "HEPRECO_API_VERSION", None), entry.value):
+    declared: Any = getattr(module, "HEPRECO_API_VERSION", None)
+    if refusal := version_refusal(declared, entry.value):
         raise refusal
+    followed = min(declared[1] if isinstance(declared, tuple | list) else declared, spec.API_VERSION)
     manager = pluggy.PluginManager("hepreco")
     manager.add_hookspecs(spec)
     manager.register(module, name=entry.name)
@@ -170,7 +173,7 @@ def load(entry: EntryPoint) -> list[RegisteredPlugin]:
     def registers(*bases: type) -> Callable[[str, type[Plugin]], None]:
         def register(name: str, plugin_class: type[Plugin]) -> None:
             _validate(name, plugin_class, bases)
-            registered.append(RegisteredPlugin(name, plugin_class, *source, module=entry.module))
+            registered.append(RegisteredPlugin(name, plugin_class, *source, entry.module, followed))
 
         return register
 

@@ -17,7 +17,7 @@ FILE: Final = "hepreco.json"
 
 
 @dataclass(frozen=True)
-class PluginCard:
+class ManifestEntry:
     """One plugin, as its manifest describes it.
 
     Parameters
@@ -28,8 +28,8 @@ class PluginCard:
         The hook that registers it.
     summary
         What it does, in one line.
-    trainable
-        Whether ``hepreco train`` can make its weights.
+    trains_on
+        What ``hepreco train`` trains it on: ``events``, ``classes`` or ``generated``; ``None`` if it has no weights.
     options
         A JSON Schema of its options.
     """
@@ -37,13 +37,14 @@ class PluginCard:
     name: str
     kind: Literal["reconstructor", "correction"]
     summary: str
-    trainable: bool
+    trains_on: str | None
     options: dict[str, Any]
 
     def __post_init__(self) -> None:
-        for name, kind in (("name", str), ("kind", str), ("summary", str), ("trainable", bool), ("options", dict)):
+        kinds = {"name": str, "kind": str, "summary": str, "trains_on": str | None, "options": dict}
+        for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):
-                raise TypeError(f"{name} is not a {kind.__name__}")
+                raise TypeError(f"{name} is no {getattr(kind, '__name__', kind)}")
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Manifest:
     """The plugins of one module, and the version of the contract that they follow, or its oldest and newest version."""
 
     api_version: int | tuple[int, int]
-    plugins: tuple[PluginCard, ...]
+    plugins: tuple[ManifestEntry, ...]
 
     def as_json(self) -> str:
         """The text of the file."""
@@ -90,7 +91,7 @@ def read_manifest(path: Path) -> Manifest:
         document = json.loads(path.read_text("utf-8"))
         version = document["api_version"]
         followed = tuple(version) if isinstance(version, list) else int(version)
-        return Manifest(followed, tuple(PluginCard(**card) for card in document["plugins"]))
+        return Manifest(followed, tuple(ManifestEntry(**_renamed(entry)) for entry in document["plugins"]))
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise PluginError(
             f"{path} is not a manifest of plugins: {describe(error)}", "write it again with 'hepreco plugins manifest'"
@@ -103,4 +104,12 @@ def names_of(entry: EntryPoint) -> tuple[str, ...]:
         manifest = find_manifest(entry)
     except PluginError:
         return ()
-    return tuple(card.name for card in manifest.plugins) if manifest else ()
+    return tuple(entry.name for entry in manifest.plugins) if manifest else ()
+
+
+def _renamed(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry as it is written today: until hepreco 0.2 it had ``trainable``, true or false."""
+    if "trainable" not in entry:
+        return entry
+    rest = {name: value for name, value in entry.items() if name != "trainable"}
+    return {**rest, "trains_on": "events" if entry["trainable"] else None}

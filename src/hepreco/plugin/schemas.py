@@ -55,11 +55,14 @@ def summary_of(kind: type) -> str:
 
 
 def descriptions_of(kind: type) -> dict[str, str]:
-    """The description of each field in the section ``Parameters`` of a numpy docstring."""
-    sections = _SECTION.split(inspect.cleandoc(kind.__doc__ or ""))
-    parameters = dict(zip(sections[1::2], sections[2::2], strict=True)).get("Parameters", "")
-    entries = re.findall(r"^(\w[\w, ]*)(?: *:.*)?\n((?:[ \t]+.*\n?|\n)*)", parameters, re.M)
-    return {name.strip(): plain_text(text) for names, text in entries for name in names.split(",")}
+    """What the sections ``Parameters`` of a class and of those that it derives from say of each field."""
+    said: dict[str, str] = {}
+    for each in reversed(kind.__mro__):
+        sections = _SECTION.split(inspect.cleandoc(vars(each).get("__doc__") or ""))
+        parameters = dict(zip(sections[1::2], sections[2::2], strict=True)).get("Parameters", "")
+        entries = re.findall(r"^(\w[\w, ]*)(?: *:.*)?\n((?:[ \t]+.*\n?|\n)*)", parameters, re.M)
+        said |= {name.strip(): plain_text(text) for names, text in entries for name in names.split(",")}
+    return said
 
 
 def plain_text(text: str) -> str:

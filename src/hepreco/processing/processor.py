@@ -49,7 +49,7 @@ from hepreco.processing.functions import Observable
 from hepreco.processing.order import in_order
 from hepreco.processing.report import Chunk, ProcessedChunks, RunReport
 from hepreco.processing.selection import AnyCut, Cut, Flow, Region, check_regions, cut_flow
-from hepreco.weights import read_manifest
+from hepreco.weights import read_card
 
 Output = dict[str, Any]
 CUTFLOW: Final = "cutflow"
@@ -236,7 +236,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                         type(plugin).__module__.partition(".")[0].replace("_", "-")
                     ),
                     "code": identity.of_code(type(plugin)),
-                    "weights": read_manifest(plugin.weights).sha256 if plugin.weights else None,
+                    "weights": read_card(plugin.weights).sha256 if plugin.weights else None,
                 }
                 for name, plugin in self.reconstructors.items()
             },

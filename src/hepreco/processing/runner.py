@@ -20,10 +20,10 @@ from hepreco.events import Columns, Dataset
 from hepreco.events.columns import WEIGHT, is_bit, missing_column
 from hepreco.events.reading import TIMEOUT
 from hepreco.processing import identity
-from hepreco.processing.checkpoints import Checkpoints
 from hepreco.processing.executors import DaskExecutor, FuturesExecutor, IterativeExecutor, Workers, interrupts_held
 from hepreco.processing.processor import Output, ReconstructionProcessor
 from hepreco.processing.report import Chunk, Failure, RunReport
+from hepreco.processing.stored_results import StoredResults
 from hepreco.processing.tasks import Bundle, FileOfEvents, Preparation, Processing, Task
 
 ExecutorName = Literal["iterative", "futures", "dask"]
@@ -205,7 +205,7 @@ def prepare(
 def process(plan: Plan, *, executor: ExecutorBase, checkpoints: Path | None = None, timeout: float = TIMEOUT) -> Output:
     """Process the chunks of a plan; parameters and result are those of :func:`run`."""
     writer = plan.reconstruction.columns
-    stored = Checkpoints(checkpoints, writer.directory if writer else None) if checkpoints else None
+    stored = StoredResults(checkpoints, writer.directory if writer else None) if checkpoints else None
     work = Processing(cloudpickle.dumps(plan.reconstruction), executor.file_retries, timeout, stored)
     output: Output = {"histograms": {}, "report": RunReport(failures=set(plan.failures))}
     waiting = {task.key: task for task in plan.tasks}

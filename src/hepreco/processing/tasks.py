@@ -15,9 +15,9 @@ from hepreco.events.columns import WEIGHT
 from hepreco.events.reading import ChunkReader, attempt, read_events
 from hepreco.events.sources import open_source
 from hepreco.processing import identity
-from hepreco.processing.checkpoints import Checkpoints
 from hepreco.processing.processor import Output, ReconstructionProcessor
 from hepreco.processing.report import Chunk, Failure, RunReport
+from hepreco.processing.stored_results import StoredResults
 
 Value = TypeVar("Value")
 
@@ -127,15 +127,15 @@ class Processing:
     retries
         How often a file that cannot be read is tried again.
     timeout
-        Time limit in seconds for opening a file or reading a chunk.
-    checkpoints
-        The store of results, if any.
+        Seconds that opening a file, or reading a chunk, may take.
+    stored
+        Where results are stored, if anywhere.
     """
 
     pickled: bytes = field(repr=False)
     retries: int
     timeout: float
-    checkpoints: Checkpoints | None
+    stored: StoredResults | None
 
     def __call__(self, bundle: Bundle) -> Output:
         """Histograms and report of the bundle."""
@@ -152,10 +152,10 @@ class Processing:
                 failed.add(Failure.from_exception(task.chunk, error))
             else:
                 done.append(task.key)
-            if self.checkpoints and done and (task is bundle[-1] or time.monotonic() - saved > SAVE_EVERY):
+            if self.stored and done and (task is bundle[-1] or time.monotonic() - saved > SAVE_EVERY):
                 try:
-                    self.checkpoints.save([task.key for task in bundle], done, total)
-                except OutputError as error:  # results that are not stored count as failed
+                    self.stored.save([task.key for task in bundle], done, total)
+                except OutputError as error:  # what is not stored counts as not done, so that nobody counts on it
                     return _failed(bundle, error)
                 saved = time.monotonic()
         total["report"].failures |= failed

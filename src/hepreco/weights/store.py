@@ -13,33 +13,33 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from hepreco.errors import WeightsError
-from hepreco.weights.manifest import TENSORS, Manifest, Option, read_manifest, write_manifest
+from hepreco.weights.card import TENSORS, Card, Option, read_card, write_card
 
 Network = TypeVar("Network", bound=nn.Module)
 #: Networks that a process keeps in memory; of more, the least recently used one is dropped.
 _KEPT: Final = 32
 
 
-def save_weights(directory: Path, tensors: Mapping[str, Tensor], manifest: Manifest) -> Manifest:
-    """Write tensors and manifest into a directory; return the manifest with the hash of the written file."""
+def save_weights(directory: Path, tensors: Mapping[str, Tensor], card: Card) -> Card:
+    """Write tensors and card into a directory; returns the card with the hash of what was written."""
     directory.mkdir(parents=True, exist_ok=True)
     # Clones, since the format refuses tensors that share memory, such as those of a module that is used twice.
     data = save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()})
     (directory / TENSORS).write_bytes(data)
-    manifest = replace(manifest, sha256=hashlib.sha256(data).hexdigest())
-    write_manifest(directory, manifest)
-    return manifest
+    card = replace(card, sha256=hashlib.sha256(data).hexdigest())
+    write_card(directory, card)
+    return card
 
 
-def read_weights(directory: Path) -> tuple[dict[str, Tensor], Manifest]:
-    """Tensors and manifest of a directory of weights.
+def read_weights(directory: Path) -> tuple[dict[str, Tensor], Card]:
+    """Tensors and card of a directory of weights.
 
     Raises
     ------
     WeightsError
-        The weights are missing, or do not have the hash that the manifest states.
+        The weights are missing, or do not have the hash that the card states.
     """
-    manifest = read_manifest(directory)
+    card = read_card(directory)
     path = directory / TENSORS
     try:
         data = path.read_bytes()
@@ -48,13 +48,13 @@ def read_weights(directory: Path) -> tuple[dict[str, Tensor], Manifest]:
             f"cannot read {path}: {error.strerror}", "train the weights, or install them again"
         ) from None
     found = hashlib.sha256(data).hexdigest()
-    if found != manifest.sha256:
+    if found != card.sha256:
         raise WeightsError(
-            f"{path} is not what its manifest describes: sha256 {found[:12]}…, expected {manifest.sha256[:12]}…",
+            f"{path} is not what its card describes: sha256 {found[:12]}…, expected {card.sha256[:12]}…",
             "the file was changed or cut short: train the weights, or install them again",
         )
     try:
-        return load(data), manifest
+        return load(data), card
     except SafetensorError as error:
         raise WeightsError(f"{path} is not a safetensors file: {error}", "install the weights again") from None
 
@@ -69,9 +69,9 @@ def load_network(
 ) -> Network:
     """The trained network, ready for inference, built once per process and shared by all chunks.
 
-    ``build(**manifest.network)`` must return a module with exactly the stored parameters. If ``options`` are given, the
-    manifest must contain the same arguments of ``build``, with sequences as lists. With the default double precision,
-    results rounded to NanoAOD's float32 do not depend on the batch of an event.
+    ``build(**card.network)`` must give a module with exactly the stored parameters. Where ``options`` are given,
+    all arguments of ``build`` with sequences as lists, the card must say the same. The default of double precision
+    makes the result of an event independent of the batch it came in, once rounded to NanoAOD's float32.
 
     Raises
     ------
@@ -92,12 +92,12 @@ def _load(
     build: Callable[..., nn.Module], directory: Path, device: str, dtype: torch.dtype
 ) -> tuple[nn.Module, Mapping[str, Option]]:
     """The network, and the arguments that built it."""
-    tensors, manifest = read_weights(directory)
+    tensors, card = read_weights(directory)
     try:
-        network = build(**manifest.network)
+        network = build(**card.network)
         network.load_state_dict(tensors)
     except (TypeError, RuntimeError) as error:
         raise WeightsError(
             f"the weights in {directory} were made for another network: {error}", "train them for this one"
         ) from None
-    return network.to(device=device, dtype=dtype).eval().requires_grad_(requires_grad=False), manifest.network
+    return network.to(device=device, dtype=dtype).eval().requires_grad_(requires_grad=False), card.network

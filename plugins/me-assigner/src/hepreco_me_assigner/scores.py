@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, final
+from typing import final
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from hepreco_me_assigner.process.frames import partonic
 from hepreco_me_assigner.process.hypothesis import beams
 from hepreco_me_assigner.reconstructor import MatrixElementAssigner
 from hepreco_me_assigner.search import ranked_assignments
+from hepreco_me_assigner.solvers import Solver
 
 
 @final
@@ -42,7 +43,7 @@ class LikelihoodRatio(Reconstructor):
     """
 
     process: str = "wwuu"
-    assignments: Literal["marginal", "exact", "beam", "policy", "greedy"] = "marginal"
+    assignments: Solver = "marginal"
     collection: str = "Jet"
     where: tuple[str, ...] = ("pt > 30", "|eta| < 4.7")
     at_most: int = 6
@@ -57,15 +58,8 @@ class LikelihoodRatio(Reconstructor):
 
     @property
     def assigner(self) -> MatrixElementAssigner:
-        """The plugin that finds the assignments."""
-        return MatrixElementAssigner(
-            process=self.process,
-            solver=self.assignments,
-            collection=self.collection,
-            where=self.where,
-            at_most=self.at_most,
-            calls=self.calls,
-        )
+        """Finds the assignments."""
+        return _assigner(self, self.process, self.assignments)
 
     @property
     def inputs(self) -> InputSpec:
@@ -124,7 +118,7 @@ class Anomaly(Reconstructor):
 
     backgrounds: tuple[str, ...] = ("ttbar",)
     fractions: tuple[float, ...] = ()
-    solver: Literal["exact", "marginal", "policy", "beam", "greedy"] = "exact"
+    solver: Solver = "exact"
     collection: str = "Jet"
     where: tuple[str, ...] = ("pt > 30", "|eta| < 2.4")
     at_most: int = 6
@@ -144,18 +138,8 @@ class Anomaly(Reconstructor):
 
     @property
     def assigners(self) -> tuple[MatrixElementAssigner, ...]:
-        """One assigner for each background."""
-        return tuple(
-            MatrixElementAssigner(
-                process=process,
-                solver=self.solver,
-                collection=self.collection,
-                where=self.where,
-                at_most=self.at_most,
-                calls=self.calls,
-            )
-            for process in self.backgrounds
-        )
+        """One for each background."""
+        return tuple(_assigner(self, process, self.solver) for process in self.backgrounds)
 
     @property
     def inputs(self) -> InputSpec:
@@ -192,3 +176,8 @@ class Anomaly(Reconstructor):
             found["decay_score"].append(decays)
         fractions = batch.momenta.new_tensor(self.fractions or (1.0,) * len(self.backgrounds)).log()[:, None]
         return {name: -torch.logsumexp(torch.stack(values) + fractions, dim=0) for name, values in found.items()}
+
+
+def _assigner(options: LikelihoodRatio | Anomaly, process: str, solver: Solver) -> MatrixElementAssigner:
+    shared = {name: getattr(options, name) for name in ("collection", "where", "at_most", "calls")}
+    return MatrixElementAssigner(process=process, solver=solver, **shared)

@@ -1,12 +1,14 @@
 """Solvers, which choose an assignment: by largest |M|², by a trained policy, or by posterior probability."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Final, Literal
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from hepreco.errors import ConfigError
 from hepreco.kinematics import pt
 from hepreco_me_assigner.problems import Problem, Solution
 from hepreco_me_assigner.process.frames import partonic
@@ -16,6 +18,45 @@ from hepreco_me_assigner.training.deep_q_learning import rollout
 from hepreco_me_assigner.training.environment import SwapEnvironment
 from hepreco_me_assigner.training.potential import Potential
 from hepreco_me_assigner.training.q_network import QNetwork
+
+#: Ways to choose an assignment, by name.
+Solver = Literal["exact", "marginal", "policy", "beam", "greedy"]
+#: Assignments among which an optimum is searched before it is given back without a certificate.
+MOST_SEARCHED: Final = 8192
+
+
+@dataclass(frozen=True)
+class Search:
+    """How an assignment is chosen, and what that may cost: options of the reconstructor of these names."""
+
+    solver: Solver
+    calls: int
+    beam: int
+
+    def __post_init__(self) -> None:
+        if min(self.calls, self.beam) < 1:
+            raise ConfigError(
+                f"me-assigner: calls {self.calls}, beam {self.beam}: out of range", "give positive numbers"
+            )
+
+    @property
+    def needs_weights(self) -> bool:
+        """Whether a trained network chooses or proposes."""
+        return self.solver in ("policy", "beam")
+
+    def solve(self, problem: Problem, *, bounds: Bounds, network: Potential | QNetwork | None) -> Solution:
+        """The assignment of every event; the bounds serve ``exact``, and the network serves those that need one."""
+        if self.solver == "exact":
+            return exact(problem, bounds=bounds, at_most=max(self.calls, MOST_SEARCHED))
+        if self.solver == "marginal":
+            return marginal(problem, at_most=self.calls)
+        if network is None:
+            return greedy(problem)
+        if isinstance(network, QNetwork):
+            return episodes(problem, network)
+        if self.solver == "policy":
+            return policy(problem, network, at_most=self.calls)
+        return beam(problem, network, at_most=self.calls, width=self.beam)
 
 
 def exact(problem: Problem, *, bounds: Bounds, at_most: int) -> Solution:

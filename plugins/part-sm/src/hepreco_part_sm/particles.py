@@ -1,14 +1,15 @@
 """The inputs of all models, made from NanoAOD objects: momenta and kinds of objects, and missing momentum."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from hepreco import EventBatch, InputSpec, ObjectSpec
+from hepreco.conventions import B_TAG_THRESHOLD
 from hepreco.kinematics import delta_r, pt
 
 #: Largest number of objects per event; those of largest pt are kept.
@@ -64,9 +65,9 @@ class Particles(NamedTuple):
         return Particles(self.momenta[:, :used], self.kinds[:, :used], self.missing_momentum)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ParticleSelection:
-    """The selection of objects that the models read.
+    """Which objects count: options of every reconstructor of this package, which derives from it.
 
     Parameters
     ----------
@@ -80,23 +81,23 @@ class ParticleSelection:
         The collection of the missing momentum.
     """
 
-    jet_where: tuple[str, ...]
-    electron_where: tuple[str, ...]
-    muon_where: tuple[str, ...]
-    photon_where: tuple[str, ...]
-    b_tag: str
-    b_threshold: float
-    cone: float
-    missing_momentum: str
+    jet_where: tuple[str, ...] = ("pt > 25", "|eta| < 2.5")
+    electron_where: tuple[str, ...] = ("pt > 15", "|eta| < 2.5")
+    muon_where: tuple[str, ...] = ("pt > 15", "|eta| < 2.5")
+    photon_where: tuple[str, ...] = ("pt > 20", "|eta| < 2.5")
+    b_tag: str = "btagDeepFlavB"
+    b_threshold: float = B_TAG_THRESHOLD
+    cone: float = 0.4
+    missing_momentum: str = "PuppiMET"
 
     @classmethod
-    def of(cls, options: object) -> "ParticleSelection":
-        """The selection that a reconstructor has among its options."""
-        return cls(**{field.name: getattr(options, field.name) for field in fields(cls)})
+    def examples(cls) -> tuple[Self, ...]:
+        """Without photons."""
+        return (cls(photon_where=()),)
 
     @property
     def inputs(self) -> InputSpec:
-        """The collections that are read."""
+        """Jets, leptons, photons and missing momentum."""
         photons = (ObjectSpec("Photon", self.photon_where),) if self.photon_where else ()
         return InputSpec(
             (

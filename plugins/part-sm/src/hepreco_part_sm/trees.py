@@ -1,6 +1,6 @@
 """Boosted decision trees of LightGBM, stored like the weights of a network."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hepreco.errors import ConfigError
-from hepreco.plugin import TrainingOptions
+from hepreco.plugin import Report, TrainingOptions
 from hepreco.training import FitResult
 from hepreco_part_sm.labelled import Labelled
 from hepreco_part_sm.lists import slot_features, slot_pairs
@@ -79,7 +79,7 @@ def grow(
     pairs: bool,
     classes: int,
     options: TrainingOptions,
-    report: Callable[[int, Mapping[str, float]], None],
+    report: Report,
 ) -> tuple[Trees, FitResult]:
     """Boost for at most ``options.epochs`` rounds; stop after ``options.patience`` of them without improvement."""
     lightgbm = _lightgbm()

@@ -1,9 +1,8 @@
 """Problems from events: selects their objects and adds what b tags and radiation say about them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
-from math import log
 from typing import Final
 
 import torch
@@ -13,22 +12,12 @@ from torch.nn.functional import pad
 from hepreco import EventBatch
 from hepreco.kinematics import pt
 from hepreco_me_assigner.problems.leptons import apart, leading_lepton
+from hepreco_me_assigner.problems.measurement import Measurement
 from hepreco_me_assigner.problems.problem import Problem
 from hepreco_me_assigner.process import Hypothesis, Resonance, neutrinos, partonic
-from hepreco_me_assigner.transfer_functions import TransferFunctions
 
 #: Events that are solved together, to bound memory.
 EVENTS_AT_A_TIME: Final = 256
-
-
-@dataclass(frozen=True)
-class Tags:
-    """A b-tag discriminator, its working point, and the efficiencies of b jets and of others there."""
-
-    name: str
-    threshold: float
-    b: float
-    light: float
 
 
 def problems_of(
@@ -37,8 +26,7 @@ def problems_of(
     *,
     hypothesis: Hypothesis,
     at_most: int,
-    transfer: TransferFunctions | None,
-    tags: Tags | None,
+    measurement: Measurement,
 ) -> Iterator[tuple[Tensor, Tensor, Problem]]:
     """Problems of events with the same number of objects and charge of the lepton.
 
@@ -66,9 +54,13 @@ def problems_of(
             some = jets[events]
             momenta = torch.cat((some.momenta[:, :number], behind[events]), dim=1)
             index = pad(some.index[:, :number], (0, behind.shape[1]), value=-1)
-            prior = _prior(some, number, hypothesis, transfer, tags)
+            prior = measurement.prior(some, number, hypothesis)
             prior = None if prior is None else pad(prior, (0, 0, 0, behind.shape[1]))
-            yield events, index, Problem(hypothesis.conjugate if conjugate else hypothesis, momenta, prior, transfer)
+            yield (
+                events,
+                index,
+                Problem(hypothesis.conjugate if conjugate else hypothesis, momenta, prior, measurement.transfer),
+            )
 
 
 def _usable(jets: EventBatch, behind: Tensor) -> Tensor:
@@ -88,25 +80,3 @@ def _is_conjugate(lepton: EventBatch, hypothesis: Hypothesis) -> Tensor:
     """Whether the charge of the lepton is opposite to that in the process."""
     particle = hypothesis.parsed.final[hypothesis.kinds.index("lepton")]
     return lepton.features["charge"][:, 0] * float(particle.charge) < 0
-
-
-def _prior(
-    jets: EventBatch, number: int, hypothesis: Hypothesis, transfer: TransferFunctions | None, tags: Tags | None
-) -> Tensor | None:
-    """Ln P(tag | leg) − ln of the density of radiated jets, (event, object, leg), of the first jets.
-
-    None if neither tags nor radiation are used.
-    """
-    prior = None
-    if transfer is not None and number > hypothesis.jets:
-        radiated = transfer.log_radiation(jets.momenta[:, :number])
-        prior = -radiated[..., None].expand(-1, -1, hypothesis.legs)
-    if tags is None:
-        return prior
-    tagged = jets.features[tags.name][:, :number] > tags.threshold
-    columns = []
-    for particle in hypothesis.parsed.final:
-        efficiency = tags.b if abs(particle.pdg_id) == 5 else tags.light
-        columns.append(torch.where(tagged, log(efficiency), log(1 - efficiency)).to(jets.momenta.dtype))
-    seen = torch.stack(columns, dim=-1)
-    return seen if prior is None else seen + prior

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import permutations
 from types import MappingProxyType
 from typing import Final, Literal
@@ -252,6 +252,18 @@ class Hypothesis:
         ways = [incoming] if self.is_symmetric else [incoming, incoming.flip(1)]
         found = [self.matrix_element.sweep(torch.cat((way, momenta), dim=1), orders) for way in ways]
         return torch.stack(found).logsumexp(dim=0)
+
+
+@lru_cache(maxsize=64)
+def hypothesis_of(process: str, *, top_width: float | None, w_width: float | None) -> Hypothesis:
+    """The process in the model :data:`MASSLESS`, in which these widths (GeV) replace natural ones.
+
+    The hypotheses of a run are kept, since each builds its matrix element once.
+    """
+    widths = {"width_t": top_width, "width_w": w_width}
+    return Hypothesis(
+        process, replace(MASSLESS, **{name: value for name, value in widths.items() if value is not None})
+    )
 
 
 def beams(momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch 2 4"]:

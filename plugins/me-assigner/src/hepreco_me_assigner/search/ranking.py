@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from itertools import combinations, permutations
 from typing import Final
 
@@ -15,6 +15,8 @@ from hepreco_me_assigner.process import Branch, Hypothesis, Kind
 
 #: Splits of the objects over the branches that are expanded at first; four times as many where these do not suffice.
 FIRST_SPLITS: Final = 16
+#: Tables that are kept: more than a run has numbers of jets and kinds of branches; large ones take tens of megabytes.
+_KEPT: Final = 64
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def _alike(branches: tuple[Branch, ...], number: int, *, labelled: bool) -> tupl
     return branches[number].kinds, shapes.index(shapes[number])
 
 
-@cache
+@lru_cache(maxsize=_KEPT)
 def _orders(objects: tuple[Kind, ...], legs: tuple[Kind, ...]) -> Int[Tensor, "set order leg"]:
     """Every set of objects of the kinds of the legs, in every order that gives each leg its kind."""
     every = [
@@ -116,7 +118,7 @@ def _orders(objects: tuple[Kind, ...], legs: tuple[Kind, ...]) -> Int[Tensor, "s
     return torch.tensor([orders for orders in every if orders], dtype=torch.int64)
 
 
-@cache
+@lru_cache(maxsize=_KEPT)
 def _splits(
     objects: tuple[Kind, ...], branches: tuple[tuple[tuple[Kind, ...], int], ...]
 ) -> Int[Tensor, "split branch"]:

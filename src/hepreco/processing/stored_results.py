@@ -18,7 +18,7 @@ _NAME: Final = re.compile(r"[0-9a-f]{32}\.zip")
 
 
 @dataclass(frozen=True)
-class Checkpoints:
+class StoredResults:
     """Stores the merged histograms and report of some chunks in one file, with the keys of these chunks.
 
     A key is a hash of everything that determines a chunk's result, so a stored result is used only if nothing of this
