@@ -20,7 +20,8 @@ from hepreco.plugin.manifest import ManifestEntry
 from hepreco.plugin.modules import import_beside
 from hepreco.plugin.options import closest, structure
 from hepreco.plugin.schemas import schema_of
-from hepreco.processing import Cut, FunctionCut
+from hepreco.processing import AppliedCorrection, Observable, Region
+from hepreco.processing.selection import AnyCut
 
 __all__ = ["AnalysisConfig", "DatasetConfig", "MassPeakConfig", "RocConfig", "configuration_schema", "read_config"]
 
@@ -34,6 +35,15 @@ _PLUGIN_KEYS: Final = {
         "type": "object",
         "additionalProperties": {"type": "string"},
         "description": "Selected objects for the roles of the plugin, such as { jets = 'jets' }.",
+    },
+}
+_CORRECTION_KEYS: Final = {
+    "plugin": _PLUGIN_KEYS["plugin"],
+    "data": {"type": "boolean", "description": "Whether data are corrected as well; by default simulation alone."},
+    "datasets": {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "Names of the datasets that are corrected; by default all of them.",
     },
 }
 
@@ -130,6 +140,15 @@ class AnalysisConfig:
         Selected objects by name: jets, leptons and so on, for cuts, histograms and plugins.
     selection
         Cuts, applied in order.
+    corrections
+        Corrections of weights and of objects, in order: a table of options for each, with the keys ``plugin``, where
+        the table has another name than the plugin, ``data`` and ``datasets``.
+    cuts
+        Cuts that regions combine. They may read the answers of plugins and observables.
+    regions
+        Regions by name. With them, histograms have an axis ``region``.
+    observables
+        Functions of yours, whose values are ``observables.<name>``.
     histograms
         Further histograms; one with the name of a default histogram replaces it.
     variations
@@ -143,7 +162,11 @@ class AnalysisConfig:
     datasets: dict[str, DatasetConfig] = field(default_factory=dict)
     plugins: dict[str, dict[str, Any]] = field(default_factory=dict)
     objects: dict[str, ObjectSelection] = field(default_factory=dict)
-    selection: tuple[Cut | FunctionCut, ...] = ()
+    selection: tuple[AnyCut, ...] = ()
+    corrections: dict[str, dict[str, Any]] = field(default_factory=dict)
+    cuts: tuple[AnyCut, ...] = ()
+    regions: dict[str, Region] = field(default_factory=dict)
+    observables: tuple[Observable, ...] = ()
     histograms: tuple[HistogramSpec, ...] = ()
     variations: tuple[Variation, ...] = ()
     mass_peaks: tuple[MassPeakConfig, ...] = ()
@@ -184,6 +207,30 @@ class AnalysisConfig:
             _refuse_second_choice(name, built[column], options, binding, build=discover()[plugin].build)
         return built
 
+    def applied_corrections(self) -> dict[str, AppliedCorrection]:
+        """The corrections with their options, by the names of their tables.
+
+        Raises
+        ------
+        ConfigError
+            An option is invalid, or a dataset is not defined.
+        PluginError
+            A correction does not exist or is broken.
+        """
+        built = {}
+        for name, table in self.corrections.items():
+            keys = {"plugin": name} | {key: table[key] for key in _CORRECTION_KEYS if key in table}
+            where = structure(keys, _CorrectionTable, where=f"[corrections.{name}]", remedy=f"see {PAGE}")
+            options = {key: value for key, value in table.items() if key not in keys}
+            if unknown := [each for each in where.datasets if each not in self.datasets]:
+                raise ConfigError(
+                    f"[corrections.{name}] names the dataset {unknown[0]!r}", closest(unknown[0], self.datasets)
+                )
+            built[name] = AppliedCorrection(
+                discover()[where.plugin].build_correction(options), data=where.data, datasets=where.datasets
+            )
+        return built
+
     def bindings(self) -> dict[str, dict[str, str]]:
         """The names of the selected objects that each plugin reads, by the plugin's field name and by role."""
         return {
@@ -216,6 +263,13 @@ class AnalysisConfig:
                         f"[[{title}]] studies the histogram {study.histogram!r}, which is not filled",
                         f"{closest(study.histogram, known)} See 'Histograms' in {PAGE}",
                     )
+
+
+@dataclass(frozen=True)
+class _CorrectionTable:
+    plugin: str
+    data: bool = False
+    datasets: tuple[str, ...] = ()
 
 
 def _binding(name: str, table: object) -> dict[str, str]:
@@ -257,8 +311,12 @@ def read_config(path: Path) -> AnalysisConfig:
         be imported.
     """
     table = _read_table(path)
-    for name, function in _functions(table.get("selection")):
-        import_beside(function.partition(":")[0], path.parent, where=f"{path}: cut {name!r}")
+    for key, word in (("selection", "cut"), ("cuts", "cut"), ("observables", "observable")):
+        for name, function in _functions(table.get(key)):
+            import_beside(function.partition(":")[0], path.parent, where=f"{path}: {word} {name!r}")
+    for key in ("plugins", "corrections"):
+        if isinstance(table.get(key), dict):
+            table[key] = _beside(table[key], path.parent)
     remedy = f"{PAGE} explains every key, and 'hepreco schema' lets editors complete them"
     config = structure(table, AnalysisConfig, where=str(path), remedy=remedy)
     relative = {name: _from_directory(dataset, path.parent) for name, dataset in config.datasets.items()}
@@ -300,6 +358,19 @@ def _is_deep(table: object) -> bool:
     return bool(level)
 
 
+def _beside(value: Any, directory: Path) -> Any:
+    """Options, in which the name of a file beside the configuration is its path."""
+    match value:
+        case str() if value and "\n" not in value and len(value) < 256 and (directory / value).is_file():
+            return str(directory / value)
+        case dict():
+            return {key: _beside(each, directory) for key, each in value.items()}
+        case list():
+            return [_beside(each, directory) for each in value]
+        case _:
+            return value
+
+
 def _functions(selection: object) -> Iterator[tuple[str, str]]:
     """The name and the function of each cut that has a well-formed one."""
     for cut in selection if isinstance(selection, list) else ():
@@ -317,13 +388,15 @@ def configuration_schema(plugins: Iterable[ManifestEntry] = ()) -> dict[str, Any
         Plugins whose options editors complete and check.
     """
     schema = schema_of(AnalysisConfig)
-    tables = {}
+    tables: dict[str, dict[str, Any]] = {"reconstructor": {}, "correction": {}}
     for plugin in plugins:
         # Definitions of a plugin move to the top of the document, under its name.
         options = json.loads(json.dumps(plugin.options).replace('"#/$defs/', f'"#/$defs/{plugin.name}.'))
         schema["$defs"] |= {f"{plugin.name}.{name}": each for name, each in options.pop("$defs", {}).items()}
-        tables[plugin.name] = {**options, "properties": {**options.get("properties", {}), **_PLUGIN_KEYS}}
-    schema["properties"]["plugins"]["properties"] = tables
+        keys = _PLUGIN_KEYS if plugin.kind == "reconstructor" else _CORRECTION_KEYS
+        tables[plugin.kind][plugin.name] = {**options, "properties": {**options.get("properties", {}), **keys}}
+    for kind, key in (("reconstructor", "plugins"), ("correction", "corrections")):
+        schema["properties"][key]["properties"] = tables[kind]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "hepreco analysis", **schema}
 
 

@@ -170,6 +170,10 @@ def _processor(
         columns=ColumnWriter(directory.columns, columns) if columns else None,  # type: ignore[arg-type]
         objects=analysis.objects,
         bindings=analysis.bindings(),
+        corrections=analysis.applied_corrections(),
+        regions=analysis.regions,
+        cuts=analysis.cuts,
+        observables=analysis.observables,
     )
 
 
