@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import lightgbm
 import numpy as np
 import onnx
 import pytest
@@ -85,7 +86,6 @@ def _values(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_lightgbm_agrees_with_its_own_prediction(batch: EventBatch, tmp_path: Path) -> None:
-    lightgbm = pytest.importorskip("lightgbm")
     features, label = training(batch)
     assert np.isnan(features).any()
     options = {"objective": "binary", "verbose": -1, "num_threads": 1}
@@ -98,7 +98,7 @@ def test_lightgbm_agrees_with_its_own_prediction(batch: EventBatch, tmp_path: Pa
 
 @pytest.mark.parametrize("suffix", [".json", ".ubj"])
 def test_xgboost_agrees_with_its_own_prediction(batch: EventBatch, tmp_path: Path, suffix: str) -> None:
-    xgboost = pytest.importorskip("xgboost")
+    xgboost = pytest.importorskip("xgboost", reason="is built for Linux")
     features, label = training(batch)
     options = {"objective": "multi:softprob", "num_class": 2, "nthread": 1}
     booster = xgboost.train(options, xgboost.DMatrix(features, label), num_boost_round=5)
@@ -260,7 +260,6 @@ def test_what_is_not_installed(
 
 
 def test_trees_of_other_features(batch: EventBatch, tmp_path: Path) -> None:
-    lightgbm = pytest.importorskip("lightgbm")
     features, label = training(batch)
     options = {"objective": "binary", "verbose": -1, "num_threads": 1}
     lightgbm.train(options, lightgbm.Dataset(features[:, :15], label), 1).save_model(tmp_path / "trees.txt")
