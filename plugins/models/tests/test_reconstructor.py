@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from hepreco import ReconstructionProcessor
 from hepreco.errors import ConfigError, HepRecoError, PluginError, WeightsError
-from hepreco.events import EventBatch
+from hepreco.events import EventBatch, ObjectSpec
+from hepreco.plugin import Axis
 from hepreco.testing import toy_batch
-from hepreco_models import ModelReconstructor
+from hepreco_models import Case, Feature, ModelInput, ModelOutput, ModelReconstructor
 from hepreco_models.files import BLOCK
 from hepreco_models.reconstructor import EXAMPLE
 
@@ -219,6 +220,24 @@ def changed(place: str, **values: Any) -> dict[str, Any]:
 def test_what_does_not_fit_is_said(write_onnx: Callable[..., Path], table: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build(table, write_onnx()).setup("cpu")
+
+
+def test_a_configuration_is_what_python_says() -> None:
+    kinds = {"cases": [{"collection": "Jet", "value": 2, "where": ["btagDeepFlavB > 0.3"]}], "factor": 2}
+    table = {
+        "collections": [JETS],
+        "tensors": [{"name": "x", "collection": "Jet", "objects": 5, "features": ["pt", kinds]}],
+        "columns": [{"column": "score", "component": [0, 1], "axis": {"bins": 10, "start": 0, "stop": 1}}],
+    }
+    tagged = Feature(cases=(Case("Jet", 2, ("btagDeepFlavB > 0.3",)),), factor=2)
+    written = ModelReconstructor(
+        file="x.onnx",
+        collections=(ObjectSpec("Jet", ("pt > 30",), at_least=1),),
+        tensors=(ModelInput("x", ("pt", tagged), "Jet", 5),),
+        columns=(ModelOutput("score", component=(0, 1), axis=Axis(10, 0, 1)),),
+    )
+    assert build(table, Path("x.onnx")) == written
+    assert written.inputs.objects[0].features == ("btagDeepFlavB",)
 
 
 def test_options_without_a_file() -> None:
