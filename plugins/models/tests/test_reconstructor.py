@@ -1,5 +1,7 @@
 import importlib.util
 import pickle
+import re
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from torch import Tensor, nn
 from hepreco import ReconstructionProcessor
 from hepreco.errors import ConfigError, HepRecoError, PluginError, WeightsError
 from hepreco.events import EventBatch, ObjectSpec
-from hepreco.plugin import Axis
+from hepreco.plugin import Axis, discover
 from hepreco.testing import toy_batch
 from hepreco_models import Case, Feature, ModelInput, ModelOutput, ModelReconstructor
 from hepreco_models.files import BLOCK
@@ -349,3 +351,13 @@ def test_the_example_is_what_its_script_writes() -> None:
     spec.loader.exec_module(module)
     assert module.example() == onnx.load(EXAMPLE)
     assert EXAMPLE.stat().st_size < 3000
+
+
+def test_the_configurations_of_its_page_are_understood() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "run-your-model.md").read_text()
+    tables = [tomllib.loads(block)["plugins"] for block in re.findall(r"^```toml\n(.*?)^```", page, re.M | re.S)]
+    assert [name for table in tables for name in table] == ["tagger", "trees", "kinds"]
+    for table in tables:
+        for options in table.values():
+            assert options.pop("plugin") == "models"
+            discover()["models"].build(options)
