@@ -74,7 +74,8 @@ def show(details: Mapping[str, Any]) -> None:
         )
     console.print(outputs)
     if weights := details["weights"]:
-        say(f"weights: {weights['sample']}; seed {weights['seed']}; {weights['metrics']}")
+        trained = f"; seed {weights['seed']}; {weights['metrics']}" if weights["hepreco"] else ""
+        say(f"weights: {weights['sample']}{trained}")
 
 
 def _options(schema: Mapping[str, Any]) -> Table:
