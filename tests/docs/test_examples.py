@@ -143,17 +143,19 @@ PAGES = {
 
 
 @pytest.fixture(scope="session")
-def workplace(tmp_path_factory, root, shell):
+def workplace(once, root, shell):
     """A directory in which the tutorial's first command was run, on a tenth of its events."""
-    directory = tmp_path_factory.mktemp("reader")
-    config = directory / "analyses/ttbar/analysis.toml"
-    config.parent.mkdir(parents=True)
-    text = (root / "analyses/ttbar/analysis.toml").read_text()
-    assert text.count("events = 20000") == 2
-    config.write_text(text.replace("events = 20000", "events = 2000"))
-    run = ("run", "analyses/ttbar/analysis.toml", "--output", "output", "--write-columns", "parquet", "--no-figures")
-    shell(*HEPRECO, *run, cwd=directory)
-    return directory
+
+    def work(directory):
+        config = directory / "analyses/ttbar/analysis.toml"
+        config.parent.mkdir(parents=True)
+        text = (root / "analyses/ttbar/analysis.toml").read_text()
+        assert text.count("events = 20000") == 2
+        config.write_text(text.replace("events = 20000", "events = 2000"))
+        run = ("run", str(config), "--output", "output", "--write-columns", "parquet", "--no-figures")
+        shell(*HEPRECO, *run, cwd=directory)
+
+    return once("reader", work)
 
 
 @pytest.mark.parametrize("page", PAGES)
