@@ -1,7 +1,7 @@
 """What a plugin is given: a frozen batch of events as padded tensors."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import torch
@@ -42,6 +42,8 @@ class EventBatch:
         The event's weight: for histograms, never for a decision.
     collections
         Names of the NanoAOD collections, in the order of the input specification.
+    event_features
+        The numbers per event that the input specification asks for, by their columns; NaN where one is missing.
     """
 
     momenta: Float[Tensor, "event object 4"]
@@ -53,6 +55,7 @@ class EventBatch:
     event_id: Int[Tensor, "event 3"]
     weight: Float[Tensor, " event"]
     collections: tuple[str, ...]
+    event_features: Mapping[str, Float[Tensor, " event"]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.momenta)
@@ -116,15 +119,19 @@ class EventBatch:
         return self._replaced(function, PER_OBJECT)
 
     def _replaced(self, function: Callable[[Tensor], Tensor], names: tuple[str, ...]) -> "EventBatch":
-        features = {name: function(feature) for name, feature in self.features.items()}
         changed: dict[str, Any] = {name: function(getattr(self, name)) for name in names}
-        return replace(self, features=features, **changed)
+        changed["features"] = {name: function(feature) for name, feature in self.features.items()}
+        if names != PER_OBJECT:
+            changed["event_features"] = {name: function(feature) for name, feature in self.event_features.items()}
+        return replace(self, **changed)
 
 
 def _join(batches: Sequence[EventBatch], *, dim: int) -> EventBatch:
     """Concatenate along events (0) or along objects (1)."""
     first = batches[0]
     names = (*PER_OBJECT, *PER_EVENT) if dim == 0 else PER_OBJECT
-    features = {name: torch.cat([batch.features[name] for batch in batches], dim=dim) for name in first.features}
     joined: dict[str, Any] = {name: torch.cat([getattr(batch, name) for batch in batches], dim=dim) for name in names}
-    return replace(first, features=features, **joined)
+    for kind in ("features", "event_features")[: 2 - dim]:
+        values = [getattr(batch, kind) for batch in batches]
+        joined[kind] = {name: torch.cat([each[name] for each in values], dim=dim) for name in values[0]}
+    return replace(first, **joined)

@@ -29,10 +29,15 @@ class Converter:
         NanoAOD events.
     weight
         One weight per event.
+
+    Attributes
+    ----------
+    events
+        The events, with what was attached to them since.
     """
 
     def __init__(self, events: ak.Array, weight: NDArray[np.floating[Any]]) -> None:
-        self._events = events
+        self.events = events
         self._weight = torch.from_numpy(np.asarray(weight, dtype=np.float64))
         self._known: dict[tuple[object, ...], Any] = {}
 
@@ -60,7 +65,7 @@ class Converter:
         """
         chosen = [_Chosen(bound.get(spec.collection), spec) for spec in inputs.objects]
         slots = [self._fitted(each.spec, self._once(self._slots, each.source, each.where), -1) for each in chosen]
-        enough = np.ones(len(self._events), dtype=bool)
+        enough = np.ones(len(self.events), dtype=bool)
         for each, table in zip(chosen, slots, strict=True):
             enough &= (table >= 0).sum(axis=1) >= each.spec.at_least
         index, momenta = (
@@ -87,8 +92,13 @@ class Converter:
             event_id=self._once(self._event_id),
             weight=self._weight,
             collections=tuple(spec.collection for spec in inputs.objects),
+            event_features={name: self._once(self._event_feature, name) for name in inputs.event_features},
         )
         return batch[torch.from_numpy(enough)], enough
+
+    def attach(self, name: str, record: ak.Array) -> None:
+        """Put a record beside the events: what a plugin has answered, which others may read."""
+        self.events = ak.with_field(self.events, record, name)
 
     def _once(self, make: Callable[..., Any], *arguments: object) -> Any:
         key = (make.__name__, *arguments)
@@ -106,9 +116,10 @@ class Converter:
 
     def _slots(self, source: str, where: tuple[str, ...]) -> NDArray[np.int64]:
         """Position of each kept object in the chunk's flat collection, by decreasing pt; −1 in padding."""
-        pt = column(self._events, f"{source}.pt")
+        events, name = self._once(self._objects, source)
+        pt = column(events, f"{name}.pt")
         counts = ak.to_numpy(ak.num(pt)).astype(np.int64)
-        kept = np.flatnonzero(flattened(passing(self._events, source, where)))
+        kept = np.flatnonzero(flattened(passing(events, name, where)))
         event = np.repeat(np.arange(len(counts)), counts)[kept]
         order = np.lexsort((kept, -flattened(pt)[kept].astype(np.float64), event))
         kept, event = kept[order], event[order]
@@ -120,13 +131,15 @@ class Converter:
 
     def _index(self, source: str, where: tuple[str, ...]) -> NDArray[np.int64]:
         """Positions in the original collection."""
-        objects = column(self._events, source)
-        local = objects[INDEX] if INDEX in objects.fields else ak.local_index(column(self._events, f"{source}.pt"))
+        events, name = self._once(self._objects, source)
+        objects = column(events, name)
+        local = objects[INDEX] if INDEX in objects.fields else ak.local_index(column(events, f"{name}.pt"))
         table = self._once(self._slots, source, where)
         return np.where(table >= 0, np.append(flattened(local).astype(np.int64), -1)[table], -1)
 
     def _feature(self, source: str, where: tuple[str, ...], name: str) -> NDArray[np.float64]:
-        flat = _as_float64(flattened(column(self._events, f"{source}.{name}")), f"{source}_{name}")
+        events, collection = self._once(self._objects, source)
+        flat = _as_float64(flattened(column(events, f"{collection}.{name}")), f"{source}_{name}")
         table = self._once(self._slots, source, where)
         return np.where(table >= 0, np.append(flat, 0.0)[table], 0.0)
 
@@ -136,15 +149,30 @@ class Converter:
         momenta: NDArray[np.float64] = torch.where(held[..., None], from_pt_eta_phi_mass(*coordinates), 0.0).numpy()
         return momenta
 
+    def _objects(self, source: str) -> tuple[ak.Array, str]:
+        """Where the objects of a source are: in the events, or, those of a plugin's column, beside them."""
+        if "." not in source:
+            return self.events, source
+        found = column(self.events, source)
+        listed = ak.fill_none(found, [], axis=0) if found.ndim > 1 else ak.singletons(found)
+        listed = ak.with_field(listed, ak.local_index(listed.pt, axis=1), INDEX)
+        return ak.zip({"found": listed[~ak.is_none(listed, axis=1)]}, depth_limit=1), "found"
+
+    def _event_feature(self, path: str) -> Tensor:
+        values = column(self.events, path)
+        if values.ndim != 1 or values.fields:
+            raise DatasetError(f"{path} is not one number per event", "name a column of numbers, for example PV.npvs")
+        return torch.from_numpy(ak.to_numpy(ak.fill_none(values, np.nan)).astype(np.float64))
+
     def _event_id(self) -> Tensor:
-        numbers = [flattened(column(self._events, name)).astype(np.int64) for name in EVENT_ID]
+        numbers = [flattened(column(self.events, name)).astype(np.int64) for name in EVENT_ID]
         return torch.from_numpy(np.stack(numbers, axis=-1))
 
     def _missing_momentum(self, collection: str | None) -> Tensor:
         if collection is None:
-            return torch.full((len(self._events), 2), torch.nan, dtype=torch.float64)
+            return torch.full((len(self.events), 2), torch.nan, dtype=torch.float64)
         pt, phi = (
-            torch.from_numpy(flattened(column(self._events, f"{collection}.{name}")).astype(np.float64))
+            torch.from_numpy(flattened(column(self.events, f"{collection}.{name}")).astype(np.float64))
             for name in ("pt", "phi")
         )
         return torch.stack((pt * torch.cos(phi), pt * torch.sin(phi)), dim=-1)

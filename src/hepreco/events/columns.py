@@ -93,7 +93,7 @@ def of_inputs(inputs: InputSpec, *, bound: Mapping[str, str] = MappingProxyType(
         for name in (*MOMENTUM, *(() if spec.collection in bound else compared(spec.where)), *spec.features)
     ]
     missing = [f"{inputs.missing_momentum}.{name}" for name in ("pt", "phi")] if inputs.missing_momentum else []
-    return Columns(tuple(dict.fromkeys((*fields, *missing))))
+    return Columns(tuple(dict.fromkeys((*fields, *missing, *inputs.event_features))))
 
 
 def compared(where: Iterable[str]) -> tuple[str, ...]:

@@ -101,10 +101,13 @@ class InputSpec:
         One :class:`ObjectSpec` per collection.
     missing_momentum
         The collection that holds missing transverse momentum, for example ``PuppiMET``; ``None`` reads none.
+    event_features
+        Columns with one number per event, for example ``("PV.npvs",)``, or a column of another plugin of the run.
     """
 
     objects: tuple[ObjectSpec, ...]
     missing_momentum: str | None = None
+    event_features: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [spec.collection for spec in self.objects]

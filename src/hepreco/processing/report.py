@@ -126,6 +126,8 @@ class RunReport:
         Per dataset, plugin and column, how many selected events with an answer lack an entry of this column.
     overflow
         Per histogram, how many nominal entries are ``at_stop``, exactly at the upper end of its axis, and ``beyond``.
+    corrections
+        Per dataset, the names of the corrections that were applied.
     warnings
         What a reader of the histograms should know, in sentences.
     columns
@@ -142,6 +144,7 @@ class RunReport:
     columns: set[str] = field(default_factory=set)
     partly_missing: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     overflow: dict[str, dict[str, int]] = field(default_factory=dict)
+    corrections: dict[str, list[str]] = field(default_factory=dict)
     warnings: set[str] = field(default_factory=set)
     scale: dict[str, float] = field(default_factory=dict)
 
@@ -154,6 +157,7 @@ class RunReport:
         _add(self.without_answer, other.without_answer)
         _add(self.partly_missing, other.partly_missing)
         _add(self.overflow, other.overflow)
+        self.corrections |= other.corrections
         self.columns |= other.columns
         self.warnings |= other.warnings
         return self
@@ -210,7 +214,7 @@ class RunReport:
         )
 
 
-_PLAIN = ("sum_of_weights", "cross_section", "without_answer", "partly_missing", "overflow", "scale")
+_PLAIN = (*("sum_of_weights", "cross_section", "without_answer", "partly_missing", "overflow", "scale", "corrections"),)
 
 
 def _add(total: dict[str, Any], more: Mapping[str, Any]) -> None:

@@ -248,7 +248,7 @@ def _files(reconstruction: ReconstructionProcessor, datasets: Sequence[Dataset])
     files = []
     for dataset in datasets:
         weight = Columns((WEIGHT,) if dataset.cross_section is not None else ())
-        columns = reconstruction.reads | weight
+        columns = reconstruction.reads(dataset.name) | weight
         files += [FileOfEvents(dataset.name, path, dataset.tree, columns) for path in dataset.paths()]
     return files
 

@@ -35,7 +35,7 @@ def read_selected(
         A file cannot be read, or no event passes.
     """
     reconstruction.check_dataset(dataset)
-    columns = reconstruction.reads | Columns((WEIGHT,) if dataset.cross_section is not None else ())
+    columns = reconstruction.reads(dataset.name) | Columns((WEIGHT,) if dataset.cross_section is not None else ())
     chunks = read_chunks(dataset, columns, chunksize=chunksize)
     batches = [reconstruction.selected(events, plugin) for events in chunks]
     if not np.any([len(batch) for batch in batches]):

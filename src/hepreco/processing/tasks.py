@@ -163,8 +163,8 @@ class Processing:
 
     def _process(self, task: Task) -> Output:
         reconstruction = _unpickled(self.pickled)
-        columns = reconstruction.reads | Columns((WEIGHT,) if task.normalised else ())
         chunk = task.chunk
+        columns = reconstruction.reads(chunk.dataset) | Columns((WEIGHT,) if task.normalised else ())
         opened = attempt(
             lambda: open_source(chunk.file, task.tree, wanted=columns.wanted), path=chunk.file, timeout=self.timeout
         )

@@ -64,6 +64,10 @@ def toy_batch(inputs: InputSpec, *, events: int = 64, seed: int = 1) -> EventBat
         event_id=_event_id(events, generator=generator),
         weight=0.5 + _uniform(events, generator=generator),
         collections=tuple(spec.collection for spec in inputs.objects),
+        event_features={
+            path: (known_range(*path.rpartition(".")[::2]) or UNKNOWN).at(_uniform(events, generator=generator))
+            for path in inputs.event_features
+        },
     )
 
 
