@@ -87,7 +87,7 @@ MISSING_MOMENTA: Final = frozenset(
 #: Words of NanoAOD names that tell what was simulated.
 TRUTH_WORDS: Final = frozenset(("gen", "generator", "lhe", "parton", "truth"))
 #: Branches of reconstructed collections that do so in other words.
-TRUTH_BRANCHES: Final = frozenset(("hadronFlavour", "nBHadrons", "nCHadrons", "statusFlags"))
+TRUTH_BRANCHES: Final = frozenset(("PSWeight", "Pileup", "hadronFlavour", "nBHadrons", "nCHadrons", "statusFlags"))
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 
 

@@ -1,6 +1,7 @@
 """Smearing of jets to the resolution of data, with random numbers that belong to the jet."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import awkward as ak
 import numpy as np
@@ -82,7 +83,7 @@ def normal_of_objects(event_id: NDArray[np.int64], counts: NDArray[np.int64]) ->
 def matched_pt(
     index: ak.Array,
     *,
-    generated: dict[str, ak.Array],
+    generated: Mapping[str, ak.Array],
     eta: ak.Array,
     phi: ak.Array,
     distance: float,
@@ -100,14 +101,20 @@ def matched_pt(
     distance
         In η and φ, up to which they match.
     """
-    number = ak.num(generated["pt"], axis=1)
-    found = (index >= 0) & (index < number)
-    partner = {name: ak.pad_none(values, 1, axis=1)[ak.where(found, index, 0)] for name, values in generated.items()}
-    turn = np.abs(partner["phi"] - phi)
-    turn = ak.where(turn > np.pi, 2 * np.pi - turn, turn)
-    near = np.hypot(partner["eta"] - eta, turn) < distance
-    pt = ak.where(found & ak.fill_none(near, value=False), ak.fill_none(partner["pt"], 0.0), 0.0)
-    return ak.to_numpy(ak.flatten(pt, axis=1)).astype(np.float64)
+    counts, numbers = (ak.to_numpy(ak.num(array, axis=1)) for array in (index, generated["pt"]))
+    partner = {name: _flat(values) for name, values in generated.items()}
+    position = _flat(index).astype(np.int64)
+    found = (position >= 0) & (position < np.repeat(numbers, counts))
+    position = (position + np.repeat(np.cumsum(numbers) - numbers, counts))[found]
+    across = partner["eta"][position] - _flat(eta)[found]
+    turn = (partner["phi"][position] - _flat(phi)[found] + np.pi) % (2 * np.pi) - np.pi
+    pt = np.zeros(len(found))
+    pt[found] = np.where(np.hypot(across, turn) < distance, partner["pt"][position], 0.0)
+    return pt
+
+
+def _flat(array: ak.Array) -> NDArray[Any]:
+    return ak.to_numpy(ak.flatten(array, axis=1))
 
 
 def _uniform(numbers: tuple[NDArray[np.int64], ...], stream: int) -> NDArray[np.float64]:
