@@ -8,8 +8,9 @@ from typing import Any
 from rich.table import Table
 
 from hepreco.cli.console import console, say
-from hepreco.plugin import Reconstructor, discover
+from hepreco.plugin import Correction, ObjectCorrection, discover
 from hepreco.plugin.description import describe_plugin
+from hepreco.plugin.manager import Plugin
 from hepreco.plugin.schemas import words_for
 from hepreco.weights import read_manifest
 
@@ -22,7 +23,7 @@ def describe(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     plugin = discover()[name]
     card = describe_plugin(plugin.name, plugin.plugin_class)
     missing = [option for option in card.options.get("required", ()) if option not in options]
-    built = None if missing else plugin.build(options)
+    built = None if missing else plugin.build_any(options)
     return {
         **asdict(card),
         "distribution": plugin.distribution,
@@ -33,7 +34,10 @@ def describe(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _what_it_does(built: Reconstructor) -> dict[str, Any]:
+def _what_it_does(built: Plugin) -> dict[str, Any]:
+    if isinstance(built, Correction):
+        changes = {"changes": list(built.changes)} if isinstance(built, ObjectCorrection) else {}
+        return {"reads": list(built.reads), **changes, "variations": list(built.variations), "files": list(built.files)}
     return {
         "inputs": [asdict(spec) for spec in built.inputs.objects],
         "missing_momentum": built.inputs.missing_momentum,
@@ -44,11 +48,16 @@ def _what_it_does(built: Reconstructor) -> dict[str, Any]:
 
 def show(details: Mapping[str, Any]) -> None:
     """Print a description for people."""
-    say(f"{details['name']} ({details['distribution']} {details['version']})")
+    say(f"{details['name']}: a {details['kind']} ({details['distribution']} {details['version']})")
     say(details["documentation"])
     console.print(_options(details["options"]))
     if details["required"]:
-        say(f"give --option {details['required'][0]}=… to see inputs and outputs")
+        say(f"give --option {details['required'][0]}=… to see what it reads and gives")
+        return
+    if details["kind"] == "correction":
+        for name in ("reads", "changes", "variations", "files"):
+            if name in details:
+                say(f"{name}: {', '.join(details[name]) or 'none'}")
         return
     inputs = Table("role", "collection", "cuts", "at least", "at most", "features", title="Inputs")
     for spec in details["inputs"]:

@@ -27,12 +27,11 @@ from hepreco.testing.correction_answers import (
     rows_of,
 )
 from hepreco.testing.elsewhere import plugin_elsewhere
-from hepreco.testing.invariance import PIECE
 from hepreco.testing.second_process import Reply
 from hepreco.testing.toy_columns import toy_columns
 
-#: Events that are asked about one by one.
-FEW: Final = 8
+#: Events that are asked about one by one, and the size of the pieces of all.
+FEW, PIECE = 4, 24
 _BY_EVENT: Final = (
     "let the answer depend on the event and on options alone, and take random numbers from a hash of event_id and of "
     "the place of the object"

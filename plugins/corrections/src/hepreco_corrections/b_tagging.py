@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hepreco.errors import ConfigError, DatasetError
 from hepreco.plugin import CorrectionInput, WeightCorrection
 from hepreco_corrections.columns import FlatColumns, flat
-from hepreco_corrections.examples import EXAMPLE
+from hepreco_corrections.examples import EXAMPLE, EXAMPLE_EFFICIENCIES
 from hepreco_corrections.files import ByPeriod, NamedCorrection, all_of, find, of_period
 
 #: Of the files: heavy flavours are b and c, all others are light.
@@ -91,8 +91,8 @@ class FixedWorkingPoints(WeightCorrection):
         points = {"L": 0.2, "M": 0.6}
         sources = ("correlated", "uncorrelated")
         return (
-            cls(EXAMPLE, _EXAMPLE_EFFICIENCIES, {"M": 0.6}),
-            cls(EXAMPLE, _EXAMPLE_EFFICIENCIES, points, systematics=sources),
+            cls(EXAMPLE, EXAMPLE_EFFICIENCIES, {"M": 0.6}),
+            cls(EXAMPLE, EXAMPLE_EFFICIENCIES, points, systematics=sources),
         )
 
     def setup(self) -> None:
@@ -167,10 +167,6 @@ class FixedWorkingPoints(WeightCorrection):
             _evaluated(correction, {**values, "systematic": systematic, "working_point": name}) for name in self._points
         ]
         return np.stack(found)
-
-
-#: Beside the scale factors, of the same invention.
-_EXAMPLE_EFFICIENCIES: Final = EXAMPLE.replace("example.json", "example_efficiencies.json")
 
 
 def _evaluated(correction: NamedCorrection, values: Mapping[str, object]) -> NDArray[np.float64]:

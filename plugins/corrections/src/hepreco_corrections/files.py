@@ -12,7 +12,6 @@ from correctionlib.highlevel import CompoundCorrection, Correction
 
 from hepreco.errors import ConfigError, DatasetError, describe
 from hepreco.plugin.options import closest
-from hepreco_corrections.refusals import why
 
 T = TypeVar("T")
 #: A path or a name, or a table of them by data-taking period.
@@ -94,6 +93,8 @@ class NamedCorrection:
         try:
             return self.evaluator.evaluate(*checked)
         except (RuntimeError, IndexError, ValueError) as error:
+            from hepreco_corrections.refusals import why  # noqa: PLC0415  imports pydantic
+
             given = dict(zip(self.signature, checked, strict=True))
             reason = why(self.path, self.name, given, self.evaluator) or describe(error)
             raise DatasetError(
@@ -107,7 +108,7 @@ class NamedCorrection:
             said = f"is a text, not {type(value).__name__}" if not is_text else f"is a number, not {value!r}"
             raise ConfigError(f"{self.name!r} of {self.path}: the input {variable.name!r} {said}", "give it otherwise")
         if variable.type != "int" or is_text:
-            return value
+            return float(value) if isinstance(value, int) else value
         numbers = np.asarray(value)
         if numbers.dtype.kind == "f" and np.any(numbers != np.floor(numbers)):
             raise ConfigError(

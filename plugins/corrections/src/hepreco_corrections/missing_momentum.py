@@ -36,10 +36,6 @@ _NAMES: Final = {
     "CorrT1JetEmEF": "EmEF",
     "CorrT1JetJERSmearFactor": "scale",
 }
-#: What type I reads beside what corrections of jets read: of jets, and of those below the threshold of NanoAOD.
-JET_COLUMNS: Final = ("muonSubtrFactor", "muonSubtrDeltaPhi", "chEmEF", "neEmEF")
-SOFT_JETS: Final = "CorrT1METJet"
-SOFT_COLUMNS: Final = ("rawPt", "phi", "eta", "area", "muonSubtrFactor", "muonSubtrDeltaPhi", "EmEF")
 
 
 def recoiled(
