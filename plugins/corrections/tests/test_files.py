@@ -115,7 +115,7 @@ def test_a_packed_file_and_a_changed_one(by_pt: str, tmp_path: Path) -> None:
     [
         ({"file": "/nowhere/sf.json"}, "/nowhere/sf.json: No such file", "give the path"),
         ({"correction": "muon_idd"}, "has no correction 'muon_idd'", "did you mean 'muon_id'"),
-        ({"correction": ""}, "has 1. corrections: muon_id, ", "by its name"),
+        ({"correction": ""}, "has 15 corrections: Example_DATA_L1FastJet", "by its name"),
         ({"inputs": {"pt": "muons.pt"}}, "misses the input 'abseta'; its inputs are abseta, pt", "by a column"),
         ({"inputs": {**INPUTS, "year": 2022}}, "has no input 'year'", "known are abseta"),
         ({"inputs": {**INPUTS, "scale_factor": 1.0}}, "has no input 'scale_factor'", "did you mean 'scale_factors'"),

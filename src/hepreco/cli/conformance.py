@@ -16,10 +16,10 @@ from hepreco.plugin.interface import Reconstructor
 from hepreco.plugin.manager import Plugin
 from hepreco.plugin.manifest import manifest_path
 from hepreco.testing import ConformanceError, check_all, check_correction
+from hepreco.testing.column_toys import collection_of
 from hepreco.testing.conformance import CHECKS
 from hepreco.testing.corrections import CORRECTION_CHECKS
 from hepreco.testing.manifests import assert_manifest
-from hepreco.testing.toy_columns import collection_of
 
 #: That a correction is asked about, where files are given.
 EVENTS_OF_FILES: Final = 256

@@ -18,6 +18,7 @@ from hepreco.lazy import public_names
 
 if TYPE_CHECKING:
     from hepreco.testing.answers import ConformanceError as ConformanceError
+    from hepreco.testing.column_toys import toy_columns as toy_columns
     from hepreco.testing.conformance import CHECKS as CHECKS
     from hepreco.testing.conformance import CheckResult as CheckResult
     from hepreco.testing.conformance import check_all as check_all
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from hepreco.testing.symmetry import assert_invariant as assert_invariant
     from hepreco.testing.symmetry import boost_along_beam as boost_along_beam
     from hepreco.testing.symmetry import rotation_about_beam as rotation_about_beam
-    from hepreco.testing.toy_columns import toy_columns as toy_columns
     from hepreco.testing.toys import toy_batch as toy_batch
 else:
     __all__, __getattr__, __dir__ = public_names(__name__, __file__)

@@ -106,14 +106,14 @@ class FixedWorkingPoints(WeightCorrection):
         """The factors; what a variation leaves as it is, is not evaluated again."""
         jets = flat(events, self._columns)
         jets = FlatColumns({**jets.values, "abseta": abs(jets.values["eta"])}, jets.counts)
-        efficiencies = self._efficiencies(events, jets)
-        passed = sum((jets.values["score"] > cut).astype(np.int64) for cut in sorted(self.working_points.values()))
-        factors: dict[tuple[Group, str], NDArray[np.float64]] = {}
         groups = {group: np.isin(jets.values["flavor"], flavours) for group, flavours in _FLAVOURS.items()}
         if not np.all(groups["hf"] | groups["lf"]):
             raise DatasetError(
                 f"{self._columns['flavor']} is none of 0, 4 and 5", "read hadronFlavour of simulated jets"
             )
+        efficiencies = self._efficiencies(events, jets)
+        passed = sum((jets.values["score"] > cut).astype(np.int64) for cut in sorted(self.working_points.values()))
+        factors: dict[tuple[Group, str], NDArray[np.float64]] = {}
 
         def of_group(group: Group, systematic: str) -> NDArray[np.float64]:
             if (group, systematic) not in factors:
