@@ -1,4 +1,4 @@
-"""What ``hepreco plugins check`` does: ask the kit, once for each set of options, and show what came of it."""
+"""Runs the conformance kit for ``hepreco plugins check``, once for each set of options, and shows the results."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
@@ -27,9 +27,9 @@ EVENTS_OF_FILES: Final = 256
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of one check of a plugin with one set of options; a remark says what a passed check measured.
+    """The result of one check of a plugin with one set of options; ``remark`` contains measurements of passed checks.
 
-    ``passed`` is ``None`` where the check was not run, since it needs what another one reports as broken.
+    ``passed`` is ``None`` if the check was not run because an earlier one failed.
     """
 
     options: str
@@ -42,10 +42,10 @@ class Outcome:
 def check_plugin(
     name: str, options: Mapping[str, Any], *, files: Sequence[str] = (), data: bool = False
 ) -> list[Outcome]:
-    """Run the kit on toy events, or on those of files, and compare the plugin's manifest with its code.
+    """Run the kit on toy events, or on events of files, and compare the plugin's manifest with its code.
 
-    With the given options, or else with the defaults, if no option is required, and with those that the plugin offers
-    as examples. ``data`` says that a correction is to correct measured events.
+    Without options, the kit runs with the defaults, unless an option is required, and with all examples of the plugin.
+    With ``data``, a correction must not read what only simulation has.
     """
     plugin = discover()[name]
     return [
@@ -71,7 +71,7 @@ def _option_sets(plugin: RegisteredPlugin, options: Mapping[str, Any]) -> tuple[
 
 
 def show(outcomes: Iterable[Outcome]) -> None:
-    """One line for each check, under the options that it was done with."""
+    """Print one line for each check, below the options of the check."""
     options = None
     for outcome in outcomes:
         if outcome.options != options:
@@ -117,7 +117,7 @@ def _events_of(files: Sequence[str], reads: Sequence[str]) -> CorrectionInput:
 
 
 def _with_options(plugin: Plugin) -> str:
-    """The class, and the options that are not the defaults."""
+    """The class with the options that differ from the defaults."""
     held = [
         (option.name, getattr(plugin, option.name), option.default)
         for option in fields(plugin)

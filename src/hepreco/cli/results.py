@@ -1,4 +1,4 @@
-"""What a run found: tables on the terminal, figures and studies on disk."""
+"""Results of a run: tables on the terminal, and files of figures and studies."""
 
 import json
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ from hepreco.config import AnalysisConfig, MassPeakConfig
 from hepreco.errors import StudyError
 from hepreco.processing import RunReport
 
-#: Of the files of a figure.
+#: Suffixes of the files of a figure.
 SUFFIXES: Final = (".png", ".pdf")
 
 
 def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
-    """Print the account of the run and the cut flow."""
+    """Print the report of the run and the cut flow."""
     table = Table("dataset", "events", "Σw", "scale", "chunks not processed", title="Run report")
     for dataset in report.datasets:
         failed = [failure for failure in report.failures if failure.chunk.dataset == dataset]
@@ -46,25 +46,26 @@ def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
     for dataset, columns in sorted(report.partly_missing.items()):
         for plugin, lacking in columns.items():
             if lacking:
-                which = ", ".join(f"{name} of {count}" for name, count in lacking.items())
-                say(f"  {dataset}: {plugin} answers selected events in part, without {which}")
+                which = ", ".join(f"{name} in {count}" for name, count in lacking.items())
+                say(f"  {dataset}: {plugin} lacks values in selected events that it answers ({which})")
     for warning in sorted(report.warnings):
         say(f"  warning: {warning}")
-    if "cutflow" in histograms:
-        _show_cutflow(histograms["cutflow"])
+    for name, histogram in histograms.items():
+        if _is_cutflow(histogram):
+            _show_cutflow(histogram, region=name.partition(".")[2])
 
 
 def draw(
     output: OutputDirectory, histograms: Mapping[str, hist.Hist], analysis: AnalysisConfig, *, labels: Mapping[str, str]
 ) -> None:
-    """Figures (PNG and PDF) of all histograms, mass peaks and ROC curves, and the studies' numbers as JSON."""
+    """Write figures (PNG and PDF) of all histograms, mass peaks and ROC curves, and the results of studies as JSON."""
     directory = output.path / "figures"
     directory.mkdir(exist_ok=True)
     peaks = [_peak_name(peak) for peak in analysis.mass_peaks]
     stems = [*histograms, *peaks, *(["roc"] if analysis.rocs else [])]
     output.making("studies.json", *(f"figures/{stem}{suffix}" for stem in stems for suffix in SUFFIXES))
     for name, histogram in histograms.items():
-        figure = plotting.cutflow_figure if name == "cutflow" else plotting.histogram_figure
+        figure = plotting.cutflow_figure if _is_cutflow(histogram) else plotting.histogram_figure
         plotting.save_figure(figure(histogram, labels=labels), directory / name)
     table = Table("study", "result", title="Studies")
     numbers = {
@@ -80,9 +81,13 @@ def _plain(value: object) -> object:
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
 
 
-def _show_cutflow(cutflow: hist.Hist) -> None:
+def _is_cutflow(histogram: hist.Hist) -> bool:
+    return "cut" in histogram.axes.name
+
+
+def _show_cutflow(cutflow: hist.Hist, *, region: str) -> None:
     datasets = list(cutflow.axes["dataset"])
-    table = Table("cut", *datasets, title="Cut flow (nominal)")
+    table = Table("cut", *datasets, title=f"Cut flow (nominal), region {region}" if region else "Cut flow (nominal)")
     nominal = cutflow[{"variation": "nominal"}]
     for cut in cutflow.axes["cut"]:
         cells = [nominal[{"dataset": dataset, "cut": cut}] for dataset in datasets]
@@ -93,9 +98,9 @@ def _show_cutflow(cutflow: hist.Hist) -> None:
 def _mass_peak(
     config: MassPeakConfig, histograms: Mapping[str, hist.Hist], directory: Path, table: Table
 ) -> dict[str, object]:
-    """Fit, draw and print one peak; a peak that cannot be fitted is said to be so."""
+    """Fit, draw and print one peak, or report that it cannot be fitted."""
     try:
-        histogram = _nominal(histograms, config.histogram, config.dataset)
+        histogram = _nominal(histograms, config.histogram, config.dataset, config.region)
         peak = studies.mass_peak(histogram, window=config.window, fit_range=config.fit_range)
     except StudyError as error:
         table.add_row(f"{config.histogram}, {config.dataset}", f"not measured: {error.problem}")
@@ -121,15 +126,15 @@ def _rocs(
         title = f"{config.histogram}, {config.signal} against {config.background}"
         try:
             curve = studies.roc(
-                _nominal(histograms, config.histogram, config.signal),
-                _nominal(histograms, config.histogram, config.background),
+                _nominal(histograms, config.histogram, config.signal, config.region),
+                _nominal(histograms, config.histogram, config.background, config.region),
                 higher_is_signal=config.higher_is_signal,
             )
             rejection = {str(eff): asdict(curve.background_rejection(eff)) for eff in (0.3, 0.5, 0.7)}
         except StudyError as error:
             table.add_row(title, f"not measured: {error.problem}")
             continue
-        curves[config.histogram] = curve
+        curves[title if config.histogram in curves else config.histogram] = curve
         table.add_row(title, f"AUC {studies.Value(curve.auc, curve.auc_uncertainty)}")
         numbers.append(
             {**asdict(config), "auc": curve.auc, "auc_uncertainty": curve.auc_uncertainty, "rejection": rejection}
@@ -139,9 +144,15 @@ def _rocs(
     return numbers
 
 
-def _nominal(histograms: Mapping[str, hist.Hist], name: str, dataset: str) -> hist.Hist:
+def _nominal(histograms: Mapping[str, hist.Hist], name: str, dataset: str, region: str) -> hist.Hist:
     if name not in histograms:
         raise StudyError(f"there is no histogram {name!r}", f"choose one of {', '.join(histograms)}")
-    if dataset not in histograms[name].axes["dataset"]:
-        raise StudyError(f"histogram {name!r} has no dataset {dataset!r}", "choose a dataset that was run")
-    return histograms[name][{"dataset": dataset, "variation": "nominal"}]
+    chosen = {"dataset": dataset, "variation": "nominal"} | ({"region": region} if region else {})
+    for axis, value in chosen.items():
+        if axis not in histograms[name].axes.name or value not in histograms[name].axes[axis]:
+            raise StudyError(f"histogram {name!r} has no {axis} {value!r}", f"choose a {axis} that was run")
+    histogram = histograms[name][chosen]
+    if histogram.ndim > 1:
+        what = "regions" if "region" in histogram.axes.name else f"{histogram.ndim} axes"
+        raise StudyError(f"histogram {name!r} has {what}", "name a region, and a histogram of one axis")
+    return histogram

@@ -1,4 +1,4 @@
-"""Between awkward arrays and torch tensors: the only place where one becomes the other."""
+"""Converts between awkward arrays and torch tensors; no other module does."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -21,7 +21,7 @@ from hepreco.kinematics import from_pt_eta_phi_mass, to_pt_eta_phi_mass
 
 
 class Converter:
-    """Converts what plugins read of some events: each column once, however many plugins read it.
+    """Converts the inputs of plugins to batches; each column is converted once for all plugins.
 
     Parameters
     ----------
@@ -44,24 +44,24 @@ class Converter:
     def __call__(
         self, inputs: InputSpec, *, bound: Mapping[str, str] = MappingProxyType({})
     ) -> tuple[EventBatch, NDArray[np.bool_]]:
-        """Select, order and pad what a plugin reads.
+        """Select, order and pad the objects that a plugin reads.
 
         Parameters
         ----------
         inputs
             The plugin's input specification.
         bound
-            Selected objects that stand for a collection of the specification, with its cuts, by the collection's name.
+            Names of selected objects that replace a collection of the specification and its cuts, by collection.
 
         Returns
         -------
         batch, enough
-            The batch of those events that have at least the required objects, and which those are.
+            The batch of the events that have the required objects, and a mask of these events.
 
         Raises
         ------
         DatasetError
-            A branch that the specification names is missing.
+            A branch of the specification is missing.
         """
         chosen = [_Chosen(bound.get(spec.collection), spec) for spec in inputs.objects]
         slots = [self._fitted(each.spec, self._once(self._slots, each.source, each.where), -1) for each in chosen]
@@ -107,7 +107,7 @@ class Converter:
         return self._known[key]
 
     def _fitted(self, spec: ObjectSpec, table: NDArray[Any], empty: int | float) -> NDArray[Any]:
-        """As many slots as the specification asks for; ``empty`` in those that are added."""
+        """Pad or truncate to the number of slots of the specification; added slots hold ``empty``."""
         width = max(table.shape[1], spec.at_least, 1)
         width = width if spec.at_most is None else min(width, spec.at_most)
         extra = max(width - table.shape[1], 0)
@@ -156,7 +156,7 @@ class Converter:
         found = column(self.events, source)
         listed = ak.fill_none(found, [], axis=0) if found.ndim > 1 else ak.singletons(found)
         listed = ak.with_field(listed, ak.local_index(listed.pt, axis=1), INDEX)
-        return ak.zip({"found": listed[~ak.is_none(listed, axis=1)]}, depth_limit=1), "found"
+        return ak.zip({"found": listed[~ak.is_none(listed.pt, axis=1)]}, depth_limit=1), "found"
 
     def _event_feature(self, path: str) -> Tensor:
         values = column(self.events, path)
@@ -181,7 +181,7 @@ class Converter:
 def to_batch(
     events: ak.Array, inputs: InputSpec, *, weight: NDArray[np.floating[Any]]
 ) -> tuple[EventBatch, NDArray[np.bool_]]:
-    """What one plugin reads of some events; see :class:`Converter`."""
+    """The input of one plugin, see :class:`Converter`."""
     return Converter(events, weight)(inputs)
 
 
@@ -202,10 +202,10 @@ def missing_where_nan(values: Tensor) -> ak.Array:
 
 
 def parallel_to_collection(values: Tensor, index: Tensor, counts: NDArray[np.int64]) -> ak.Array:
-    """Per-slot values ``(event, slot)`` as a list per event that runs parallel to the original collection.
+    """Values per slot ``(event, slot)`` as one list per event, parallel to the original collection.
 
-    ``index`` (event, slot) says which original object a slot holds (−1: none), ``counts`` how many there were;
-    objects that no slot holds are missing.
+    ``index`` (event, slot) is the position of a slot's object in the original collection (−1: none), and ``counts`` the
+    length of that collection in each event. Objects without a slot have missing values.
     """
     offsets = np.concatenate(([0], np.cumsum(counts)))[:-1]
     flat = np.full(int(counts.sum()), np.nan, dtype=np.float32)
@@ -215,13 +215,13 @@ def parallel_to_collection(values: Tensor, index: Tensor, counts: NDArray[np.int
 
 
 def _to_awkward(tensor: Tensor) -> ak.Array:
-    """Every axis but the first becomes a list, so that events of all plugins look alike."""
+    """All axes but the first become variable-length lists, so that the output of all plugins has the same type."""
     array = ak.from_numpy(tensor.numpy())
     return ak.from_regular(array, axis=None) if tensor.ndim > 1 else array
 
 
 def _as_float64(values: NDArray[Any], branch: str) -> NDArray[np.float64]:
-    """The same numbers; integers that no float64 holds are refused."""
+    """The same numbers as float64; integers beyond its exact range are refused."""
     numbers: NDArray[np.float64] = values.astype(np.float64)
     if values.dtype.kind in "iu" and values.dtype.itemsize == 8 and (np.abs(numbers) > 2.0**53).any():
         raise DatasetError(
@@ -232,12 +232,12 @@ def _as_float64(values: NDArray[Any], branch: str) -> NDArray[np.float64]:
 
 
 def _joined(parts: Sequence[NDArray[Any]]) -> Tensor:
-    """Slots of all collections beside each other."""
+    """Concatenate the slots of all collections."""
     return torch.from_numpy(np.concatenate(parts, axis=1))
 
 
 class _Chosen:
-    """Where the objects of a specification come from, and the cuts that are left to be made."""
+    """The collection that an object specification reads from, and the cuts that remain to be applied."""
 
     def __init__(self, bound: str | None, spec: ObjectSpec) -> None:
         self.spec = spec

@@ -1,9 +1,9 @@
-"""Filling that gives the same bins whatever the order in which chunks are added.
+"""Fills histograms so that bin contents do not depend on the order in which chunks are added.
 
-NanoAOD's generator weights are float32. Sums of such numbers in float64 are exact, in any order, as long as fewer than
-2²⁹ weights of like size meet in a bin; their squares, rounded to the 24 bits of a float32 (a relative error below
-6·10⁻⁸ in each term of a variance), have the same property. So histograms of one sample agree bin for bin for every
-chunk size and executor.
+NanoAOD's generator weights are float32. Their sums in float64 are exact, in any order, as long as a bin has fewer than
+2²⁹ weights of similar size. Squares of weights are rounded to the 24 bits of a float32 (a relative error below 6·10⁻⁸
+in each term of a variance) and have the same property. So the histograms of a sample agree bin for bin for every chunk
+size and executor.
 """
 
 import math
@@ -33,10 +33,10 @@ Sums = NDArray[np.float64]
 
 
 class Filled(NamedTuple):
-    """The histograms of a chunk by name, and what stands in the overflow of their first variation.
+    """The histograms of a chunk by name, and their overflow in the first variation.
 
-    ``overflow`` counts, for each histogram that has any, entries ``at_stop``, exactly at the upper end of an axis that
-    does not include it, and those ``beyond``.
+    ``overflow`` counts, for each histogram with overflow, the entries ``at_stop``, exactly at the upper end of the
+    axis, and the entries ``beyond`` it.
     """
 
     histograms: dict[str, hist.Hist]
@@ -66,9 +66,9 @@ def fill_all(
     Parameters
     ----------
     specs
-        What to fill.
+        The histograms to fill.
     events, weights
-        Selected events of each variation with their weights.
+        Selected events of each variation, and their weights.
     dataset
         Entry of the ``dataset`` axis.
     regions
@@ -109,7 +109,7 @@ def fill(
 def fill_cutflow(
     passed: Mapping[str, Mapping[str, NDArray[np.bool_]]], *, weights: NDArray[np.float32], dataset: str
 ) -> hist.Hist:
-    """Weighted cut flow of one chunk: for each variation and cut, the events that pass it and all before it."""
+    """Weighted cut flow of one chunk: for each variation and cut, the events that pass this and all earlier cuts."""
     cuts = list(next(iter(passed.values())))
     booked = _book(dataset, list(passed), hist.axis.StrCategory(cuts, name="cut", label="", overflow=False))
     terms = np.stack((weights, squares(weights)))
@@ -120,7 +120,7 @@ def fill_cutflow(
 
 
 def squares(weights: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Squares of weights, rounded to the 24 bits of a float32 but not to its range: 10²⁰ has a square too.
+    """Squares of weights, rounded to the 24 bits of a float32, but without the limits of its range.
 
     Example
     -------
@@ -257,14 +257,14 @@ class _Terms:
 
 
 def _common(terms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One number in place of many that are equal: then entries are counted instead of summed."""
+    """Replace equal terms by a single number, so that entries can be counted instead of summed."""
     return np.asarray(terms[0]) if len(terms) and (terms == terms[0]).all() else terms
 
 
 def _sums(where: NDArray[np.intp], terms: Sequence[NDArray[np.float64]], *, bins: int) -> list[Sums]:
-    """In each bin the sum of each term, of one number per entry or the same for all.
+    """The sum of each term in each bin; a term has one number per entry, or one number for all entries.
 
-    A multiple of the same number is exactly their sum, within the limits that the sums are exact themselves.
+    If all entries have the same number, it is multiplied by their count, which equals the sum wherever sums are exact.
     """
     counts = [np.bincount(where, minlength=bins)] if any(term.ndim == 0 for term in terms) else []
     return [

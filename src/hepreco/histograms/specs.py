@@ -1,4 +1,4 @@
-"""What to histogram."""
+"""Specifications of histograms."""
 
 import math
 import re
@@ -64,9 +64,9 @@ class HistogramSpec:
     name
         Its name in the output, and that of the last axis where there is one.
     columns
-        What is filled, for example ``("chi2_assigner.top.mass",)``, ``("jets.pt",)`` for all selected jets,
-        ``("jets[0].pt",)`` for the first of them, or ``("len(jets)",)`` for their number: every entry of every column,
-        with its event's weight. Missing values are not filled.
+        Columns to fill, for example ``("chi2_assigner.top.mass",)``, ``("jets.pt",)`` for all selected jets,
+        ``("jets[0].pt",)`` for the first of them, or ``("len(jets)",)`` for their number. Every entry of every column
+        is filled with the weight of its event; missing values are not filled.
     axis
         Its binning: ``{ bins, start, stop }``, ``{ edges }``, ``{ first, last }`` for integers, or ``{ categories }``.
     label, unit
@@ -146,7 +146,7 @@ def check_memory(specs: Iterable[HistogramSpec], *, variations: int, regions: in
 
 
 def overflow_warnings(specs: Iterable[HistogramSpec], overflow: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """What to say of histograms whose overflow holds nothing but the upper end of their axis.
+    """Warnings about histograms whose overflow holds only entries at the upper end of their axis.
 
     ``overflow`` counts entries ``at_stop`` and ``beyond`` by the histogram's name, as in
     :class:`~hepreco.histograms.filling.Filled`.
@@ -154,7 +154,7 @@ def overflow_warnings(specs: Iterable[HistogramSpec], overflow: Mapping[str, Map
     ends = {spec.name: spec.axis.stop for spec in specs if isinstance(spec.axis, Axis | Edges)}
     return [
         f"histogram {name!r}: its overflow holds {counts['at_stop']} entries, all exactly at the upper end "
-        f"{ends[name]:g}; 'closed = true' in its axis has them in the last bin, a larger stop in bins of their own"
+        f"{ends[name]:g}; set 'closed = true' in its axis to count them in the last bin, or choose a larger stop"
         for name, counts in overflow.items()
         if name in ends and counts["at_stop"] and not counts["beyond"]
     ]

@@ -34,8 +34,8 @@ def in_order(
     Raises
     ------
     ConfigError
-        A name cannot be, objects are defined in a circle, a binding names what is not there, a plugin reads a column that another does not have, or plugins read each
-        other's columns in a circle.
+        A name cannot be, objects are defined in a circle, a binding names what is not there, a plugin reads a column
+        that another does not have, or plugins read each other's columns in a circle.
     """
     check_selections(objects)
     bound = {}

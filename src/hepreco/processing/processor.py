@@ -49,7 +49,7 @@ from hepreco.processing.functions import Observable
 from hepreco.processing.order import in_order
 from hepreco.processing.report import Chunk, ProcessedChunks, RunReport
 from hepreco.processing.selection import AnyCut, Cut, Flow, Region, check_regions, cut_flow
-from hepreco.weights import read_manifest
+from hepreco.weights import read_card
 
 Output = dict[str, Any]
 CUTFLOW: Final = "cutflow"
@@ -83,7 +83,7 @@ class Answered:
 
 
 class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
-    """Runs reconstructors over NanoAOD events and histograms what they find.
+    """Selects NanoAOD events, runs reconstructors on them, and fills histograms.
 
     The output is ``{"histograms": {name: hist.Hist}, "report": RunReport}``, with the weighted cut flow among the
     histograms.
@@ -91,23 +91,23 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
     Parameters
     ----------
     reconstructors
-        By the field name under which their columns are attached to the events (``events.<name>``).
+        Plugins by the field name under which their columns are attached to the events (``events.<name>``).
     selection
-        Cuts, applied in order. Events with non-finite momenta, in collections that a cut or plugin reads, are cut
-        first, and counted.
+        Cuts, applied in order. Events with non-finite momenta in collections that a cut or plugin reads are cut first,
+        and counted.
     histograms
-        What to fill beside the default histograms of the reconstructors' columns. One of the same name as a default
-        takes its place.
+        Histograms in addition to the default ones of the reconstructors' columns. One with the name of a default
+        histogram replaces it.
     variations
-        Beside the nominal one; each goes through selection and plugins.
+        Variations in addition to the nominal one; each is carried through selection and plugins.
     luminosity
-        In fb⁻¹; datasets with a cross-section are normalised to it.
+        Integrated luminosity in fb⁻¹, to which datasets with a cross-section are normalised.
     device
-        Where the plugins compute.
+        The device on which plugins compute.
     columns
         Writes every plugin's columns per event.
     objects
-        Selected objects by name, for cuts, histograms and plugins. They are selected anew for every variation.
+        Selected objects by name, for cuts, histograms and plugins. They are selected again for every variation.
     bindings
         Which selected objects a plugin reads in place of its own choice: the name of the objects by the role that the
         plugin gives them, by the plugin's field name, such as ``{"chi2_assigner": {"jets": "jets"}}``. A column of
@@ -224,7 +224,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What determines the result: code, versions, options, and the hashes of weights."""
+        """All that determines the result: code, versions, options, and hashes of weights."""
         return {
             "hepreco": version("hepreco"),
             "code": identity.of_code(ReconstructionProcessor),
@@ -236,7 +236,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                         type(plugin).__module__.partition(".")[0].replace("_", "-")
                     ),
                     "code": identity.of_code(type(plugin)),
-                    "weights": read_manifest(plugin.weights).sha256 if plugin.weights else None,
+                    "weights": read_card(plugin.weights).sha256 if plugin.weights else None,
                 }
                 for name, plugin in self.reconstructors.items()
             },
@@ -258,9 +258,9 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the provenance: results of chunks with another fingerprint must not be mixed.
+        """Hash of the provenance; results with different fingerprints must not be combined.
 
-        Luminosity and cross-sections are not in it: they are applied at the end of a run.
+        It does not contain luminosity and cross-sections, which are applied at the end of a run.
         """
         return identity.digest(self.provenance)
 
@@ -365,7 +365,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         return Region(*(tuple(name for name in names if name in early) for names in (region.all, region.none)))
 
     def selected(self, events: ak.Array, plugin: str) -> EventBatch:
-        """What a plugin is given of these events: of those that pass the selection, in the nominal variation."""
+        """The input of a plugin from the events that pass the selection, in the nominal variation."""
         weight, usable = self._weights(events)
         _, events = next(self._varied(events))
         mask = list(cut_flow(events, self.selection, finite=usable).values())[-1]
@@ -380,7 +380,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         return fields_asked_for(self._named.required, self.objects)
 
     def postprocess(self, accumulator: Output) -> Output:
-        """Order the categories and normalise to luminosity, once all chunks are added."""
+        """Sort the categories and normalise to the luminosity, after all chunks are added."""
         report: RunReport = accumulator["report"]
         histograms = {name: sort_categories(histogram) for name, histogram in accumulator["histograms"].items()}
         report.scale, warnings = self._scales(report, histograms)
@@ -393,7 +393,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         return {"histograms": histograms, "report": report}
 
     def check_dataset(self, dataset: Dataset) -> None:
-        """Refuse a cross-section where there is no luminosity, and a period for which a tag has no working point."""
+        """Refuse a cross-section without a luminosity, and a period for which a tag has no working point."""
         if dataset.cross_section is not None and self.luminosity is None:
             raise ConfigError(
                 f"dataset {dataset.name!r} has a cross-section, but there is no luminosity", "give luminosity in fb⁻¹"
@@ -403,7 +403,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 tag.threshold(dataset.period)
 
     def _scales(self, report: RunReport, histograms: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:
-        """What each dataset is multiplied by, and warnings."""
+        """The factor that normalises each dataset, and warnings."""
         found = {}
         for name, total in report.sum_of_weights.items():
             every = histograms[CUTFLOW][{"dataset": name, "variation": NOMINAL.name, "cut": "all"}]
@@ -428,8 +428,8 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 "take cross_section out of the dataset if it is data",
             )
         cut = [name for part in (*self.selection, *self.cuts, *self.observables) for name in part.momentum_columns]
-        cut = stored_columns((path for path in cut if not self._is_made(path)), self.objects)
-        momenta = (*cut, *momenta_of(self.reconstructors, self.objects))
+        read = stored_columns((path for path in cut if not self._is_made(path)), self.objects)
+        momenta = (*read, *momenta_of(self.reconstructors, self.objects))
         usable = np.isfinite(weight)
         return np.where(usable, weight, np.float32(0)), usable & finite(events, momenta)
 

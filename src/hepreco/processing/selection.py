@@ -20,19 +20,19 @@ from hepreco.processing.functions import FunctionCut
 
 @dataclass(frozen=True)
 class Cut:
-    """Keep events in which enough objects of a collection pass.
+    """Keep events by the number of objects of a collection that pass.
 
     Parameters
     ----------
     name
-        Its name in the cut flow.
+        Name of the cut in the cut flow.
     collection
         Selected objects, or a collection of NanoAOD; one that holds one record per event (``PuppiMET``, ``HLT``) counts
         as one object. In the cuts of regions also ``observables``, or a plugin's columns, such as ``chi2_assigner``.
     where
-        What an object must pass, for example ``("pt > 30", "|eta| < 2.4")``.
+        Cuts that an object must pass, for example ``("pt > 30", "|eta| < 2.4")``.
     at_least, at_most
-        How many objects must pass; ``at_most = 0`` (with ``at_least = 0``) is a veto.
+        Smallest and largest number of objects that pass; ``at_most = 0`` (with ``at_least = 0``) is a veto.
 
     Example
     -------
@@ -49,21 +49,21 @@ class Cut:
 
     def __post_init__(self) -> None:
         check_label(self.name, what="a cut")
-        ObjectSpec(self.collection, self.where)  # refuses what it cannot read
+        ObjectSpec(self.collection, self.where)  # refuses malformed cuts
 
     @property
     def momentum_columns(self) -> tuple[str, ...]:
-        """The components of momenta that it compares, such as ``Jet.pt``."""
+        """The components of momenta that it cuts on, such as ``Jet.pt``."""
         return tuple(f"{self.collection}.{name}" for name in compared(self.where) if name in MOMENTUM)
 
     @property
     def reads(self) -> Columns:
-        """The columns that it compares, or any column of the collection where it counts objects alone."""
+        """The columns that it cuts on; any column of the collection if it only counts objects."""
         return Columns(tuple(f"{self.collection}.{name}" for name in compared(self.where)) or (self.collection,))
 
     @property
     def provenance(self) -> Any:
-        """What determines its answer, as plain values."""
+        """All that determines the decision, as plain values."""
         return identity.of_value(self)
 
     def __call__(self, events: ak.Array) -> NDArray[np.bool_]:
