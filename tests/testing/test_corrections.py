@@ -12,6 +12,7 @@ from hepreco.testing.corrections import CORRECTION_CHECKS
 #: What is wrong, and the check that finds it.
 BUGS = {
     planted.Undecorated: "options",
+    planted.Unhashable: "options",
     planted.NominalAmongVariations: "options",
     planted.MissingFile: "setup",
     planted.InfiniteWeight: "answers",

@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 
 import hepreco.testing
@@ -33,6 +35,13 @@ def test_conformance(correction: Correction) -> None:
 def test_corrections_of_data_read_nothing_that_only_simulation_has() -> None:
     results = hepreco.testing.check_correction(JetEnergy.examples()[1], data=True)
     assert all(result.passed for result in results)
+
+
+@pytest.mark.parametrize("correction", CORRECTIONS, ids=lambda correction: type(correction).__name__)
+def test_options_are_values(correction: Correction) -> None:
+    again = pickle.loads(pickle.dumps(correction))
+    assert again == correction
+    assert hash(again) == hash(correction)
 
 
 def test_manifest() -> None:

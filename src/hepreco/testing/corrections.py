@@ -96,6 +96,11 @@ def options(examined: CorrectionExamination) -> None:
     if not getattr(vars(type(correction)).get("__dataclass_params__"), "frozen", False):
         remedy = "decorate the class itself: @dataclass(frozen=True)"
         fail(correction, "not a frozen dataclass of its own", expected="options that are its fields", remedy=remedy)
+    try:
+        hash(correction)
+    except TypeError as error:
+        remedy = "hold tuples in place of lists, and a mapping with a hash in place of a dictionary"
+        fail(correction, f"{error}", expected="options that can be hashed", remedy=remedy)
     _require_names(correction, "reads")
     _require_names(correction, "variations")
     if CENTRAL in correction.variations:

@@ -224,6 +224,13 @@ class NominalAmongVariations(Weight):
         return ("nominal", "up", "down")
 
 
+@dataclass(frozen=True)
+class Unhashable(Weight):
+    """An option is a list."""
+
+    slopes: list = field(default_factory=list)
+
+
 class Undecorated(Weight):
     """No dataclass of its own."""
 

@@ -13,6 +13,7 @@ from hepreco.plugin import CorrectionInput, WeightCorrection
 from hepreco_corrections.columns import FlatColumns, flat
 from hepreco_corrections.examples import EXAMPLE, EXAMPLE_EFFICIENCIES
 from hepreco_corrections.files import ByPeriod, NamedCorrection, all_of, find, of_period
+from hepreco_corrections.tables import freeze
 
 #: Of the files: heavy flavours are b and c, all others are light.
 Group = Literal["hf", "lf"]
@@ -67,6 +68,7 @@ class FixedWorkingPoints(WeightCorrection):
     systematics: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        freeze(self)
         if not self.working_points:
             raise ConfigError("btag-fixed-working-points: no working point", "write working_points = { M = 0.3 }")
 

@@ -10,6 +10,7 @@ from hepreco.errors import ConfigError
 from hepreco.plugin import CorrectionInput, ObjectCorrection
 from hepreco_corrections.examples import EXAMPLE
 from hepreco_corrections.files import ByPeriod, NamedCorrection, all_of, find, of_period
+from hepreco_corrections.tables import freeze
 
 #: The name of the pair of variations of smearing.
 RESOLUTION: Final = "resolution"
@@ -74,6 +75,7 @@ class JetEnergy(ObjectCorrection):
     type_1: bool = False
 
     def __post_init__(self) -> None:
+        freeze(self)
         if self.type_1 and not (self.level and self.missing_momentum):
             raise ConfigError(
                 "jet-energy: type_1 without a level of correction, or a missing momentum", "give both, or leave it out"

@@ -13,6 +13,7 @@ from hepreco.plugin.corrections import CENTRAL
 from hepreco_corrections.columns import FlatColumns, flat, paths
 from hepreco_corrections.examples import EXAMPLE
 from hepreco_corrections.files import ByPeriod, NamedCorrection, all_of, find, of_period
+from hepreco_corrections.tables import freeze
 
 
 @final
@@ -35,6 +36,9 @@ class Systematic:
     """
 
     systematic: Mapping[str, str | float | int]
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
 
 Input = str | float | int | Constant | Systematic
@@ -68,6 +72,7 @@ class CorrectionlibWeight(WeightCorrection):
     correction: ByPeriod = ""
 
     def __post_init__(self) -> None:
+        freeze(self)
         systematics = self._of_kind(Systematic)
         for name, each in systematics.items():
             if CENTRAL not in each.systematic:
@@ -156,6 +161,9 @@ class PileUp(WeightCorrection):
 
     file: ByPeriod
     correction: ByPeriod = ""
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
     @property
     def reads(self) -> tuple[str, ...]:

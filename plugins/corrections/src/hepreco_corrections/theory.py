@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from hepreco.errors import ConfigError, DatasetError
 from hepreco.plugin import CorrectionInput, WeightCorrection
 from hepreco.plugin.corrections import CENTRAL
+from hepreco_corrections.tables import freeze
 
 _SEVEN_POINTS: Final = {
     9: {
@@ -44,6 +45,7 @@ class LheScale(WeightCorrection):
     points: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        freeze(self)
         if not self.points and self.members not in _SEVEN_POINTS:
             raise ConfigError(
                 f"lhe-scale: nothing is known of the order of {self.members} members",
@@ -148,6 +150,7 @@ class PartonShower(WeightCorrection):
     points: Mapping[str, int] = field(default_factory=lambda: {"isr_up": 0, "fsr_up": 1, "isr_down": 2, "fsr_down": 3})
 
     def __post_init__(self) -> None:
+        freeze(self)
         _require_positions("parton-shower", self.points, self.members)
 
     @property
