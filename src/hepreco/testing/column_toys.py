@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hepreco.plugin import CorrectionInput
-from hepreco.plugin.listing import installed_cards
+from hepreco.plugin.listing import announced_plugins
 from hepreco.testing.branches import COLLECTIONS, MISSING_MOMENTA, RANGES, UNKNOWN, falling, one_of, uniform, whole
 from hepreco.testing.toys import ETA_MAX, MORE, PT_MIN, PT_SLOPE
 
@@ -59,7 +59,7 @@ def has_objects(path: str) -> bool:
     if not rest:
         return collection in MEMBERS
     if collection[:1].islower():
-        return "." not in rest and collection.replace("_", "-") not in {card.name for card in installed_cards()}
+        return "." not in rest and collection.replace("_", "-") not in {plugin.name for plugin in announced_plugins()}
     return collection in COLLECTIONS - MISSING_MOMENTA - _SINGLE
 
 
