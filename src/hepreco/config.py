@@ -4,13 +4,14 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
 from hepreco.conventions import check_positive
 from hepreco.errors import ConfigError, HepRecoError, one_line
 from hepreco.events import Dataset, ObjectSelection, Variation, read_fileset
+from hepreco.events.datasets import Replicas
 from hepreco.generation import Sample
 from hepreco.histograms import HistogramSpec
 from hepreco.histograms.specs import default_histograms
@@ -22,7 +23,16 @@ from hepreco.plugin.options import closest, structure
 from hepreco.plugin.schemas import schema_of
 from hepreco.processing import Cut, FunctionCut
 
-__all__ = ["AnalysisConfig", "DatasetConfig", "MassPeakConfig", "RocConfig", "configuration_schema", "read_config"]
+__all__ = [
+    "AnalysisConfig",
+    "DatasetConfig",
+    "MassPeakConfig",
+    "PeriodConfig",
+    "ProcessConfig",
+    "RocConfig",
+    "configuration_schema",
+    "read_config",
+]
 
 #: Where a reader finds every key.
 PAGE: Final = "docs/reference/configuration.md"
@@ -55,21 +65,73 @@ class DatasetConfig:
     tree
         Name of the tree.
     period
-        The data-taking period, for working points that depend on it.
+        The data-taking period: its luminosity, and working points that depend on it.
+    process
+        The process that it belongs to, with others or alone; by default one of its own name.
+    data
+        Whether these are data: events have the weight 1, and no generator weight is read.
+    certified
+        Path of a golden JSON: other events of data are removed before everything else.
+    luminosity_table
+        Path of a table that brilcalc wrote by luminosity section, to sum the luminosity of what was processed.
+    triggers
+        Trigger bits such as `HLT.IsoMu24`, one of which an event needs. One that some files lack is not set there.
+    veto_triggers
+        Trigger bits none of which an event may have, because it is in the dataset of those triggers already.
+    skim
+        Whether the files hold only a part of the generated events: sums of weights come from their trees `Runs`.
     """
 
-    files: tuple[str, ...] = ()
+    files: tuple[str | tuple[str, ...], ...] = ()
     sample: Sample | None = None
     cross_section: float | None = None
     label: str = ""
     tree: str = "Events"
     period: str = ""
+    process: str = ""
+    data: bool = False
+    certified: str = ""
+    luminosity_table: str = ""
+    triggers: tuple[str, ...] = ()
+    veto_triggers: tuple[str, ...] = ()
+    skim: bool = False
 
-    def dataset(self, name: str, files: tuple[str, ...]) -> Dataset:
+    def dataset(self, name: str, files: tuple[str | Replicas, ...]) -> Dataset:
         """The dataset of these files."""
-        return Dataset(
-            name, files, cross_section=self.cross_section, label=self.label, tree=self.tree, period=self.period
-        )
+        shared = {each.name: getattr(self, each.name) for each in fields(Dataset) if each.name not in ("name", "files")}
+        return Dataset(name, files, **shared)
+
+
+@dataclass(frozen=True)
+class ProcessConfig:
+    """A table ``[processes.<name>]``: what datasets of one process share in figures and fits.
+
+    Parameters
+    ----------
+    label
+        What legends say, LaTeX between dollar signs; by default the name.
+    colour
+        As matplotlib names it, such as `tab:blue` or `#5790fc`; by default the next of the style.
+    order
+        Processes are stacked and listed by increasing order, then by name.
+    """
+
+    label: str = ""
+    colour: str = ""
+    order: int = 0
+
+
+@dataclass(frozen=True)
+class PeriodConfig:
+    """A table ``[periods.<name>]``: a data-taking period.
+
+    Parameters
+    ----------
+    luminosity
+        In fb⁻¹: datasets of this period with a cross-section are normalised to it.
+    """
+
+    luminosity: float
 
 
 @dataclass(frozen=True)
@@ -137,7 +199,11 @@ class AnalysisConfig:
     mass_peaks, rocs
         Studies of histograms, measured after the run.
     luminosity
-        In fb⁻¹. Needed as soon as one dataset has a cross-section.
+        In fb⁻¹. Needed as soon as one dataset has a cross-section and no period with a luminosity.
+    periods
+        Data-taking periods by name.
+    processes
+        Labels, colours and order of processes, by their names.
     """
 
     datasets: dict[str, DatasetConfig] = field(default_factory=dict)
@@ -149,14 +215,38 @@ class AnalysisConfig:
     mass_peaks: tuple[MassPeakConfig, ...] = ()
     rocs: tuple[RocConfig, ...] = ()
     luminosity: float | None = None
+    periods: dict[str, PeriodConfig] = field(default_factory=dict)
+    processes: dict[str, ProcessConfig] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, dataset in self.datasets.items():
             dataset.dataset(name, dataset.files)  # refuses names and cross-sections before anything is generated
         if self.luminosity is not None:
             check_positive(self.luminosity, what="luminosity", unit="fb⁻¹")
+        for name, period in self.periods.items():
+            check_positive(period.luminosity, what=f"luminosity of period {name!r}", unit="fb⁻¹")
         for name in self.plugins:
             check_field(name, what="a plugin's table")
+        used = {dataset.process or name for name, dataset in self.datasets.items()}
+        for name in self.processes:
+            if used and name not in used:
+                raise ConfigError(
+                    f"[processes.{name}] is the table of no dataset's process",
+                    f"{closest(name, used)} Write process = {name!r} into a dataset, or take the table out",
+                )
+
+    @property
+    def luminosities(self) -> dict[str, float]:
+        """In fb⁻¹, by data-taking period."""
+        return {name: period.luminosity for name, period in self.periods.items()}
+
+    def processes_of(self, datasets: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """The process of each dataset as plain values: its name, label, colour and order."""
+        found = {}
+        for dataset in datasets:
+            name = self.datasets.get(dataset, DatasetConfig()).process or dataset
+            found[dataset] = {"name": name, **asdict(self.processes.get(name, ProcessConfig()))}
+        return found
 
     def reconstructors(self) -> dict[str, Reconstructor]:
         """The plugins with their options, by field name (hyphens become underscores).
@@ -357,7 +447,9 @@ def override_files(datasets: Mapping[str, DatasetConfig], files: tuple[str, ...]
 
 
 def _from_directory(dataset: DatasetConfig, directory: Path) -> DatasetConfig:
-    files = tuple(
-        file if "://" in file or Path(file).is_absolute() else str(directory / file) for file in dataset.files
-    )
-    return replace(dataset, files=files)
+    def beside(file: str) -> str:
+        return file if not file or "://" in file or Path(file).is_absolute() else str(directory / file)
+
+    files = tuple(beside(each) if isinstance(each, str) else tuple(map(beside, each)) for each in dataset.files)
+    tables = {key: beside(getattr(dataset, key)) for key in ("certified", "luminosity_table")}
+    return replace(dataset, files=files, **tables)

@@ -23,6 +23,7 @@ from hepreco.histograms import write_histograms
 from hepreco.processing import ColumnWriter, ReconstructionProcessor, RunReport, make_executor, prepare, process
 from hepreco.processing.checkpoints import Checkpoints
 from hepreco.processing.runner import ExecutorName
+from hepreco.processing.skims import SkimWriter
 
 #: Of --timeout, in seconds.
 LONGEST_WAIT: Final = 1e6
@@ -68,6 +69,9 @@ def _positive(_: click.Context, __: click.Parameter, seconds: float) -> float:
 )
 @click.option("--resume", is_flag=True, help="Keep what an interrupted run has finished.")
 @click.option("--write-columns", type=click.Choice(["parquet", "root"]), help="Write every plugin's outputs per event.")
+@click.option(
+    "--write-skim", is_flag=True, help="Write what was read of the selected events as NanoAOD, with sums of weights."
+)
 @click.option("--no-figures", is_flag=True, help="Leave drawing and studies to a later 'hepreco plot'.")
 @click.option("--device", default="cpu", show_default=True, help="Where plugins compute: cpu or cuda.")
 @format_option
@@ -92,14 +96,16 @@ def run(config: Path, output: Path, files: tuple[str, ...], **options: Any) -> N
         provenance = {
             **processor.provenance,
             "luminosity": analysis.luminosity,
+            "luminosities": analysis.luminosities,
             "config": config.name,
             "labels": labels,
+            "processes": analysis.processes_of(labels),
         }
         _write(directory, result, provenance)
         results.show_report(report, result["histograms"])
         if report.processed and not options["no_figures"]:
             results.draw(directory, result["histograms"], analysis, labels=labels)
-        directory.finish(report.columns)
+        directory.finish({"columns": report.columns, "skims": report.skims})
         say(f"results: {directory.path}")
         _finish(report, directory, skip_bad_files=options["skip_bad_files"])
     if options["output_format"] == "json":
@@ -124,8 +130,9 @@ def _processed(
             skip_bad_files=options["skip_bad_files"],
             timeout=options["timeout"],
             memory=directory.memory,
+            skims=SkimWriter(directory.skims) if options["write_skim"] else None,
         )
-        directory.begin(plan.columns, resume=options["resume"])
+        directory.begin(plan.writes, resume=options["resume"])
         return process(plan, executor=executor, checkpoints=directory.checkpoints, timeout=options["timeout"])
 
 
@@ -158,6 +165,7 @@ def _processor(
         histograms=analysis.histograms,
         variations=analysis.variations,
         luminosity=analysis.luminosity,
+        luminosities=analysis.luminosities,
         device=device,
         columns=ColumnWriter(directory.columns, columns) if columns else None,  # type: ignore[arg-type]
         objects=analysis.objects,

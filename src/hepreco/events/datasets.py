@@ -1,17 +1,21 @@
-"""Which files make up a dataset, and how they are normalised."""
+"""Which files make up a dataset, which of their events count, and how they are normalised."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
-from typing import Any
+from typing import Final, Literal
 
 import fsspec
-from coffea.processor.executor import DEFAULT_METADATA_CACHE
 
 from hepreco.conventions import check_positive
-from hepreco.errors import DatasetError
+from hepreco.errors import ConfigError, DatasetError
+from hepreco.events.columns import WEIGHT, Columns, is_bit
 from hepreco.names import check_name
+
+#: Of paths and addresses.
+Replicas = tuple[str, ...]
+Kind = Literal["data", "skim", "simulation"]
+_OF_DATA: Final = ("certified", "luminosity_table")
 
 
 @dataclass(frozen=True)
@@ -23,51 +27,121 @@ class Dataset:
     name
         Its name on the ``dataset`` axis of every histogram, and that of its directory of columns.
     files
-        Paths, globs, or addresses that uproot opens (``root://``, ``https://``).
+        Paths, globs, or addresses that uproot opens (``root://``, ``https://``). Several addresses of one file stand in
+        a list of their own: the next is tried where one cannot be read.
     cross_section
-        In pb. With the run's luminosity it scales the histograms to σ·L / Σw, with Σw over the events that were
-        really processed. ``None`` leaves the sums of weights as they are, as for data.
+        In pb. With the luminosity it scales the histograms to σ·L / Σw, with Σw over the events that were really
+        processed. ``None`` leaves the sums of weights as they are, as for data.
     label
         What a figure's legend says; the name by default.
     tree
         Name of the tree in the files.
     period
-        The data-taking period, for the working points of tags.
+        The data-taking period: its luminosity, and the working points of tags.
+    data
+        Whether these are data: every event has the weight 1, and no generator weight is read.
+    certified
+        Path of a golden JSON: other events of data are removed before everything else.
+    luminosity_table
+        Path of a table of brilcalc, from which the luminosity of what was processed is summed.
+    triggers
+        Trigger bits such as ``HLT.IsoMu24``, one of which an event needs. One that some files lack is not set there.
+    veto_triggers
+        Trigger bits none of which an event may have, because it is in the dataset of those triggers already.
+    skim
+        Whether the files hold only a part of the generated events: Σw comes from their trees ``Runs``.
 
     Raises
     ------
     ConfigError
-        The name could not be that of a directory, or the cross-section is not a positive number.
+        The name could not be that of a directory, the cross-section is not a positive number, a trigger is no bit, or
+        something is said of data that only simulation has, or the other way round.
     """
 
     name: str
-    files: tuple[str, ...]
+    files: tuple[str | Replicas, ...]
     cross_section: float | None = None
     label: str = ""
     tree: str = "Events"
     period: str = ""
+    data: bool = False
+    certified: str = ""
+    luminosity_table: str = ""
+    triggers: tuple[str, ...] = ()
+    veto_triggers: tuple[str, ...] = ()
+    skim: bool = False
 
     def __post_init__(self) -> None:
         check_name(self.name, what="a dataset")
         if self.cross_section is not None:
             check_positive(self.cross_section, what=f"cross_section of dataset {self.name!r}", unit="pb")
+        self._check_kind()
+        for path in (*self.triggers, *self.veto_triggers):
+            if not is_bit(path) or path.count(".") != 1:
+                raise ConfigError(
+                    f"dataset {self.name!r} has the trigger {path!r}, which is no trigger bit",
+                    f"write {path.replace('_', '.', 1)!r}" if is_bit(path.replace("_", ".", 1)) else "as HLT.IsoMu24",
+                )
+
+    def _check_kind(self) -> None:
+        """Refuse a cross-section of data, and a golden JSON of simulation."""
+        of_simulation = {"cross_section": self.cross_section is not None, "skim": self.skim}
+        for key, said in of_simulation.items():
+            if self.data and said:
+                raise ConfigError(
+                    f"dataset {self.name!r} is data and has {key}", f"take {key} out: nothing of data is normalised"
+                )
+        for key in _OF_DATA:
+            if getattr(self, key) and not self.data:
+                raise ConfigError(
+                    f"dataset {self.name!r} has {key} and is not data", f"write data = true, or take {key} out"
+                )
+
+    @property
+    def kind(self) -> Kind:
+        """Data, a skim of simulation, or simulation whose files hold all generated events."""
+        return "data" if self.data else "skim" if self.skim else "simulation"
+
+    @property
+    def columns(self) -> Columns:
+        """What a run reads of its files in any case."""
+        numbers = ("run", "luminosityBlock") if self.certified or self.luminosity_table else ()
+        weight = () if self.cross_section is None else (WEIGHT,)
+        return Columns((*weight, *numbers, *self.triggers, *self.veto_triggers), weighted=not self.data)
 
     def paths(self) -> tuple[str, ...]:
-        """Every file, globs expanded in sorted order, each once.
+        """Every file as in :meth:`replicas`, by the first of its addresses."""
+        return tuple(addresses[0] for addresses in self.replicas())
+
+    def replicas(self) -> tuple[Replicas, ...]:
+        """The addresses of every file, globs expanded in sorted order, each file once.
 
         Raises
         ------
         DatasetError
             No file is named, a pattern matches nothing, or a local file does not exist.
         """
-        paths = dict.fromkeys(path for pattern in self.files for path in self._expand(pattern))
-        if not paths:
+        found: dict[str, Replicas] = {}
+        for entry in self.files:
+            each = [(path,) for path in self._expand(entry)] if isinstance(entry, str) else [self._addresses(entry)]
+            for addresses in each:
+                found.setdefault(addresses[0], addresses)
+        if not found:
             raise DatasetError(f"dataset {self.name!r} names no files", 'give it files = ["..."] or use --files')
-        return tuple(paths)
+        return tuple(found.values())
+
+    def _addresses(self, replicas: Replicas) -> Replicas:
+        """Of one file: a local one that does not exist cannot be read, like a server that does not answer."""
+        if not replicas:
+            raise DatasetError(f"dataset {self.name!r} has a list of no replicas", "give each file an address")
+        for address in replicas:
+            _require_protocol(address)
+        return tuple(
+            address if "://" in address else str(Path(address).resolve()) for address in map(_without_scheme, replicas)
+        )
 
     def _expand(self, pattern: str) -> list[str]:
-        if pattern.startswith("file://"):
-            pattern = pattern.removeprefix("file://").removeprefix("localhost")
+        pattern = _without_scheme(pattern)
         if "://" in pattern:
             _require_protocol(pattern)
             return [pattern]
@@ -80,9 +154,16 @@ class Dataset:
         return sorted(str(Path(match).resolve()) for match in matches)
 
 
+def _without_scheme(address: str) -> str:
+    """A path in place of an address that begins with ``file://``."""
+    if address.startswith("file://"):
+        return address.removeprefix("file://").removeprefix("localhost")
+    return address
+
+
 def _require_protocol(address: str) -> None:
     """Refuse an address that needs a package which is not installed."""
-    protocol = address.partition("://")[0]
+    protocol = address.partition("://")[0] if "://" in address else "file"
     try:
         fsspec.get_filesystem_class(protocol)
     except (ImportError, ValueError) as error:
@@ -90,23 +171,3 @@ def _require_protocol(address: str) -> None:
             '"hepreco[xrootd]", for fsspec-xrootd' if protocol == "root" else f"what {protocol}:// needs ({error})"
         )
         raise DatasetError(f"cannot read {address}: no package for {protocol}://", f"pip install {package}") from None
-
-
-def to_fileset(datasets: Iterable[Dataset]) -> dict[str, dict[str, Any]]:
-    """What ``coffea.processor.Runner`` takes as its fileset.
-
-    coffea remembers cross-sections and numbers of entries for as long as the process lives, even if they have changed
-    since. This function makes it forget those of the given datasets, so make the fileset anew for every run, or give
-    the runner ``metadata_cache={}``.
-    """
-    datasets = tuple(datasets)
-    names = {dataset.name for dataset in datasets}
-    for known in [known for known in DEFAULT_METADATA_CACHE if known.dataset in names]:
-        del DEFAULT_METADATA_CACHE[known]
-    return {
-        dataset.name: {
-            "files": dict.fromkeys(dataset.paths(), dataset.tree),
-            "metadata": {"cross_section": dataset.cross_section, "period": dataset.period},
-        }
-        for dataset in datasets
-    }

@@ -27,6 +27,7 @@ from hepreco.events import (
 from hepreco.events.arrays import finite
 from hepreco.events.bridge import Converter
 from hepreco.events.columns import WEIGHT, of_inputs
+from hepreco.events.filters import FILTERS, account, filters
 from hepreco.events.objects import MOMENTUM, momentum_columns
 from hepreco.events.paths import ColumnPath
 from hepreco.events.selections import (
@@ -50,8 +51,9 @@ from hepreco.plugin.answers import attachable, partly_missing
 from hepreco.plugin.columns import REASON
 from hepreco.processing import identity
 from hepreco.processing.columns_out import ColumnWriter, check_column_names
+from hepreco.processing.duplicates import find_duplicates
 from hepreco.processing.report import Chunk, ProcessedChunks, RunReport
-from hepreco.processing.selection import Cut, FunctionCut, cut_flow
+from hepreco.processing.selection import Cut, FunctionCut, cut_flow, last
 from hepreco.weights import read_manifest
 
 Output = dict[str, Any]
@@ -78,6 +80,8 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         Beside the nominal one; each goes through selection and plugins.
     luminosity
         In fb⁻¹; datasets with a cross-section are normalised to it.
+    luminosities
+        In fb⁻¹, by data-taking period: a dataset of one of these is normalised to that.
     device
         Where the plugins compute.
     columns
@@ -97,6 +101,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         histograms: Sequence[HistogramSpec] = (),
         variations: Sequence[Variation] = (),
         luminosity: float | None = None,
+        luminosities: Mapping[str, float] | None = None,
         device: str = "cpu",
         columns: ColumnWriter | None = None,
         objects: Mapping[str, ObjectSelection] | None = None,
@@ -131,10 +136,13 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
             check_column_names(self.reconstructors)
         if luminosity is not None:
             check_positive(luminosity, what="luminosity", unit="fb⁻¹")
+        for period, each in (luminosities or {}).items():
+            check_positive(each, what=f"luminosity of period {period!r}", unit="fb⁻¹")
         self.luminosity = luminosity
+        self.luminosities = dict(luminosities or {})
         self.device = device
         self.columns = columns
-        _unique([cut.name for cut in selection] + ["all", "finite momenta"], "cuts")
+        _unique([cut.name for cut in selection] + ["all", "finite momenta", *FILTERS], "cuts")
         _unique([spec.name for spec in histograms] + [CUTFLOW], "histograms")
         _unique([variation.name for variation in self.variations], "variations")
 
@@ -226,14 +234,19 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     def process(self, events: ak.Array) -> Output:
         """One chunk: its histograms, not yet normalised, and its report."""
+        return self.process_chunk(events)[0]
+
+    def process_chunk(self, events: ak.Array) -> tuple[Output, NDArray[np.bool_]]:
+        """What :meth:`process` gives of a chunk, and which of its events pass the selection in some variation."""
         with _one_thread_of_a_worker():
             self.setup()
             return self._process(events)
 
-    def _process(self, events: ak.Array) -> Output:
+    def _process(self, events: ak.Array) -> tuple[Output, NDArray[np.bool_]]:
         meta = events.metadata
         chunk = Chunk(meta["dataset"], meta["filename"], meta["entrystart"], meta["entrystop"])
         weight, usable = self._weights(events)
+        before = filters(events)
         passed: dict[str, dict[str, NDArray[np.bool_]]] = {}
         selected: dict[str, ak.Array] = {}
         weights: dict[str, NDArray[np.float32]] = {}
@@ -243,8 +256,8 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
             try:
                 varied = variation(events, missing_momenta=self.missing_momenta)
                 varied = self._with_objects(varied, period=meta.get("period", ""))
-                passed[variation.name] = cut_flow(varied, self.selection, finite=usable)
-                mask = list(passed[variation.name].values())[-1]
+                passed[variation.name] = cut_flow(varied, self.selection, finite=usable, filters=before)
+                mask = last(passed[variation.name])
                 weights[variation.name] = weight[mask]
                 selected[variation.name], missing, lacking = self._reconstruct(varied[mask], weight[mask], chunk)
             except BaseException as error:
@@ -258,18 +271,20 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
             processed=ProcessedChunks([chunk]),
             sum_of_weights={chunk.dataset: float(weight.sum(dtype=np.float64))},
             cross_section={chunk.dataset: meta["cross_section"]} if "cross_section" in meta else {},
+            period={chunk.dataset: meta.get("period", "")},
             without_answer={chunk.dataset: without_answer},
             partly_missing={chunk.dataset: partly},
             overflow=overflow,
             columns=self._write(selected[NOMINAL.name], weights[NOMINAL.name], chunk),
+            **account(events, before, selected=last(passed[NOMINAL.name])),
         )
-        return {"histograms": histograms, "report": report}
+        return {"histograms": histograms, "report": report}, np.any([last(flow) for flow in passed.values()], axis=0)
 
     def selected(self, events: ak.Array, plugin: str) -> EventBatch:
         """What a plugin is given of these events: of those that pass the selection, in the nominal variation."""
         weight, usable = self._weights(events)
         events = self._with_objects(events, period=events.metadata.get("period", ""))
-        mask = list(cut_flow(events, self.selection, finite=usable).values())[-1]
+        mask = last(cut_flow(events, self.selection, finite=usable, filters=filters(events)))
         inputs = self.reconstructors[plugin].inputs
         return Converter(events[mask], weight[mask])(inputs, bound=self.bound[plugin])[0]
 
@@ -283,6 +298,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
     def postprocess(self, accumulator: Output) -> Output:
         """Order the categories and normalise to luminosity, once all chunks are added."""
         report: RunReport = accumulator["report"]
+        report.warnings |= set(find_duplicates(report))
         histograms = {name: sort_categories(histogram) for name, histogram in accumulator["histograms"].items()}
         report.scale, warnings = self._scales(report, histograms)
         report.warnings |= {*warnings, *overflow_warnings(self.histograms, report.overflow)}
@@ -295,13 +311,22 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     def check_dataset(self, dataset: Dataset) -> None:
         """Refuse a cross-section where there is no luminosity, and a period for which a tag has no working point."""
-        if dataset.cross_section is not None and self.luminosity is None:
+        if dataset.period and self.luminosities and dataset.period not in self.luminosities:
+            raise ConfigError(
+                f"dataset {dataset.name!r} is of the period {dataset.period!r}, which has no luminosity",
+                f"the periods are {', '.join(self.luminosities)}",
+            )
+        if dataset.cross_section is not None and self.luminosity_of(dataset.period) is None:
             raise ConfigError(
                 f"dataset {dataset.name!r} has a cross-section, but there is no luminosity", "give luminosity in fb⁻¹"
             )
         for selection in self.objects.values():
             for tag in selection.tags.values():
                 tag.threshold(dataset.period)
+
+    def luminosity_of(self, period: str) -> float | None:
+        """To which a dataset of this data-taking period is normalised, in fb⁻¹."""
+        return self.luminosities.get(period, self.luminosity)
 
     def _scales(self, report: RunReport, histograms: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:
         """What each dataset is multiplied by, and warnings."""
@@ -311,7 +336,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
             found[name] = normalisation(
                 name,
                 cross_section=report.cross_section.get(name),
-                luminosity=self.luminosity,
+                luminosity=self.luminosity_of(report.period.get(name, "")),
                 sum_of_weights=total,
                 sum_of_squares=every.variance,
             )
@@ -319,7 +344,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     def _weights(self, events: ak.Array) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Generator weights, and whether they and all momenta in use are finite; a non-finite weight becomes 0."""
-        if WEIGHT in events.fields:
+        if WEIGHT in events.fields and not events.metadata.get("data"):
             weight = generator_weights(events)
         elif events.metadata.get("cross_section") is None:
             weight = np.ones(len(events), dtype=np.float32)

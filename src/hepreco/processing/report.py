@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Self
 
 from hepreco.errors import HepRecoError, UnreadableError, one_line, what_was_raised
+from hepreco.events.event_ids import EventIds
+from hepreco.events.luminosity import LumiSections
 
 
 class Chunk(NamedTuple):
@@ -84,9 +86,9 @@ class ProcessedChunks:  # noqa: PLW1641  it grows, so it has no hash
         """Of which something was processed."""
         return {dataset for dataset, _ in self._intervals}
 
-    def events(self, dataset: str) -> int:
-        """How many events of a dataset were processed."""
-        return sum(chunk.events for chunk in self if chunk.dataset == dataset)
+    def events(self, dataset: str, file: str | None = None) -> int:
+        """How many events of a dataset, or of one of its files, were processed."""
+        return sum(chunk.events for chunk in self if chunk.dataset == dataset and file in (None, chunk.file))
 
 
 def _insert(intervals: list[tuple[int, int]], chunk: Chunk) -> None:
@@ -117,9 +119,24 @@ class RunReport:
     failures
         The chunks whose events are not.
     sum_of_weights
-        Of all processed events before any cut, per dataset: what histograms are normalised to.
+        Of all processed events before any cut, per dataset; of a skim, of all that its files stand for. Histograms are
+        normalised to it.
     cross_section
         In pb, per dataset; ``None`` for data.
+    period
+        The data-taking period of each dataset.
+    removed
+        Per dataset and filter (``certified``, ``triggers``), how many events it removed before the cuts.
+    lumi_sections
+        Per dataset of data, the certified luminosity sections that were processed.
+    luminosity
+        Of these sections in fb⁻¹, per dataset with a table of luminosities.
+    duplicates
+        Per dataset of data, how many selected events come again in it (under its own name), or are in another one.
+    event_ids
+        Per dataset of data, which events were selected; until the end of the run.
+    skims
+        Names of the skimmed files that were written.
     without_answer
         Per dataset, plugin and reason (``too_few_objects``, ``no_answer``), how many selected events have no answer.
     partly_missing
@@ -144,6 +161,13 @@ class RunReport:
     overflow: dict[str, dict[str, int]] = field(default_factory=dict)
     warnings: set[str] = field(default_factory=set)
     scale: dict[str, float] = field(default_factory=dict)
+    period: dict[str, str] = field(default_factory=dict)
+    removed: dict[str, dict[str, int]] = field(default_factory=dict)
+    lumi_sections: dict[str, LumiSections] = field(default_factory=dict)
+    luminosity: dict[str, float] = field(default_factory=dict)
+    duplicates: dict[str, dict[str, int]] = field(default_factory=dict)
+    event_ids: dict[str, EventIds] = field(default_factory=dict)
+    skims: set[str] = field(default_factory=set)
 
     def __iadd__(self, other: Self) -> Self:
         """Count another account in, at a cost that does not grow with this one."""
@@ -154,7 +178,14 @@ class RunReport:
         _add(self.without_answer, other.without_answer)
         _add(self.partly_missing, other.partly_missing)
         _add(self.overflow, other.overflow)
+        _add(self.removed, other.removed)
+        for dataset, sections in other.lumi_sections.items():
+            self.lumi_sections[dataset] = self.lumi_sections.get(dataset, LumiSections()) | sections
+        for dataset, ids in other.event_ids.items():
+            self.event_ids.setdefault(dataset, EventIds()).add(ids)
+        self.period |= other.period
         self.columns |= other.columns
+        self.skims |= other.skims
         self.warnings |= other.warnings
         return self
 
@@ -191,7 +222,10 @@ class RunReport:
             "processed": [chunk._asdict() for chunk in self.processed],
             "failures": failures,
             "columns": sorted(self.columns),
+            "skims": sorted(self.skims),
             "warnings": sorted(self.warnings),
+            "lumi_sections": {name: self.lumi_sections[name].as_json() for name in sorted(self.lumi_sections)},
+            **({"event_ids": {name: ids.as_text() for name, ids in self.event_ids.items()}} if self.event_ids else {}),
             **{name: dict(sorted(getattr(self, name).items())) for name in _PLAIN},
         }
 
@@ -205,12 +239,20 @@ class RunReport:
                 for row in values["failures"]
             },
             columns=set(values["columns"]),
+            skims=set(values["skims"]),
             warnings=set(values["warnings"]),
+            lumi_sections={
+                name: LumiSections.from_json(sections) for name, sections in values["lumi_sections"].items()
+            },
+            event_ids={name: EventIds.from_text(text) for name, text in values.get("event_ids", {}).items()},
             **{name: values[name] for name in _PLAIN},
         )
 
 
-_PLAIN = ("sum_of_weights", "cross_section", "without_answer", "partly_missing", "overflow", "scale")
+_PLAIN = (
+    *("sum_of_weights", "cross_section", "without_answer", "partly_missing", "overflow", "scale"),
+    *("period", "removed", "luminosity", "duplicates"),
+)
 
 
 def _add(total: dict[str, Any], more: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pkgutil import resolve_name
+from types import MappingProxyType
 from typing import Any
 
 import awkward as ak
@@ -166,12 +167,21 @@ class FunctionCut:
 
 
 def cut_flow(
-    events: ak.Array, cuts: Sequence[Cut | FunctionCut], *, finite: NDArray[np.bool_]
+    events: ak.Array,
+    cuts: Sequence[Cut | FunctionCut],
+    *,
+    finite: NDArray[np.bool_],
+    filters: Mapping[str, NDArray[np.bool_]] = MappingProxyType({}),
 ) -> dict[str, NDArray[np.bool_]]:
-    """For each cut in order, the events that pass it and all before it; the last mask is the selection."""
-    masks = {"all": np.ones(len(events), dtype=bool), "finite momenta": finite}
-    passed = finite
+    """For each filter and cut in order, the events that pass it and all before it; the last mask is the selection."""
+    masks = {"all": np.ones(len(events), dtype=bool), **filters}
+    passed = masks["finite momenta"] = last(masks) & finite
     for cut in cuts:
         passed = passed & cut(events)
         masks[cut.name] = passed
     return masks
+
+
+def last(masks: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    """The events that pass everything."""
+    return list(masks.values())[-1]
