@@ -11,7 +11,7 @@ from hepreco.events.arrays import column
 from hepreco.events.columns import EVENT_ID
 from hepreco.events.datasets import Dataset
 from hepreco.events.event_ids import EventIds
-from hepreco.events.luminosity import LumiSections, is_certified, read_certified
+from hepreco.events.luminosity import LumiSections, is_certified, read_certified, read_table
 
 CERTIFIED: Final = "certified"
 TRIGGERS: Final = "triggers"
@@ -29,9 +29,11 @@ def conditions(datasets: Iterable[Dataset]) -> dict[str, dict[str, Any]]:
     Raises
     ------
     DatasetError
-        A golden JSON cannot be read.
+        A golden JSON, or a table of luminosities, cannot be read.
     """
     datasets = tuple(datasets)
+    for path in {each.luminosity_table for each in datasets} - {""}:
+        read_table(path)  # refuses it before events are read
     golden = {each.name: read_certified(each.certified) if each.certified else "" for each in datasets}
     triggered = any(each.triggers or each.veto_triggers for each in datasets)
     rows = [name for name, used in ((CERTIFIED, any(golden.values())), (TRIGGERS, triggered)) if used]

@@ -118,18 +118,37 @@ def luminosity(path: str, sections: LumiSections) -> tuple[float, LumiSections]:
     Raises
     ------
     DatasetError
-        The file cannot be read, or lacks the columns of such a table.
+        As for :func:`read_table`.
     """
     from coffea.lumi_tools import LumiData  # noqa: PLC0415  compiles for seconds
 
+    unit, known = read_table(path)
+    total = LumiData(path).get_lumi(np.stack((sections.runs, sections.numbers), axis=-1))
+    lacking = ~np.isin(sections._codes, known._codes)
+    return float(total) * unit, LumiSections(sections.runs[lacking], sections.numbers[lacking])
+
+
+def read_table(path: str) -> tuple[float, LumiSections]:
+    """The unit of a table of brilcalc in fb⁻¹, and the luminosity sections that it has.
+
+    Raises
+    ------
+    DatasetError
+        The file cannot be read, lacks the columns of such a table, or has no row.
+    """
     unit = _unit(path)
     try:
-        known = np.loadtxt(path, delimiter=",", usecols=(0, 1), converters=_before_colon, encoding="utf-8", ndmin=2)
-        total = LumiData(path).get_lumi(np.stack((sections.runs, sections.numbers), axis=-1)) if len(known) else 0.0
+        run, section, _ = np.loadtxt(
+            path,
+            delimiter=",",
+            usecols=(0, 1, _RECORDED),
+            converters={0: _before_colon, 1: _before_colon},
+            encoding="utf-8",
+            ndmin=2,
+        ).T
     except (ValueError, IndexError) as error:
         raise _no_table(path, str(error)) from None
-    lacking = ~np.isin(sections._codes, LumiSections(*known.T)._codes)
-    return float(total) * unit, LumiSections(sections.runs[lacking], sections.numbers[lacking])
+    return unit, LumiSections(run, section)
 
 
 def _are_ranges(value: object) -> bool:
