@@ -7,7 +7,9 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
+from click.testing import CliRunner
 
+from hepreco.cli import main
 from hepreco.histograms import read_histograms
 
 EVENTS = 100
@@ -67,7 +69,7 @@ class TestCertified:
         assert report["removed"] == {"x": {"certified": 70}}
         assert report["lumi_sections"] == {"x": {"355100": [[1, 2], [5, 5]]}}
         assert "70 of 100 events removed before the cuts (certified)" in printed.output
-        jets = uproot.open(job / "a.root:Events")["Jet_pt"].array()
+        jets = uproot.open({job / "a.root": "Events"})["Jet_pt"].array()
         kept = np.isin(numbered()["luminosityBlock"], [1, 2, 5])
         filled = result(job)["jet_pt"][{"dataset": "x", "variation": "nominal"}]
         assert filled.sum(flow=True).value == ak.sum(ak.num(jets[kept]))
@@ -334,7 +336,8 @@ class TestSkims:
             assert file["Events"].num_entries < 30
             assert {"genEventSumw", "genEventCount"} <= set(file["Runs"].keys())
         self.configure(job, "out/skims/x/*.root", skim=True)
-        assert job.run("--write-skim", "--chunksize", 11, output="again").exit_code == 0
+        printed = job.run("--write-skim", "--chunksize", 11, output="again")
+        assert printed.exit_code == 0, printed.output
         assert result(job, "again")["jet_pt"] == whole["jet_pt"]
         assert job.report("again")["sum_of_weights"] == report["sum_of_weights"]
         assert flow(job, output="again")["two jets"] == flow(job)["two jets"]
@@ -389,3 +392,39 @@ class TestSkims:
         written.unlink()
         assert job.run("--write-skim", "--chunksize", 50, "--resume").exit_code == 1
         assert written.exists()
+
+
+def test_skims_of_real_files_give_the_same_with_plugins(samples, request, tmp_path, monkeypatch):
+    monkeypatch.chdir(request.config.rootpath)
+    config = "analyses/ttbar/lepton_jets.toml"
+
+    def run(output, *files, skim=False):
+        options = ["--no-figures", "--chunksize", "70", *(("--write-skim",) if skim else ())]
+        named = [word for file in files for word in ("--files", f"x={file}")]
+        printed = CliRunner().invoke(main, ["run", config, "--output", str(tmp_path / output), *options, *named])
+        assert printed.exit_code == 0, printed.output
+        return read_histograms(tmp_path / output / "histograms.zip").histograms
+
+    whole = run("whole", samples / "nano_tt_v12.root", samples / "nano_tt_v15.root", skim=True)
+    skimmed = run("skimmed", tmp_path / "whole/skims/x/*.root")
+    assert len(whole) > 2
+    assert {name: skimmed[name] for name in whole if name != "cutflow"} == {
+        name: each for name, each in whole.items() if name != "cutflow"
+    }
+
+
+def test_real_data_with_certified_luminosity_and_triggers(samples, job):
+    path = samples / "nano_dimuon.root"
+    with uproot.open({path: "Events"}) as tree:
+        numbers = tree.arrays(["run", "luminosityBlock", "HLT_IsoMu24", "HLT_IsoMu20"], library="np")
+    run, section = int(numbers["run"][0]), int(numbers["luminosityBlock"][0])
+    (job / "golden.json").write_text(json.dumps({str(run): [[section, section]]}))
+    triggers = ["HLT.IsoMu24", "HLT.NotThere", "HLT.IsoMu20"]
+    data = {"data": True, "certified": "golden.json"}
+    x, y = {"files": [str(path)], **data}, {"files": ["y.root"]}
+    job.configure(datasets={"x": {**x, "triggers": triggers}, "y": {**y, "triggers": triggers}})
+    job.write("y.root", HLT_NotThere=np.ones(EVENTS, bool))
+    assert job.run().exit_code == 0
+    kept = (numbers["run"] == run) & (numbers["luminosityBlock"] == section)
+    fired = numbers["HLT_IsoMu24"] | numbers["HLT_IsoMu20"]
+    assert [flow(job)[cut] for cut in ("all", "certified", "triggers")] == [40, kept.sum(), (kept & fired).sum()]

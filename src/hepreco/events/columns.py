@@ -91,6 +91,13 @@ def branches(path: str) -> tuple[str, ...]:
     return tuple(f"{collection}_{field}" for field in MOMENTUM) if name in DERIVED else (f"{collection}_{name}",)
 
 
+def beside(read: Iterable[str], names: Iterable[str]) -> list[str]:
+    """The branches that coffea's records need beside those that were read: momenta and charges of the collections."""
+    collections = {branch.partition("_")[0] for branch in read if "_" in branch}
+    parts = ((name, *name.partition("_")[::2]) for name in names)
+    return [name for name, collection, field in parts if collection in collections and field in _BEHAVIOUR]
+
+
 def of_inputs(inputs: InputSpec, *, bound: Mapping[str, str] = MappingProxyType({})) -> Columns:
     """What a plugin reads; ``bound`` names selected objects that stand for a collection and its cuts."""
     fields = [

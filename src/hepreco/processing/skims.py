@@ -12,7 +12,7 @@ import uproot
 from numpy.typing import NDArray
 
 from hepreco.events.bookkeeping import LUMINOSITY_BLOCKS, RUNS, Generated
-from hepreco.events.columns import EVENT_ID
+from hepreco.events.columns import EVENT_ID, beside
 from hepreco.events.luminosity import LumiSections
 from hepreco.events.reading import ChunkReader
 from hepreco.processing.columns_out import file_name, write_file
@@ -23,10 +23,10 @@ from hepreco.processing.report import Chunk
 class SkimWriter:
     """Writes one file per chunk, on the worker that processed it; also for a chunk without selected events.
 
-    ``Events`` has the columns that the run has read, of events that pass the selection in some variation. ``Runs`` has
-    ``genEventSumw`` and ``genEventCount`` of all events of the chunk, so that a dataset of these files with
-    ``skim = true`` is normalised as the files that they were made of. For data ``LuminosityBlocks`` lists the
-    certified luminosity sections. The directory must be one that all workers see.
+    ``Events`` has the columns that the run has read, with momenta and charges of their collections, of events that pass
+    the selection in some variation. ``Runs`` has ``genEventSumw`` and ``genEventCount`` of all events of the chunk, so
+    that a dataset of these files with ``skim = true`` is normalised as the files that they were made of. For data
+    ``LuminosityBlocks`` lists the certified luminosity sections. The directory must be one that all workers see.
     """
 
     directory: Path
@@ -75,7 +75,7 @@ class SkimWriter:
 
 def _collections(reader: ChunkReader, selected: NDArray[np.bool_]) -> dict[str, Any]:
     """The columns that were read, with those of lists gathered by collection."""
-    names = dict.fromkeys((*EVENT_ID, *reader.read_so_far))
+    names = dict.fromkeys((*EVENT_ID, *reader.read_so_far, *beside(reader.read_so_far, reader.source.names)))
     columns = {name: reader(name)[selected] for name in names}
     lists = [name for name, values in columns.items() if values.ndim > 1]
     counters = {f"n{name.partition('_')[0]}" for name in lists}
