@@ -55,7 +55,7 @@ class DatasetConfig:
     Parameters
     ----------
     files
-        Paths, globs, or addresses that uproot opens (``root://``, ``https://``); relative to the TOML file. A list in the
+        Paths, globs, or addresses that uproot opens (``root://``, ``https://``); relative to the TOML file. A list in
         place of an entry has the addresses of one file, of which the next is tried where one cannot be read.
     sample
         A sample to generate instead: a table.

@@ -32,7 +32,8 @@ def to_fileset(datasets: Iterable[Dataset]) -> dict[str, dict[str, Any]]:
     for dataset in datasets:
         if dataset.skim:
             raise DatasetError(
-                f"dataset {dataset.name!r} is a skim, which coffea's runner would not normalise", "use hepreco.run"
+                f"dataset {dataset.name!r} is a skim, which coffea's runner would not normalise",
+                "use hepreco.processing.run",
             )
     of_events = conditions(datasets)
     return {

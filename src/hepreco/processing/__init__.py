@@ -7,6 +7,7 @@ from hepreco.processing.report import Chunk, Failure, ProcessedChunks, RunReport
 from hepreco.processing.runner import Plan, make_executor, prepare, process, run
 from hepreco.processing.selected import read_selected
 from hepreco.processing.selection import Cut, FunctionCut
+from hepreco.processing.skims import SkimWriter
 
 __all__ = [
     "Chunk",
@@ -21,6 +22,7 @@ __all__ = [
     "ProcessedChunks",
     "ReconstructionProcessor",
     "RunReport",
+    "SkimWriter",
     "make_executor",
     "prepare",
     "process",
