@@ -452,5 +452,5 @@ def _from_directory(dataset: DatasetConfig, directory: Path) -> DatasetConfig:
         return file if not file or "://" in file or Path(file).is_absolute() else str(directory / file)
 
     files = tuple(beside(each) if isinstance(each, str) else tuple(map(beside, each)) for each in dataset.files)
-    tables = {key: beside(getattr(dataset, key)) for key in ("certified", "luminosity_table")}
-    return replace(dataset, files=files, **tables)
+    certified, luminosity_table = beside(dataset.certified), beside(dataset.luminosity_table)
+    return replace(dataset, files=files, certified=certified, luminosity_table=luminosity_table)

@@ -10,7 +10,9 @@ import uproot
 from click.testing import CliRunner
 
 from hepreco.cli import main
+from hepreco.events import Dataset
 from hepreco.histograms import read_histograms
+from hepreco.processing import ReconstructionProcessor, make_executor, prepare, process, runner
 
 EVENTS = 100
 HEADER = "#run:fill,ls,time,beamstatus,E(GeV),delivered({unit}),recorded({unit}),avgpu,source\n"
@@ -283,8 +285,6 @@ class TestReplicas:
         path = job.write()
         shutil.copy(path, job / "b.root")
         job.configure(datasets={"x": {"files": [["a.root", "b.root"]]}})
-        from hepreco.processing import runner  # noqa: PLC0415
-
         keys = []
         original = runner.process
         monkeypatch.setattr(
@@ -296,8 +296,18 @@ class TestReplicas:
         assert job.run().exit_code == 0
         assert keys[0] == keys[1]
 
-    def test_another_file_is_no_replica(self, job, refused):
-        job.write("b.root", seed=2)
+    def test_another_file_is_no_replica(self, job):
+        path, other = job.write("a.root"), job.write("b.root", seed=2)
+        dataset = Dataset("x", ((str(path), str(other)),))
+        with make_executor("iterative", file_retries=0) as executor:
+            plan = prepare(ReconstructionProcessor(), [dataset], executor=executor)
+            path.unlink()
+            (failure,) = process(plan, executor=executor)["report"].failures
+        assert failure.kind == "unreadable"
+        assert failure.chunk.file == str(path)
+        assert "b.root has changed since the run was prepared" in failure.reason
+
+    def test_where_all_fail_each_is_named(self, job, refused):
         job.configure(datasets={"x": {"files": [["missing.root", "also_missing.root"]]}})
         refused(job.run(), "none of 2 replicas can be read", "also_missing.root", status=(2,))
 

@@ -88,7 +88,9 @@ class ProcessedChunks:  # noqa: PLW1641  it grows, so it has no hash
 
     def events(self, dataset: str, file: str | None = None) -> int:
         """How many events of a dataset, or of one of its files, were processed."""
-        return sum(chunk.events for chunk in self if chunk.dataset == dataset and file in (None, chunk.file))
+        if file is not None:
+            return sum(stop - start for start, stop in self._intervals.get((dataset, file), ()))
+        return sum(chunk.events for chunk in self if chunk.dataset == dataset)
 
 
 def _insert(intervals: list[tuple[int, int]], chunk: Chunk) -> None:
