@@ -12,7 +12,7 @@ import pytest
 from hepreco.plugin import discover
 
 KEPT = Path(__file__).parent / "data" / "contracts.json"
-DISTRIBUTIONS = ("autoencoder", "chi2-assigner", "event-variables", "me-assigner", "part-sm")
+DISTRIBUTIONS = ("autoencoder", "chi2-assigner", "event-variables", "me-assigner", "models", "part-sm")
 
 
 def contract(plugin):

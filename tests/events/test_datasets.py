@@ -43,7 +43,7 @@ def test_a_fileset_has_lists_of_replicas_and_names_of_das(tmp_path):
     assert dataset.name == "TT_Run3_NANOAODSIM"
     assert dataset.files == (("root://a//x.root", "root://b//x.root"), ("y.root",))
     path.write_text(json.dumps({"/TT/a": {"files": ["x.root"]}, "TT_a": {"files": ["x.root"]}}))
-    with pytest.raises(DatasetError, match="names of its datasets become one"):
+    with pytest.raises(DatasetError, match="two of its datasets get the same name"):
         read_fileset(path)
 
 

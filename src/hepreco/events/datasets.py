@@ -1,4 +1,4 @@
-"""Which files make up a dataset, which of their events count, and how they are normalised."""
+"""Datasets: their files, which of their events count, and their normalisation."""
 
 from dataclasses import dataclass
 from glob import glob
@@ -25,15 +25,15 @@ class Dataset:
     Parameters
     ----------
     name
-        Its name on the ``dataset`` axis of every histogram, and that of its directory of columns.
+        Name on the ``dataset`` axis of every histogram, and of the directory for its columns.
     files
         Paths, globs, or addresses that uproot opens (``root://``, ``https://``). Several addresses of one file stand in
         a list of their own: the next is tried where one cannot be read.
     cross_section
-        In pb. With the luminosity it scales the histograms to σ·L / Σw, with Σw over the events that were really
-        processed. ``None`` leaves the sums of weights as they are, as for data.
+        Cross-section in pb. Histograms are scaled by σ·L / Σw with the luminosity L of the run and the sum of weights
+        Σw of the processed events. ``None``, as for data, means no scaling.
     label
-        What a figure's legend says; the name by default.
+        Label in legends; by default the name.
     tree
         Name of the tree in the files.
     period
@@ -54,8 +54,8 @@ class Dataset:
     Raises
     ------
     ConfigError
-        The name could not be that of a directory, the cross-section is not a positive number, a trigger is no bit, or
-        something is said of data that only simulation has, or the other way round.
+        The name cannot be that of a directory, the cross-section is not a positive number, a trigger is not a trigger
+        bit, or an option of data is given for simulation or the other way round.
     """
 
     name: str
@@ -110,16 +110,16 @@ class Dataset:
         return Columns((*weight, *numbers, *self.triggers, *self.veto_triggers), weighted=not self.data)
 
     def paths(self) -> tuple[str, ...]:
-        """Every file as in :meth:`replicas`, by the first of its addresses."""
+        """All files by their first address; see :meth:`replicas`."""
         return tuple(addresses[0] for addresses in self.replicas())
 
     def replicas(self) -> tuple[Replicas, ...]:
-        """The addresses of every file, globs expanded in sorted order, each file once.
+        """The addresses of all files, each file once, with globs expanded in sorted order.
 
         Raises
         ------
         DatasetError
-            No file is named, a pattern matches nothing, or a local file does not exist.
+            There are no files, a pattern matches none, or a local file does not exist.
         """
         found: dict[str, Replicas] = {}
         for entry in self.files:

@@ -1,4 +1,4 @@
-"""coffea's filesets as JSON: which files make up which dataset."""
+"""Reads coffea's filesets from JSON: datasets and their files."""
 
 import json
 from collections.abc import Iterable
@@ -46,17 +46,17 @@ def to_fileset(datasets: Iterable[Dataset]) -> dict[str, dict[str, Any]]:
 
 
 def read_fileset(path: Path) -> tuple[Dataset, ...]:
-    """Read the datasets of a fileset, such as coffea's dataset tools write.
+    """Read the datasets of a fileset, as coffea's dataset tools write it.
 
-    ``{dataset: {"files": {path: tree}}}``; in place of the tree may stand what preprocessing found, with its
-    ``object_path``; in place of the table a list of paths, or of lists of the replicas of each file, as coffea gets
-    them from Rucio. Of the metadata only ``cross_section`` counts. A name such as ``/TTTo2L2Nu/Run3/NANOAODSIM`` loses
-    its first slash, and has ``_`` for the others.
+    The format is ``{dataset: {"files": {path: tree}}}``. The tree may be replaced by the table that preprocessing
+    writes, with its ``object_path``, and the table of files by a list of paths, or of lists with the replicas of each
+    file, as coffea gets them from Rucio. Only ``cross_section`` is read from the metadata. A name such as
+    ``/TTTo2L2Nu/Run3/NANOAODSIM`` loses its first slash; ``_`` replaces the others.
 
     Raises
     ------
     DatasetError
-        The file cannot be read, is no fileset, or a dataset has several trees.
+        The file cannot be read, is not a fileset, or a dataset has several trees.
     """
     try:
         table = json.loads(path.read_text("utf-8"))
@@ -67,10 +67,10 @@ def read_fileset(path: Path) -> tuple[Dataset, ...]:
             f"{path} is not JSON: {error}", "give a fileset, as coffea's dataset tools write it"
         ) from None
     if not isinstance(table, dict) or not table:
-        raise _no_fileset(path, "it is no table of datasets")
+        raise _no_fileset(path, "it is not a table of datasets")
     datasets = tuple(_dataset(path, name, entry) for name, entry in table.items())
     if len({dataset.name for dataset in datasets}) < len(datasets):
-        raise DatasetError(f"{path}: names of its datasets become one, shortened", "rename them in the fileset")
+        raise DatasetError(f"{path}: two of its datasets get the same name", "rename them in the fileset")
     return datasets
 
 
@@ -94,4 +94,4 @@ def _dataset(path: Path, name: str, entry: Any) -> Dataset:
 
 
 def _no_fileset(path: Path, why: str) -> DatasetError:
-    return DatasetError(f"{path} is no fileset: {why}", 'write {"dataset": {"files": {"path": "tree"}}}')
+    return DatasetError(f"{path} is not a fileset: {why}", 'write {"dataset": {"files": {"path": "tree"}}}')

@@ -1,4 +1,4 @@
-"""One look for all figures: mplhep's plain style, with a font that holds the field's letters."""
+"""The style of all figures: mplhep's plain style, with a font that has all needed characters."""
 
 from typing import Any, Final
 
@@ -7,7 +7,7 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-FONTS: Final = ["Fira Sans", "DejaVu Sans"]  # the second for letters that the first lacks
+FONTS: Final = ["Fira Sans", "DejaVu Sans"]  # the second has characters that the first lacks
 #: Distinguishable with colour-vision deficiency and in grey: M. A. Petroff, arXiv:2107.02270.
 COLOURS: Final = (
     "#3f90da",
@@ -22,7 +22,7 @@ COLOURS: Final = (
     "#92dadd",
 )
 GREY: Final = "#717581"
-#: matplotlib's parameters, to be set with ``rc_context`` while a figure is made or written.
+#: Parameters of matplotlib, set with ``rc_context`` while a figure is made or written.
 STYLE: Final[dict[Any, Any]] = {
     **mh.style.plothist,
     "figure.figsize": (6.4, 4.8),
@@ -49,10 +49,10 @@ STYLE: Final[dict[Any, Any]] = {
 
 
 def new_axes(figure: Figure, *, ratios: tuple[float, ...] = (1.0,)) -> list[Axes]:
-    """Add panels above each other that share their x axis; ``ratios`` are their heights, from the top."""
+    """Add stacked panels with a common x axis; ``ratios`` are their heights from top to bottom."""
     panels = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
     for axes in panels:
-        # matplotlib makes ticks when it draws, perhaps outside this style: say here how they look
+        # matplotlib may create ticks later, outside this style, so set their appearance here
         axes.tick_params(which="both", direction="in", top=True, right=True, labelfontfamily=FONTS)
         axes.tick_params(which="major", length=6, labelsize=11)
         axes.tick_params(which="minor", length=3)
@@ -60,11 +60,11 @@ def new_axes(figure: Figure, *, ratios: tuple[float, ...] = (1.0,)) -> list[Axes
 
 
 def end_labels(axes: Axes, *, x: str = "", y: str = "") -> None:
-    """Label axes at their ends."""
+    """Label the axes at their ends."""
     axes.set_xlabel(x, loc="right")
     axes.set_ylabel(y, loc="top")
 
 
 def note(axes: Axes, text: str) -> None:
-    """Write a small remark above the panel, right."""
+    """Write a small note above the panel, on the right."""
     axes.text(1.0, 1.01, text, transform=axes.transAxes, ha="right", va="bottom", color=GREY, fontsize=9)

@@ -1,4 +1,4 @@
-"""Running a processor over datasets, with an account of every chunk."""
+"""Runs a processor over datasets, and reports on every chunk."""
 
 import io
 import json
@@ -24,18 +24,18 @@ from hepreco.events.luminosity import LumiSections
 from hepreco.events.objects import closest
 from hepreco.events.reading import TIMEOUT
 from hepreco.processing import identity
-from hepreco.processing.checkpoints import Checkpoints
 from hepreco.processing.conclusions import conclude, copies
 from hepreco.processing.executors import DaskExecutor, FuturesExecutor, IterativeExecutor, Workers, interrupts_held
 from hepreco.processing.processor import Output, ReconstructionProcessor
 from hepreco.processing.report import Chunk, Failure, RunReport
 from hepreco.processing.skims import SkimWriter
+from hepreco.processing.stored_results import StoredResults
 from hepreco.processing.tasks import Bundle, FileOfEvents, Preparation, Processing, Task
 
 ExecutorName = Literal["iterative", "futures", "dask"]
 Item = TypeVar("Item")
 DEATH: Final = "its worker process died (out of memory, or a crash in compiled code)"
-#: More chunks than that are handed out in bundles, so that driver and scheduler have as many results at most to handle.
+#: Largest number of bundles: more chunks are grouped, which limits the results that driver and scheduler handle.
 BUNDLES: Final = 2000
 
 
@@ -50,17 +50,17 @@ def make_executor(
     name
         ``iterative`` (this process), ``futures`` (processes of this machine) or ``dask``.
     workers
-        Number of processes, of ``futures`` and of the embedded Dask cluster.
+        Number of processes of ``futures``, or of the local Dask cluster.
     scheduler
-        Address of a running Dask scheduler; by default a ``LocalCluster`` is started, and closed again.
+        Address of a running Dask scheduler; by default a ``LocalCluster`` is started, and closed at the end.
     status
         Whether to show progress bars.
     file_retries
-        How often to try again a file that cannot be read.
+        How often to try a file again that cannot be read.
     """
     if scheduler is not None and name != "dask":
         raise ConfigError(f"a scheduler address needs the executor 'dask', not {name!r}", "add --executor dask")
-    coffea_console.quiet = not status  # its bars ignore the executor's own flag where output is not a terminal
+    coffea_console.quiet = not status  # coffea ignores the executor's flag if output is not a terminal
     if name == "iterative":
         yield IterativeExecutor(status=status, file_retries=file_retries)
     elif name == "futures":
@@ -68,7 +68,7 @@ def make_executor(
             yield FuturesExecutor(workers=workers, status=status, file_retries=file_retries, pool=pool)
     else:
         import dask  # noqa: PLC0415
-        from distributed import Client, LocalCluster  # noqa: PLC0415  slow to import, and seldom needed
+        from distributed import Client, LocalCluster  # noqa: PLC0415  slow to import, rarely needed
 
         if scheduler is not None:
             try:
@@ -85,28 +85,28 @@ def make_executor(
                 cluster,
                 Client(cluster) as client,
             ):
-                cluster.adapt(minimum=workers, maximum=workers)  # replaces workers that die, also while they start
+                cluster.adapt(minimum=workers, maximum=workers)  # replaces workers that die, even while starting
                 yield DaskExecutor(client=client, status=status, file_retries=file_retries)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do: nothing of it has started yet.
+    """The plan of a run that has not started yet.
 
     Parameters
     ----------
     tasks
         The chunks to process.
     failures
-        Files that cannot be used, where that is tolerated.
+        Files that cannot be used and are skipped.
     datasets, files
-        Of which the chunks are.
+        All datasets and their files.
     conditions
-        What decides which events of each dataset count.
+        The conditions that events of each dataset must meet; see :func:`hepreco.events.filters.conditions`.
     skims
-        Writes the selected events, if anything does.
+        Writes the selected events, if any.
     warnings
-        What some files lack and is made up for, and files that are copies of others.
+        Warnings about missing branches that are substituted, and about files that are copies of others.
     """
 
     reconstruction: ReconstructionProcessor
@@ -120,7 +120,7 @@ class Plan:
 
     @property
     def writes(self) -> dict[str, list[str]]:
-        """The files of ``columns`` and ``skims`` that it may write, relative to their directories."""
+        """The files of ``columns`` and ``skims`` that the run may write, relative to their directories."""
         writers = {"columns": self.reconstruction.columns, "skims": self.skims}
         return {
             kind: [writer.name(task.chunk) for task in self.tasks] if writer else [] for kind, writer in writers.items()
@@ -137,29 +137,29 @@ def run(
     checkpoints: Path | None = None,
     timeout: float = TIMEOUT,
 ) -> Output:
-    """Process every chunk of every dataset, or say which ones were not and why.
+    """Process all chunks of all datasets; the report names every chunk that failed, and why.
 
     Parameters
     ----------
     reconstruction
-        What to do with a chunk.
+        The processor.
     datasets
-        Which files.
+        The datasets to process.
     executor
-        From :func:`make_executor`.
+        An executor from :func:`make_executor`.
     chunksize
-        About how many events a chunk has; the histograms do not depend on it.
+        Approximate number of events of a chunk; the histograms do not depend on it.
     skip_bad_files
-        Count files that cannot be opened and go on, instead of stopping before any work is done.
+        Report files that cannot be opened and continue, instead of stopping before any chunk is processed.
     checkpoints
-        Directory in which finished chunks are kept; those found there are not processed again.
+        Directory for the results of finished chunks; chunks found there are not processed again.
     timeout
-        Seconds that opening a file, or reading a chunk of it, may take.
+        Time limit in seconds for opening a file or reading a chunk of it.
 
     Returns
     -------
     dict
-        ``{"histograms": …, "report": RunReport}``; look at ``report.complete``.
+        ``{"histograms": …, "report": RunReport}``; check ``report.complete``.
 
     Raises
     ------
@@ -192,8 +192,8 @@ def prepare(
 ) -> Plan:
     """Load weights, open every file, and divide the events into chunks.
 
-    ``memory`` is a JSON file that remembers what was found of each file, for as long as the file stays the same;
-    ``skims`` writes the selected events. The other parameters and errors are those of :func:`run`.
+    ``memory`` is a JSON file that stores the properties of each file until the file changes. ``skims`` writes the
+    selected events. The other parameters and errors are those of :func:`run`.
     """
     reconstruction.setup()
     for dataset in datasets:
@@ -221,17 +221,17 @@ def prepare(
 
 
 def process(plan: Plan, *, executor: ExecutorBase, checkpoints: Path | None = None, timeout: float = TIMEOUT) -> Output:
-    """Process what is planned; parameters and result are those of :func:`run`."""
+    """Process the chunks of a plan; parameters and result are those of :func:`run`."""
     writer = plan.reconstruction.columns
     directories = [each.directory if each else None for each in (writer, plan.skims)]
-    stored = Checkpoints(checkpoints, *directories) if checkpoints else None
+    stored = StoredResults(checkpoints, *directories) if checkpoints else None
     pickled = cloudpickle.dumps(plan.reconstruction)
     work = Processing(pickled, executor.file_retries, timeout, stored, plan.conditions, plan.skims)
     output: Output = {"histograms": {}, "report": RunReport(failures=set(plan.failures))}
     waiting = {task.key: task for task in plan.tasks}
 
     def recall() -> None:
-        """Count in what is stored, of an earlier run or of workers that died since."""
+        """Add stored results, from an earlier run or from workers that died since."""
         for keys, result in stored.load(waiting) if stored else ():
             iadd(output, result)
             for key in keys:
@@ -268,7 +268,7 @@ def process(plan: Plan, *, executor: ExecutorBase, checkpoints: Path | None = No
 def _files(reconstruction: ReconstructionProcessor, datasets: Sequence[Dataset]) -> list[FileOfEvents]:
     files = []
     for dataset in datasets:
-        columns = reconstruction.reads | dataset.columns
+        columns = reconstruction.reads(dataset.name, is_data=dataset.data) | dataset.columns
         files += [
             FileOfEvents(dataset.name, replicas[0], dataset.tree, columns, dataset.kind, replicas)
             for replicas in dataset.replicas()
@@ -279,7 +279,7 @@ def _files(reconstruction: ReconstructionProcessor, datasets: Sequence[Dataset])
 def _found(
     files: list[FileOfEvents], *, executor: ExecutorBase, timeout: float, memory: Path | None
 ) -> list[FileOfEvents]:
-    """The files with what is in them: opened, or remembered where they are the same as before."""
+    """The files with their properties, which are remembered for unchanged files and read from the others."""
     remembered = _remembered(files, memory)
     unknown = [file for file in files if file not in remembered]
     look = Preparation(executor.file_retries, timeout)
@@ -304,10 +304,10 @@ def _surviving(
     divide: Callable[[list[Item]], list[list[Item]]],
     lost: Callable[[list[Item]], Any],
 ) -> Iterator[tuple[list[Item], Any]]:
-    """Items and results of an executor, in as many calls as the deaths of workers ask for.
+    """Items and results of an executor, even if workers die.
 
-    Where one dies, the halves of what it was given are tried on their own, until the culprit stands alone; it is tried
-    once more before it is lost.
+    When a worker dies, its items are divided into halves that are tried separately, until a single item is left; this
+    is tried once more before it counts as lost.
     """
     groups = [items] if items else []
     alone: list[list[Item]] = []
@@ -337,7 +337,7 @@ def _executed(executor: ExecutorBase, items: list[Any], function: Callable[[Any]
 
 
 def _halves(items: list[Any]) -> list[list[Any]]:
-    """Two halves, also of a single bundle of several chunks; what cannot be divided is given back whole."""
+    """Divide items into two halves, or a single bundle into two; an indivisible list is returned whole."""
     if len(items) == 1 and isinstance(items[0], tuple):
         middle = len(items[0]) // 2
         return [[items[0][:middle]], [items[0][middle:]]] if middle else [items]
@@ -351,7 +351,7 @@ def _bundled(tasks: list[Task]) -> list[Bundle]:
 
 
 def _chunks(file: FileOfEvents, chunksize: int) -> Iterator[Chunk]:
-    """Chunks of about equal size; one without events for a file without."""
+    """Chunks of about equal size; a file without events has one empty chunk."""
     number = max(round(file.entries / chunksize), 1)
     size = max(math.ceil(file.entries / number), 1)
     for start in range(0, max(file.entries, 1), size):
@@ -359,13 +359,13 @@ def _chunks(file: FileOfEvents, chunksize: int) -> Iterator[Chunk]:
 
 
 def _task(chunk: Chunk, file: FileOfEvents, *, fingerprint: str, conditions: dict[str, Any]) -> Task:
-    """The task of a chunk, with a hash of all that determines its result."""
+    """The task of a chunk; its key is a hash of all that determines the result."""
     content = [file.identity, file.uuid, file.tree, file.columns.required, file.kind, file.generated]
     return Task(chunk, identity.digest([fingerprint, *content, conditions, *chunk]), file)
 
 
 def _refuse_unknown_columns(files: Sequence[FileOfEvents], datasets: Iterable[Dataset]) -> None:
-    """Raise where a column that the run needs is in no file: it is misspelt, or of another version of NanoAOD."""
+    """Raise if a required column is in no file: it is misspelt, or belongs to another version of NanoAOD."""
     usable = [file for file in files if not file.failure]
     for path in sorted({path for file in usable for path in file.missing} - {WEIGHT}):
         asked = [file for file in usable if path in file.columns.required]
@@ -384,7 +384,7 @@ def _refuse_unknown_columns(files: Sequence[FileOfEvents], datasets: Iterable[Da
 
 
 def _missing_bits(files: Sequence[FileOfEvents]) -> Iterator[str]:
-    """What to say of trigger bits that some files lack, with the names of the first few."""
+    """Warnings about trigger bits that some files lack, with the names of the first few files."""
     for path in sorted({path for file in files for path in file.missing if is_bit(path)}):
         lacking = [file.path for file in files if path in file.missing]
         named = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
@@ -412,7 +412,7 @@ def _remembered(files: list[FileOfEvents], memory: Path | None) -> dict[FileOfEv
                 sections = LumiSections.from_json(kept.pop("sections"))
                 found[file] = replace(file, **{**kept, "generated": generated}, sections=sections)
         except (OSError, TypeError, KeyError):
-            continue  # new, gone, or kept by another version: it is opened
+            continue  # a new or missing file, or an entry of another version: open it
     return found
 
 
@@ -425,7 +425,7 @@ def _kept(memory: Path) -> dict[str, Any]:
 
 
 def _remember(files: Iterable[FileOfEvents], memory: Path | None) -> None:
-    """Keep what was found of sound files of which a change would show, beside what is kept already."""
+    """Store the properties of sound files with an identity, in addition to stored ones."""
     if memory is None:
         return
     before = _kept(memory)
