@@ -76,21 +76,21 @@ class DatasetConfig:
     tree
         Name of the tree.
     period
-        The data-taking period: its luminosity, and working points that depend on it.
+        Data-taking period, for its luminosity and the working points of tags.
     process
-        The process that it belongs to, with others or alone; by default one of its own name.
+        Name of the process, which figures and fits group datasets by; by default the name of the dataset.
     data
-        Whether these are data: events have the weight 1, and no generator weight is read.
+        Whether the events are data: they have the weight 1, and ``genWeight`` is not read.
     certified
-        Path of a golden JSON: other events of data are removed before everything else.
+        Path of a golden JSON; events of data outside of it are removed first.
     luminosity_table
-        Path of a table that brilcalc wrote by luminosity section, to sum the luminosity of what was processed.
+        Path of a table of brilcalc by luminosity section, to sum the luminosity of the processed sections.
     triggers
-        Trigger bits such as `HLT.IsoMu24`, one of which an event needs. One that some files lack is not set there.
+        Trigger bits such as ``HLT.IsoMu24``; an event needs at least one. A bit that a file lacks is false there.
     veto_triggers
-        Trigger bits none of which an event may have, because it is in the dataset of those triggers already.
+        Trigger bits that an event must not have, because it is in the dataset of these triggers already.
     skim
-        Whether the files hold only a part of the generated events: sums of weights come from their trees `Runs`.
+        Whether the files hold only a part of the generated events; Σw is then read from their ``Runs`` trees.
     """
 
     files: tuple[str | tuple[str, ...], ...] = ()
@@ -115,16 +115,16 @@ class DatasetConfig:
 
 @dataclass(frozen=True)
 class ProcessConfig:
-    """A table ``[processes.<name>]``: what datasets of one process share in figures and fits.
+    """A table ``[processes.<name>]``: how figures and fits show the datasets of a process.
 
     Parameters
     ----------
     label
-        What legends say, LaTeX between dollar signs; by default the name.
+        Label in legends, with LaTeX between dollar signs; by default the name.
     colour
-        As matplotlib names it, such as `tab:blue` or `#5790fc`; by default the next of the style.
+        A colour of matplotlib, such as `tab:blue` or `#5790fc`; by default the next colour of the style.
     order
-        Processes are stacked and listed by increasing order, then by name.
+        Position in stacks and lists: processes are sorted by this number, then by name.
     """
 
     label: str = ""
@@ -139,7 +139,7 @@ class PeriodConfig:
     Parameters
     ----------
     luminosity
-        In fb⁻¹: datasets of this period with a cross-section are normalised to it.
+        Integrated luminosity in fb⁻¹, to which datasets of this period with a cross-section are normalised.
     """
 
     luminosity: float
@@ -265,7 +265,7 @@ class AnalysisConfig:
         return {name: period.luminosity for name, period in self.periods.items()}
 
     def processes_of(self, datasets: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """The process of each dataset as plain values: its name, label, colour and order."""
+        """Name, label, colour and order of the process of each dataset."""
         found = {}
         for dataset in datasets:
             name = self.datasets.get(dataset, DatasetConfig()).process or dataset

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from hepreco.cli import main
 from hepreco.events import Dataset
 from hepreco.histograms import read_histograms
-from hepreco.processing import ReconstructionProcessor, make_executor, prepare, process, runner
+from hepreco.processing import ReconstructionProcessor, SkimWriter, make_executor, prepare, process, runner
 
 EVENTS = 100
 HEADER = "#run:fill,ls,time,beamstatus,E(GeV),delivered({unit}),recorded({unit}),avgpu,source\n"
@@ -320,6 +320,18 @@ class TestReplicas:
 
 
 class TestSkims:
+    def test_they_can_be_written_from_python_in_any_process(self, job, tmp_path):
+        dataset = Dataset("x", (str(job.write()),))
+        with make_executor("futures", workers=1) as executor:
+            plan = prepare(
+                ReconstructionProcessor(), [dataset], executor=executor, skims=SkimWriter(tmp_path / "skims")
+            )
+            report = process(plan, executor=executor)["report"]
+        (name,) = report.skims
+        assert plan.writes == {"columns": [], "skims": [name]}
+        with uproot.open({tmp_path / "skims" / name: "Events"}) as tree:
+            assert tree.num_entries == EVENTS
+
     @pytest.fixture
     def originals(self, job):
         weight = np.random.default_rng(1).integers(-1, 3, EVENTS).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What NanoAOD files keep beside the events: sums of weights by run, and the luminosity sections."""
+"""The trees ``Runs`` and ``LuminosityBlocks`` of NanoAOD files: sums of weights, and luminosity sections."""
 
 from contextlib import closing
 from pathlib import PurePath
@@ -18,14 +18,14 @@ LUMINOSITY_BLOCKS = "LuminosityBlocks"
 
 
 class Generated(NamedTuple):
-    """Of all events that a file of simulation stands for, whether they are still in it or not."""
+    """The generated events that a file represents, including those that a skim has removed."""
 
     sum_of_weights: float
     events: int
 
 
 def read_generated(path: str) -> Generated:
-    """The sum of weights and the number of events that the tree ``Runs`` of a file tells.
+    """The sum of weights and the number of generated events from the ``Runs`` tree of a file.
 
     Raises
     ------
@@ -44,13 +44,13 @@ def read_generated(path: str) -> Generated:
 
 
 def read_sections(path: str) -> LumiSections:
-    """The luminosity sections that the tree ``LuminosityBlocks`` of a file lists, also those without events."""
+    """The luminosity sections in the ``LuminosityBlocks`` tree of a file, including those without events."""
     table = _read(path, LUMINOSITY_BLOCKS, ("run", "luminosityBlock"))
     return LumiSections(table["run"], table["luminosityBlock"]) if len(table) == 2 else LumiSections()
 
 
 def _read(path: str, tree: str, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    """Those of the columns that there are; none where there is no such tree."""
+    """The columns that exist; none if the tree does not exist."""
     if PurePath(path).suffix in PARQUET:
         return {}
     with closing(uproot.open({path: None})) as file:

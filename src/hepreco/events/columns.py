@@ -36,7 +36,7 @@ class Columns:
     anything
         Functions of the user may read any further column while the events are processed.
     weighted
-        Whether the generator's weight is read where a file has it.
+        Whether the generator weight is read if a file has it.
     """
 
     required: tuple[str, ...] = ()

@@ -27,8 +27,8 @@ class Dataset:
     name
         Name on the ``dataset`` axis of every histogram, and of the directory for its columns.
     files
-        Paths, globs, or addresses that uproot opens (``root://``, ``https://``). Several addresses of one file stand in
-        a list of their own: the next is tried where one cannot be read.
+        Paths, globs, or addresses that uproot opens (``root://``, ``https://``). A tuple in place of an entry holds
+        several addresses of one file; the next is tried if one cannot be read.
     cross_section
         Cross-section in pb. Histograms are scaled by σ·L / Σw with the luminosity L of the run and the sum of weights
         Σw of the processed events. ``None``, as for data, means no scaling.
@@ -37,19 +37,19 @@ class Dataset:
     tree
         Name of the tree in the files.
     period
-        The data-taking period: its luminosity, and the working points of tags.
+        Data-taking period, for its luminosity and the working points of tags.
     data
-        Whether these are data: every event has the weight 1, and no generator weight is read.
+        Whether the events are data: they have the weight 1, and ``genWeight`` is not read.
     certified
-        Path of a golden JSON: other events of data are removed before everything else.
+        Path of a golden JSON; events of data outside of it are removed first.
     luminosity_table
-        Path of a table of brilcalc, from which the luminosity of what was processed is summed.
+        Path of a table of brilcalc by luminosity section, to sum the luminosity of the processed sections.
     triggers
-        Trigger bits such as ``HLT.IsoMu24``, one of which an event needs. One that some files lack is not set there.
+        Trigger bits such as ``HLT.IsoMu24``; an event needs at least one. A bit that a file lacks is false there.
     veto_triggers
-        Trigger bits none of which an event may have, because it is in the dataset of those triggers already.
+        Trigger bits that an event must not have, because it is in the dataset of these triggers already.
     skim
-        Whether the files hold only a part of the generated events: Σw comes from their trees ``Runs``.
+        Whether the files hold only a part of the generated events; Σw is then read from their ``Runs`` trees.
 
     Raises
     ------
@@ -104,7 +104,7 @@ class Dataset:
 
     @property
     def columns(self) -> Columns:
-        """What a run reads of its files in any case."""
+        """The columns that every run reads from the files."""
         numbers = ("run", "luminosityBlock") if self.certified or self.luminosity_table else ()
         weight = () if self.cross_section is None else (WEIGHT,)
         return Columns((*weight, *numbers, *self.triggers, *self.veto_triggers), weighted=not self.data)
@@ -131,7 +131,7 @@ class Dataset:
         return tuple(found.values())
 
     def _addresses(self, replicas: Replicas) -> Replicas:
-        """Of one file: a local one that does not exist cannot be read, like a server that does not answer."""
+        """The addresses of one file; a local file may be missing, since the next address is tried then."""
         if not replicas:
             raise DatasetError(f"dataset {self.name!r} has a list of no replicas", "give each file an address")
         for address in replicas:

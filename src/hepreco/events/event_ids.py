@@ -1,4 +1,4 @@
-"""Which events were seen: enough of their numbers to find those that come twice."""
+"""Identifiers of events, to find events that occur twice."""
 
 import base64
 from typing import Final
@@ -6,15 +6,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-#: So many events are told from each other; of more, a sample of that size is kept.
+#: Largest number of identifiers that are kept; of more events a sample of this size is kept.
 LIMIT: Final = 2**22
 
 
 class EventIds:  # noqa: PLW1641  it grows, so it has no hash
-    """Hashes of run, luminosity section and event number; eight bytes for each event, at most 64 MiB in all.
+    """Hashes of run, luminosity section and event number: eight bytes per event, at most 64 MiB.
 
-    Where there are more than ``LIMIT`` events, those with the smallest hashes are kept, whose number says how many
-    there are of the others. The order in which events are added changes nothing.
+    Of more than ``LIMIT`` events, those with the smallest hashes are kept as a sample, and counts become estimates. The
+    result does not depend on the order in which events are added.
 
     Example
     -------
@@ -30,7 +30,7 @@ class EventIds:  # noqa: PLW1641  it grows, so it has no hash
         self._end: int = 2**64  # smaller hashes are all kept
 
     def add(self, other: "EventIds") -> None:
-        """Count others in."""
+        """Add other events."""
         self._parts += other._parts
         self._end = min(self._end, other._end)
         if sum(map(len, self._parts)) > 2 * LIMIT:
@@ -38,17 +38,17 @@ class EventIds:  # noqa: PLW1641  it grows, so it has no hash
 
     @property
     def fraction(self) -> float:
-        """Of how many of the events the numbers are kept: 1 up to ``LIMIT`` events."""
+        """The fraction of events in the sample: 1 up to ``LIMIT`` events."""
         self._hashes()
         return self._end / 2**64
 
     def repeated(self) -> int:
-        """How many events come again after their first time; an estimate where ``fraction`` is below 1."""
+        """How many events repeat an earlier one; an estimate if ``fraction`` is below 1."""
         hashes = self._hashes()
         return round((len(hashes) - len(np.unique(hashes))) / self.fraction)
 
     def common(self, other: "EventIds") -> int:
-        """How many events others have as well; an estimate where the fraction of either is below 1."""
+        """How many events are in both; an estimate if the fraction of either is below 1."""
         both = np.intersect1d(self._hashes(), other._hashes())
         return round(len(both) / min(self.fraction, other.fraction))
 
@@ -70,7 +70,7 @@ class EventIds:  # noqa: PLW1641  it grows, so it has no hash
         return ids
 
     def _hashes(self) -> NDArray[np.uint64]:
-        """Those that are kept, in order."""
+        """The hashes that are kept, sorted."""
         if len(self._parts) > 1 or len(self._parts[0]) > LIMIT or self._end < 2**64:
             hashes = np.sort(np.concatenate(self._parts))
             if self._end < 2**64:

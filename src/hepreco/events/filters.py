@@ -1,4 +1,4 @@
-"""Which events of a dataset count at all, before any cut: those of certified luminosity, with the right triggers."""
+"""Filters that come before the cuts: certified luminosity and triggers."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -15,16 +15,16 @@ from hepreco.events.luminosity import LumiSections, is_certified, read_certified
 
 CERTIFIED: Final = "certified"
 TRIGGERS: Final = "triggers"
-#: Rows of the cut flow before the cuts, where a dataset of the run asks for them.
+#: Rows of the cut flow before the cuts, if a dataset of the run needs them.
 FILTERS: Final = (CERTIFIED, TRIGGERS)
 
 Masks = dict[str, NDArray[np.bool_]]
 
 
 def conditions(datasets: Iterable[Dataset]) -> dict[str, dict[str, Any]]:
-    """What decides which events of each dataset count, as plain values for the metadata of its events.
+    """The conditions that events of each dataset must meet, as plain values for the metadata of the events.
 
-    All datasets of a run are given at once, because their cut flows have the same rows.
+    All datasets of a run are given together, because their cut flows have the same rows.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def conditions(datasets: Iterable[Dataset]) -> dict[str, dict[str, Any]]:
 
 
 def filters(events: ak.Array) -> Masks:
-    """For each filter of the run, in order, which events pass it and those before it; from the events' metadata."""
+    """For each filter of the run, the events that pass it and the filters before it, according to their metadata."""
     made = {CERTIFIED: _certified, TRIGGERS: _triggered}
     passed, masks = np.ones(len(events), dtype=bool), {}
     for name in events.metadata.get("filters", ()):
@@ -61,7 +61,7 @@ def filters(events: ak.Array) -> Masks:
 
 
 def account(events: ak.Array, masks: Masks, *, selected: NDArray[np.bool_]) -> dict[str, Any]:
-    """What a report keeps of a chunk: events that the filters removed; of data, sections and selected events.
+    """Entries of the report of a chunk: removed events and, for data, luminosity sections and selected events.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def _triggered(events: ak.Array) -> NDArray[np.bool_]:
 
 
 def _any(events: ak.Array, paths: Iterable[str]) -> NDArray[np.bool_]:
-    """Whether one of these bits is set; one that a file lacks is not."""
+    """Whether at least one of these bits is true; a bit that a file lacks is false."""
     found = np.zeros(len(events), dtype=bool)
     for path in paths:
         collection, _, name = path.partition(".")

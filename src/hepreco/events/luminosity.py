@@ -1,4 +1,4 @@
-"""Luminosity sections: which ones count, which ones were processed, and how much luminosity they hold."""
+"""Luminosity sections: certification by golden JSON files, and luminosity from tables of brilcalc."""
 
 import base64
 import csv
@@ -14,14 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from hepreco.errors import DatasetError
 
-#: Of brilcalc's tables, in fb⁻¹.
+#: Units of brilcalc's tables in fb⁻¹.
 _UNITS: Final = {"/ub": 1e-9, "/nb": 1e-6, "/pb": 1e-3, "/fb": 1.0}
-#: Where brilcalc's tables hold the recorded luminosity.
+#: Column of the recorded luminosity in brilcalc's tables.
 _RECORDED: Final = 6
 
 
 class LumiSections:
-    """A set of luminosity sections, each a run and a number in it; it takes eight bytes for each.
+    """A set of luminosity sections, each given by run and number; each takes eight bytes.
 
     Example
     -------
@@ -57,12 +57,12 @@ class LumiSections:
         return LumiSections(np.append(self.runs, other.runs), np.append(self.numbers, other.numbers))
 
     def certified(self, golden: str) -> "LumiSections":
-        """Those that a golden JSON lists; all of them where there is none."""
+        """The sections that a golden JSON lists; all of them if ``golden`` is empty."""
         kept = is_certified(golden, self.runs, self.numbers) if golden else np.ones(len(self), dtype=bool)
         return LumiSections(self.runs[kept], self.numbers[kept])
 
     def as_json(self) -> dict[str, list[list[int]]]:
-        """First and last of each row of neighbours, by run: the form of a golden JSON."""
+        """Ranges of sections by run, in the form of a golden JSON."""
         found: dict[str, list[list[int]]] = {}
         for row in np.split(self._codes, np.flatnonzero(np.diff(self._codes) != 1) + 1) if len(self) else ():
             found.setdefault(str(int(row[0]) >> 32), []).append([int(row[0]) & 0xFFFFFFFF, int(row[-1]) & 0xFFFFFFFF])
@@ -78,7 +78,7 @@ class LumiSections:
 
 
 def read_certified(path: str) -> str:
-    """A golden JSON as one text, checked: runs, and the first and last luminosity sections of ranges in each.
+    """Read and check a golden JSON: ranges of luminosity sections by run. Returns its text.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def is_certified(golden: str, runs: NDArray[Any], sections: NDArray[Any]) -> NDA
 
 
 def luminosity(path: str, sections: LumiSections) -> tuple[float, LumiSections]:
-    """The recorded luminosity of some sections in fb⁻¹, from a table of brilcalc, and the sections that it lacks.
+    """The recorded luminosity of sections in fb⁻¹ from a table of brilcalc, and the sections that the table lacks.
 
     Parameters
     ----------

@@ -89,7 +89,7 @@ def attempt(read: Callable[[], Value], *, path: str, timeout: float = TIMEOUT) -
 
 
 def first_readable(replicas: Iterable[str], read: Callable[[str], Value]) -> Value:
-    """What reading a file at the first of its addresses gives, or at the next where that one cannot be read.
+    """Read a file from its first address that can be read.
 
     Raises
     ------

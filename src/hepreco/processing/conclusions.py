@@ -1,4 +1,4 @@
-"""What can be said once all chunks are counted: sums of weights of skims, luminosities, and what was certified."""
+"""The end of a run: sums of weights of skims, luminosities, and warnings about data."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,7 +10,7 @@ from hepreco.events.luminosity import LumiSections, luminosity
 from hepreco.processing.report import Chunk, RunReport
 from hepreco.processing.tasks import FileOfEvents
 
-#: A processed luminosity may differ so much from the configured one before that is said.
+#: Relative difference of processed and configured luminosity above which a warning is given.
 TOLERANCE: Final = 0.01
 
 
@@ -70,7 +70,7 @@ def _uncertified(report: RunReport, dataset: Dataset) -> Iterator[str]:
 def _use_table(
     report: RunReport, dataset: Dataset, files: Iterable[FileOfEvents], configured: float | None
 ) -> Iterator[str]:
-    """The luminosity of the processed sections; of files that were processed entirely, also of those without events."""
+    """Sum the luminosity of the processed sections; files processed completely add their sections without events."""
     sections = report.lumi_sections.get(dataset.name, LumiSections())
     for file in files:
         if Chunk(dataset.name, file.path, 0, file.entries) in report.processed:
@@ -92,7 +92,7 @@ def _use_table(
 
 
 def copies(files: Iterable[FileOfEvents]) -> Iterator[str]:
-    """What to say of files that are copies of each other, which their identifiers tell."""
+    """Warnings about files that are copies of each other, which have the same UUID."""
     first: dict[tuple[str, str], str] = {}
     for file in files:
         if file.uuid and file.entries and not file.failure:

@@ -1,4 +1,4 @@
-"""Selected events of data that come twice, in one dataset or in two."""
+"""Duplicate events among the selected events of data, in one dataset or in two."""
 
 from collections.abc import Iterator
 from itertools import combinations
@@ -7,7 +7,7 @@ from hepreco.processing.report import RunReport
 
 
 def find_duplicates(report: RunReport) -> Iterator[str]:
-    """Count the selected events of data that come twice, and forget which they were."""
+    """Count duplicate events, remove the identifiers of events from the report, and give the warnings."""
     seen, report.event_ids = report.event_ids, {}
     for name, ids in sorted(seen.items()):
         count = ids.repeated()

@@ -426,7 +426,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 tag.threshold(dataset.period)
 
     def luminosity_of(self, period: str) -> float | None:
-        """To which a dataset of this data-taking period is normalised, in fb⁻¹."""
+        """The integrated luminosity for datasets of a data-taking period, in fb⁻¹."""
         return self.luminosities.get(period, self.luminosity)
 
     def _scales(self, report: RunReport, histograms: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:

@@ -141,7 +141,11 @@ def check_regions(regions: Mapping[str, Region], cuts: Sequence[AnyCut]) -> None
 
 
 def cut_flow(
-    events: ak.Array, cuts: Sequence[AnyCut], *, finite: NDArray[np.bool_], filters: Flow = MappingProxyType({})
+    events: ak.Array,
+    cuts: Sequence[AnyCut],
+    *,
+    finite: NDArray[np.bool_],
+    filters: Mapping[str, NDArray[np.bool_]] = MappingProxyType({}),
 ) -> Flow:
     """For each filter and cut in order, the events that pass it and all before it; the last mask is the selection."""
     masks = {"all": np.ones(len(events), dtype=bool), **filters}

@@ -1,4 +1,4 @@
-"""Skims: what a run reads of the selected events, as NanoAOD files that give the same histograms again."""
+"""Skims: NanoAOD files with the selected events and the columns that a run reads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,9 +53,9 @@ class SkimWriter:
         selected
             Which of its events are written.
         generated
-            What the chunk stands for; ``None`` for data.
+            The generated events that the chunk represents; ``None`` for data.
         sections
-            Of data.
+            The luminosity sections of data.
         """
         trees: dict[str, Mapping[str, Any]] = {"Events": _collections(reader, selected)}
         runs = np.unique(ak.to_numpy(reader("run")))

@@ -132,9 +132,9 @@ class Processing:
     stored
         Where results are stored, if anywhere.
     conditions
-        What decides which events of each dataset count; see :func:`hepreco.events.filters.conditions`.
+        The conditions that events of each dataset must meet; see :func:`hepreco.events.filters.conditions`.
     skims
-        Writes the selected events, if anything does.
+        Writes the selected events, if any.
     """
 
     pickled: bytes = field(repr=False)
@@ -200,7 +200,7 @@ class Processing:
     def _skim(
         self, write: SkimWriter, reader: ChunkReader, selected: NDArray[np.bool_], task: Task, report: RunReport
     ) -> str:
-        """Sums and sections of a whole file go with its first chunk: each file counts once."""
+        """Write the skim of a chunk; the sums and sections of a whole file go into the skim of its first chunk."""
         chunk, file = task.chunk, task.file
         sections = report.lumi_sections.get(chunk.dataset, LumiSections())
         generated: Generated | None = Generated(report.sum_of_weights[chunk.dataset], chunk.events)
@@ -212,7 +212,7 @@ class Processing:
 
 
 def _found(file: FileOfEvents, address: str) -> FileOfEvents:
-    """The file with what is in it, at one of its addresses."""
+    """The file with its properties, read from one of its addresses."""
     known = identity.of_file(address)
     with open_source(address, file.tree, wanted=file.columns.wanted) as source:
         missing = tuple(file.columns.missing(source.names))
