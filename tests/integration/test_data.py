@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import uproot
 from click.testing import CliRunner
+from coffea.processor import IterativeExecutor, Runner
 
 from hepreco.cli import main
-from hepreco.events import Dataset
-from hepreco.histograms import read_histograms
+from hepreco.events import Dataset, NanoAODSchema, to_fileset
+from hepreco.histograms import HistogramSpec, read_histograms
+from hepreco.plugin import Axis
 from hepreco.processing import ReconstructionProcessor, SkimWriter, make_executor, prepare, process, runner
 
 EVENTS = 100
@@ -211,6 +213,21 @@ class TestTriggers:
         of = {"triggers": ["HLT.IsoMu24"]}
         job.configure(datasets={"x": {"files": ["a.root"], **of}, "y": {"files": ["b.root"], **of}})
         refused(job.run(), "'y'", "none of its files has one of the triggers", status=(2,))
+
+
+def test_coffeas_runner_gives_the_same(data, job):
+    job = data({"355100": [[1, 6]]}, triggers=["HLT.Mu"])
+    job.write(**numbered(), HLT_Mu=np.arange(EVENTS) % 3 == 0, genWeight=np.full(EVENTS, 3.0, np.float32))
+    assert job.run("--chunksize", 40).exit_code == 0
+    keys = {"data": True, "certified": str(job / "golden.json"), "triggers": ("HLT.Mu",)}
+    dataset = Dataset("x", (str(job / "a.root"),), **keys)
+    spec = HistogramSpec("jet_pt", ("Jet.pt",), Axis(20, 0.0, 200.0))
+    runner = Runner(executor=IterativeExecutor(status=False), schema=NanoAODSchema, chunksize=40)
+    output = runner(to_fileset([dataset]), processor_instance=ReconstructionProcessor(histograms=[spec]))
+    assert output["histograms"]["jet_pt"] == result(job)["jet_pt"]
+    assert output["report"].removed == job.report()["removed"] == {"x": {"certified": 40, "triggers": 40}}
+    assert output["report"].lumi_sections["x"].as_json() == job.report()["lumi_sections"]["x"]
+    assert output["report"].event_ids == {}
 
 
 class TestDuplicates:
