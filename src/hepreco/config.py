@@ -159,12 +159,15 @@ class MassPeakConfig:
         Lower and upper end, in GeV, of the range in which the peak is searched and the purity counted.
     fit_range
         Lower and upper end of the fit, in GeV; by default the window, widened by half its width on either side.
+    region
+        Name of the region, where there are regions.
     """
 
     histogram: str
     dataset: str
     window: tuple[float, float]
     fit_range: tuple[float, float] | None = None
+    region: str = ""
 
 
 @dataclass(frozen=True)
@@ -179,12 +182,15 @@ class RocConfig:
         Names of the datasets.
     higher_is_signal
         Whether signal has the higher scores.
+    region
+        Name of the region, where there are regions.
     """
 
     histogram: str
     signal: str
     background: str
     higher_is_signal: bool = True
+    region: str = ""
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,9 @@ def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
                 say(f"  {dataset}: {plugin} lacks values in selected events that it answers ({which})")
     for warning in sorted(report.warnings):
         say(f"  warning: {warning}")
-    if "cutflow" in histograms:
-        _show_cutflow(histograms["cutflow"])
+    for name, histogram in histograms.items():
+        if _is_cutflow(histogram):
+            _show_cutflow(histogram, region=name.partition(".")[2])
 
 
 def _show_data(report: RunReport) -> None:
@@ -75,7 +76,7 @@ def draw(
     stems = [*histograms, *peaks, *(["roc"] if analysis.rocs else [])]
     output.making("studies.json", *(f"figures/{stem}{suffix}" for stem in stems for suffix in SUFFIXES))
     for name, histogram in histograms.items():
-        figure = plotting.cutflow_figure if name == "cutflow" else plotting.histogram_figure
+        figure = plotting.cutflow_figure if _is_cutflow(histogram) else plotting.histogram_figure
         plotting.save_figure(figure(histogram, labels=labels), directory / name)
     table = Table("study", "result", title="Studies")
     numbers = {
@@ -91,9 +92,13 @@ def _plain(value: object) -> object:
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
 
 
-def _show_cutflow(cutflow: hist.Hist) -> None:
+def _is_cutflow(histogram: hist.Hist) -> bool:
+    return "cut" in histogram.axes.name
+
+
+def _show_cutflow(cutflow: hist.Hist, *, region: str) -> None:
     datasets = list(cutflow.axes["dataset"])
-    table = Table("cut", *datasets, title="Cut flow (nominal)")
+    table = Table("cut", *datasets, title=f"Cut flow (nominal), region {region}" if region else "Cut flow (nominal)")
     nominal = cutflow[{"variation": "nominal"}]
     for cut in cutflow.axes["cut"]:
         cells = [nominal[{"dataset": dataset, "cut": cut}] for dataset in datasets]
@@ -106,7 +111,7 @@ def _mass_peak(
 ) -> dict[str, object]:
     """Fit, draw and print one peak, or report that it cannot be fitted."""
     try:
-        histogram = _nominal(histograms, config.histogram, config.dataset)
+        histogram = _nominal(histograms, config.histogram, config.dataset, config.region)
         peak = studies.mass_peak(histogram, window=config.window, fit_range=config.fit_range)
     except StudyError as error:
         table.add_row(f"{config.histogram}, {config.dataset}", f"not measured: {error.problem}")
@@ -132,15 +137,15 @@ def _rocs(
         title = f"{config.histogram}, {config.signal} against {config.background}"
         try:
             curve = studies.roc(
-                _nominal(histograms, config.histogram, config.signal),
-                _nominal(histograms, config.histogram, config.background),
+                _nominal(histograms, config.histogram, config.signal, config.region),
+                _nominal(histograms, config.histogram, config.background, config.region),
                 higher_is_signal=config.higher_is_signal,
             )
             rejection = {str(eff): asdict(curve.background_rejection(eff)) for eff in (0.3, 0.5, 0.7)}
         except StudyError as error:
             table.add_row(title, f"not measured: {error.problem}")
             continue
-        curves[config.histogram] = curve
+        curves[title if config.histogram in curves else config.histogram] = curve
         table.add_row(title, f"AUC {studies.Value(curve.auc, curve.auc_uncertainty)}")
         numbers.append(
             {**asdict(config), "auc": curve.auc, "auc_uncertainty": curve.auc_uncertainty, "rejection": rejection}
@@ -150,9 +155,15 @@ def _rocs(
     return numbers
 
 
-def _nominal(histograms: Mapping[str, hist.Hist], name: str, dataset: str) -> hist.Hist:
+def _nominal(histograms: Mapping[str, hist.Hist], name: str, dataset: str, region: str) -> hist.Hist:
     if name not in histograms:
         raise StudyError(f"there is no histogram {name!r}", f"choose one of {', '.join(histograms)}")
-    if dataset not in histograms[name].axes["dataset"]:
-        raise StudyError(f"histogram {name!r} has no dataset {dataset!r}", "choose a dataset that was run")
-    return histograms[name][{"dataset": dataset, "variation": "nominal"}]
+    chosen = {"dataset": dataset, "variation": "nominal"} | ({"region": region} if region else {})
+    for axis, value in chosen.items():
+        if axis not in histograms[name].axes.name or value not in histograms[name].axes[axis]:
+            raise StudyError(f"histogram {name!r} has no {axis} {value!r}", f"choose a {axis} that was run")
+    histogram = histograms[name][chosen]
+    if histogram.ndim > 1:
+        what = "regions" if "region" in histogram.axes.name else f"{histogram.ndim} axes"
+        raise StudyError(f"histogram {name!r} has {what}", "name a region, and a histogram of one axis")
+    return histogram

@@ -455,8 +455,8 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 "take cross_section out of the dataset if it is data",
             )
         cut = [name for part in (*self.selection, *self.cuts, *self.observables) for name in part.momentum_columns]
-        cut = stored_columns((path for path in cut if not self._is_made(path)), self.objects)
-        momenta = (*cut, *momenta_of(self.reconstructors, self.objects))
+        read = stored_columns((path for path in cut if not self._is_made(path)), self.objects)
+        momenta = (*read, *momenta_of(self.reconstructors, self.objects))
         usable = np.isfinite(weight)
         return np.where(usable, weight, np.float32(0)), usable & finite(events, momenta)
 
