@@ -13,7 +13,15 @@ import pytest
 import hepreco.testing
 from hepreco.amplitudes import StandardModel
 from hepreco.cli import main
-from hepreco.config import AnalysisConfig, DatasetConfig, MassPeakConfig, RocConfig, read_config
+from hepreco.config import (
+    AnalysisConfig,
+    DatasetConfig,
+    MassPeakConfig,
+    PeriodConfig,
+    ProcessConfig,
+    RocConfig,
+    read_config,
+)
 from hepreco.events import EventBatch, ObjectSelection, Tag, Variation
 from hepreco.generation import Cuts, Detector, Sample
 from hepreco.generation.hard.sampler import IntegrationBudget
@@ -24,6 +32,8 @@ from hepreco.processing import Cut, FunctionCut, Observable, Region, RunReport
 TABLES = (
     AnalysisConfig,
     DatasetConfig,
+    PeriodConfig,
+    ProcessConfig,
     ObjectSelection,
     Tag,
     Sample,

@@ -37,6 +37,7 @@ def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
     for failure in sorted(report.failures, key=lambda failure: failure.chunk)[:20]:
         chunk = failure.chunk
         say(f"  not processed: {chunk.file} [{chunk.start}, {chunk.stop}): {failure.reason}")
+    _show_data(report)
     for dataset, counts in sorted(report.without_answer.items()):
         for plugin, reasons in counts.items():
             why = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in reasons.items() if count)
@@ -53,6 +54,16 @@ def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
     for name, histogram in histograms.items():
         if _is_cutflow(histogram):
             _show_cutflow(histogram, region=name.partition(".")[2])
+
+
+def _show_data(report: RunReport) -> None:
+    for dataset, removed in sorted(report.removed.items()):
+        for name, count in removed.items():
+            if count:
+                say(f"  {dataset}: {count} of {report.events(dataset)} events removed before the cuts ({name})")
+    for dataset, luminosity in sorted(report.luminosity.items()):
+        sections = len(report.lumi_sections[dataset])
+        say(f"  {dataset}: {luminosity:.6g} fb⁻¹ in the {sections} luminosity sections that were processed")
 
 
 def draw(
