@@ -8,10 +8,10 @@ import hist
 import numpy as np
 
 from hepreco.errors import ConfigError, OutputError
+from hepreco.inference.histfactory import free_parameter, observations
 from hepreco.inference.shifts import Bins
 from hepreco.inference.tables import FitConfig
 from hepreco.inference.templates import Channel
-from hepreco.inference.histfactory import free_parameter, observations
 
 #: What Combine calls observed events.
 DATA = "data_obs"

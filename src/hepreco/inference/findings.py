@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from hepreco.inference.templates import Channel, Template
+from hepreco.inference.templates import Channel
 
 #: What each kind of note means.
 MEANING: Final = {
@@ -51,10 +51,11 @@ class Note:
 
 
 def notes(channels: Sequence[Channel]) -> tuple[Note, ...]:
-    """All notes on the templates of a fit, those on whole systematics first.
+    r"""All notes on the templates of a fit, those on whole systematics first.
 
     Example
     -------
+    >>> from hepreco.inference.templates import Template
     >>> empty = Template(np.zeros(2), np.zeros(2), {}, {}, ("empty",))
     >>> channel = Channel("4j1b", "", np.arange(3.0), "H", {"wjets": empty}, None)
     >>> print(*notes([channel]), sep="\n")

@@ -1,7 +1,7 @@
 """The fit itself, by cabinetry and pyhf."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,8 @@ class Fit:
     values
         Of all parameters at the best fit, with their uncertainties: nuisance parameters in units of their prior
         uncertainties.
+    free
+        The parameters without a prior uncertainty, the measured one among them.
     correlations
         Of shape ``(parameter, parameter)``, in the order of ``values``.
     goodness_of_fit
@@ -57,17 +59,18 @@ class Fit:
     twice_nll
         Twice the negative logarithm of the likelihood at the best fit.
     impacts
-        On the measured parameter; ``None`` where they were not asked for.
+        On the measured parameter.
     prefit, postfit
         By channel.
     """
 
     parameter: str
     values: Mapping[str, Value]
+    free: tuple[str, ...]
     correlations: NDArray[np.float64]
     goodness_of_fit: float | None
     twice_nll: float
-    impacts: Impacts | None
+    impacts: Impacts
     prefit: Mapping[str, Prediction]
     postfit: Mapping[str, Prediction]
 
@@ -78,15 +81,16 @@ class Fit:
 
 
 @deprecations_of_pyhf()
-def fit(workspace: Mapping[str, Any], *, ranking: bool = True) -> Fit:
+def fit(workspace: Mapping[str, Any], *, refit: bool = False) -> Fit:
     """Fit a workspace by maximum likelihood.
 
     Parameters
     ----------
     workspace
         Of pyhf.
-    ranking
-        Whether to compute impacts too: four more fits per parameter.
+    refit
+        Whether impacts come from fits with a parameter held one standard deviation away, four for each parameter. By
+        default they are read off the covariance matrix, which is the same where the likelihood is a parabola.
 
     Raises
     ------
@@ -100,7 +104,7 @@ def fit(workspace: Mapping[str, Any], *, ranking: bool = True) -> Fit:
     try:
         model, data = utils.model_and_data(dict(workspace))
         found = fits.fit(model, data, goodness_of_fit=True)
-        ranked = fits.ranking(model, data, fit_results=found) if ranking and len(found.labels) > 1 else None
+        ranked = _ranking(model, data, found) if refit else _read_off(model, found)
     except (pyhf.exceptions.FailedMinimization, ValueError) as error:
         raise StudyError(
             f"the fit does not converge: {describe(error)}",
@@ -111,20 +115,42 @@ def fit(workspace: Mapping[str, Any], *, ranking: bool = True) -> Fit:
     good = float(found.goodness_of_fit)
     return Fit(
         model.config.poi_name,
-        {name: Value(float(x), float(dx)) for name, x, dx in zip(found.labels, found.bestfit, found.uncertainty)},
+        {name: Value(float(x), float(spread)) for name, x, spread in _triples(found)},
+        tuple(name for name, spread in zip(found.labels, _prior_spreads(model), strict=True) if not spread),
         np.asarray(found.corr_mat),
         good if np.isfinite(good) else None,
         float(found.best_twice_nll),
-        ranked and _impacts(ranked),
+        ranked,
         _predictions(utils.prediction(model)),
         _predictions(utils.prediction(model, fit_results=found)),
     )
 
 
-def _impacts(ranked: Any) -> Impacts:
-    return Impacts(
-        tuple(ranked.labels), ranked.prefit_up, ranked.prefit_down, ranked.postfit_up, ranked.postfit_down
-    )
+def _triples(found: Any) -> Iterable[tuple[str, float, float]]:
+    return zip(found.labels, found.bestfit, found.uncertainty, strict=True)
+
+
+def _ranking(model: Any, data: Any, found: Any) -> Impacts:
+    """By fits that begin at the best one."""
+    start = {"init_pars": list(found.bestfit), "strategy": 0}
+    ranked = cabinetry("fit").ranking(model, data, fit_results=found, **start)
+    return Impacts(tuple(ranked.labels), ranked.prefit_up, ranked.prefit_down, ranked.postfit_up, ranked.postfit_down)
+
+
+def _read_off(model: Any, found: Any) -> Impacts:
+    """Along the line on which the likelihood is largest: ρ σ(measured) for one σ of the parameter after the fit."""
+    at = model.config.poi_index
+    others = np.arange(len(found.labels)) != at
+    postfit = (found.corr_mat[at] * found.uncertainty[at])[others]
+    before, after = (spread[others] for spread in (_prior_spreads(model), np.asarray(found.uncertainty)))
+    prefit = np.divide(postfit * before, after, out=np.zeros_like(postfit), where=after > 0)
+    names = tuple(name for name, other in zip(found.labels, others, strict=True) if other)
+    return Impacts(names, prefit, -prefit, postfit, -postfit)
+
+
+def _prior_spreads(model: Any) -> NDArray[np.float64]:
+    """Zero for free parameters."""
+    return np.asarray(cabinetry("model_utils").prefit_uncertainties(model))
 
 
 def _predictions(prediction: Any) -> dict[str, Prediction]:
@@ -152,8 +178,9 @@ def _check_expectation(workspace: Mapping[str, Any]) -> None:
             )
 
 
-def as_json(result: Fit, *, impacts: Sequence[str] = ("prefit_up", "prefit_down", "postfit_up", "postfit_down")) -> dict[str, Any]:
+def as_json(result: Fit) -> dict[str, Any]:
     """The result as plain values, for fit.json."""
+    kinds = [each.name for each in fields(Impacts) if each.name != "names"]
     return {
         "parameter": {"name": result.parameter, "value": result.best.value, "uncertainty": result.best.uncertainty},
         "parameters": {name: {"value": x.value, "uncertainty": x.uncertainty} for name, x in result.values.items()},
@@ -161,8 +188,8 @@ def as_json(result: Fit, *, impacts: Sequence[str] = ("prefit_up", "prefit_down"
         "goodness_of_fit": result.goodness_of_fit,
         "twice_nll": result.twice_nll,
         "impacts": {
-            name: {kind: float(getattr(result.impacts, kind)[at]) for kind in impacts}
-            for at, name in enumerate(result.impacts.names if result.impacts else ())
+            name: {kind: float(getattr(result.impacts, kind)[at]) for kind in kinds}
+            for at, name in enumerate(result.impacts.names)
         },
         "prefit": _yields(result.prefit),
         "postfit": _yields(result.postfit),

@@ -129,9 +129,7 @@ class Channel:
         )
 
 
-def channels(
-    histograms: Mapping[str, hist.Hist], config: FitConfig, grouping: Grouping
-) -> tuple[Channel, ...]:
+def channels(histograms: Mapping[str, hist.Hist], config: FitConfig, grouping: Grouping) -> tuple[Channel, ...]:
     """All channels of a fit.
 
     Raises
@@ -146,7 +144,9 @@ def channels(
                 f"channel {each.title!r} of the fit names histogram {each.histogram!r}, which is not there",
                 closest(each.histogram, histograms),
             )
-    return tuple(channel(histograms[each.histogram], each, config=config, grouping=grouping) for each in config.channels)
+    return tuple(
+        channel(histograms[each.histogram], each, config=config, grouping=grouping) for each in config.channels
+    )
 
 
 def channel(histogram: hist.Hist, one: ChannelConfig, *, config: FitConfig, grouping: Grouping) -> Channel:

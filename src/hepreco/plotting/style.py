@@ -1,11 +1,16 @@
 """One look for all figures: mplhep's plain style, with a font that holds the field's letters."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import mplhep as mh
 from cycler import cycler
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import get_font_names
+
+from hepreco.plotting.options import FiguresConfig
 
 FONTS: Final = ["Fira Sans", "DejaVu Sans"]  # the second for letters that the first lacks
 #: Distinguishable with colour-vision deficiency and in grey: M. A. Petroff, arXiv:2107.02270.
@@ -52,11 +57,47 @@ def new_axes(figure: Figure, *, ratios: tuple[float, ...] = (1.0,)) -> list[Axes
     """Add panels above each other that share their x axis; ``ratios`` are their heights, from the top."""
     panels = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
     for axes in panels:
-        # matplotlib makes ticks when it draws, perhaps outside this style: say here how they look
-        axes.tick_params(which="both", direction="in", top=True, right=True, labelfontfamily=FONTS)
-        axes.tick_params(which="major", length=6, labelsize=11)
-        axes.tick_params(which="minor", length=3)
+        tick(axes)
     return list(panels)
+
+
+def tick(axes: Axes) -> None:
+    """Say how ticks look: matplotlib makes them when it draws, perhaps outside this style."""
+    axes.tick_params(which="both", direction="in", top=True, right=True, labelfontfamily=rcParams["font.family"])
+    axes.tick_params(which="major", length=6, labelsize=11)
+    axes.tick_params(which="minor", length=3)
+
+
+def share_axis(panels: Sequence[Axes]) -> None:
+    """Leave numbers of the x axis to the lowest panel of a column."""
+    for axes in panels[:-1]:
+        axes.tick_params(labelbottom=False)
+
+
+def rc(options: FiguresConfig) -> dict[Any, Any]:
+    """Matplotlib's parameters: hepreco's sizes, and the fonts of an experiment where one is chosen."""
+    if not options.style:
+        return STYLE
+    known = get_font_names()
+    fonts = [font for font in (*getattr(mh.style, options.style)["font.sans-serif"], *FONTS) if font in known]
+    return {**STYLE, "font.family": fonts, "font.sans-serif": fonts}
+
+
+def experiment(axes: Axes, options: FiguresConfig, *, right: Axes) -> None:
+    """Write the label above the panel, as the experiment does; the luminosity above the ``right`` one."""
+    if options.style:
+        mh.label.exp_label(
+            exp=options.style, text=options.label, llabel=options.label or None, data=True, rlabel="", loc=0, ax=axes
+        )
+    elif options.label:
+        axes.text(0.0, 1.01, options.label, transform=axes.transAxes, va="bottom", fontweight="bold")
+    if options.luminosity:
+        right.text(1.0, 1.01, options.luminosity, transform=right.transAxes, ha="right", va="bottom")
+
+
+def colour_of(name: str, position: int, colours: Mapping[str, str]) -> str:
+    """The colour that a process was given, or else that of its position."""
+    return colours.get(name) or COLOURS[position % len(COLOURS)]
 
 
 def end_labels(axes: Axes, *, x: str = "", y: str = "") -> None:
