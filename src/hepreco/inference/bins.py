@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import hist
 import numpy as np
@@ -27,6 +28,8 @@ class Rows:
         Of shape ``(bin + 1,)``; of histograms with several axes, whose bins follow each other, their numbers.
     label
         Of the axis.
+    bins
+        Names of the bins of an axis of integers or categories, which then has edges 0, 1, 2, …
     """
 
     datasets: tuple[str, ...]
@@ -35,6 +38,7 @@ class Rows:
     variances: NDArray[np.float64]
     edges: NDArray[np.float64]
     label: str
+    bins: tuple[str, ...]
 
     def has(self, dataset: str, variation: str) -> bool:
         """Whether the variation of the dataset was filled: what another dataset alone has is an empty row."""
@@ -75,10 +79,24 @@ def rows(histogram: hist.Hist, channel: ChannelConfig) -> Rows:
     one = _region(histogram, channel)
     axes = one.axes[2:]
     folded = [_inner(one.view(flow=True)[part], one, overflow=channel.overflow) for part in ("value", "variance")]
-    edges = np.asarray(axes[0].edges if len(axes) == 1 else np.arange(folded[0].shape[-1] + 1), dtype=np.float64)
+    names = bin_names(axes[0]) if len(axes) == 1 else ()
+    numbered = bool(names) or len(axes) > 1
+    edges = np.asarray(np.arange(folded[0].shape[-1] + 1) if numbered else axes[0].edges, dtype=np.float64)
     if channel.edges:
         folded, edges = _merged(folded, edges, channel, flat=len(axes) == 1), np.asarray(channel.edges, np.float64)
-    return Rows(tuple(one.axes[0]), tuple(one.axes[1]), *folded, edges, _label(axes))
+    return Rows(tuple(one.axes[0]), tuple(one.axes[1]), *folded, edges, _label(axes), () if channel.edges else names)
+
+
+def bin_names(axis: Any) -> tuple[str, ...]:
+    """What the bins of an axis of integers or categories are called; nothing for intervals of numbers.
+
+    Example
+    -------
+    >>> bin_names(hist.axis.Integer(4, 7)), bin_names(hist.axis.Regular(3, 0, 1))
+    (('4', '5', '6'), ())
+    """
+    discrete = hist.axis.Integer | hist.axis.IntCategory | hist.axis.StrCategory | hist.axis.Boolean
+    return tuple(str(axis.bin(at)) for at in range(len(axis))) if isinstance(axis, discrete) else ()
 
 
 def _label(axes: tuple[hist.axis.AxesMixin, ...]) -> str:

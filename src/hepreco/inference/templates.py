@@ -98,6 +98,8 @@ class Channel:
         By process.
     data
         Observed events, of shape ``(bin,)``.
+    bins
+        Names of the bins, where they are integers or categories.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Channel:
     label: str
     templates: Mapping[str, Template]
     data: Bins | None
+    bins: tuple[str, ...] = ()
 
     @property
     def values(self) -> Bins:
@@ -164,6 +167,7 @@ def channel(histogram: hist.Hist, one: ChannelConfig, *, config: FitConfig, grou
             for process, datasets in grouping.processes.items()
         },
         bins.sum(observed, NOMINAL, varied=())[0] if observed else None,
+        bins.bins,
     )
 
 

@@ -6,12 +6,12 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
 
 from hepreco.errors import StudyError
+from hepreco.inference.bins import bin_names
 from hepreco.plotting.bins import label_of
 from hepreco.plotting.options import FiguresConfig
-from hepreco.plotting.style import end_labels, experiment, new_axes, rc
+from hepreco.plotting.style import end_labels, experiment, name_bins, new_axes, rc
 
 
 def plane_figure(
@@ -53,16 +53,18 @@ def plane_figure(
         (axes,) = new_axes(figure)
         shown = np.where(values == 0, np.nan, values)
         norm = LogNorm(values[values > 0].min(), values.max()) if logarithmic and (values > 0).any() else None
-        edges = [np.asarray(axis.edges, dtype=np.float64) for axis in h.axes]
+        names = [bin_names(axis) for axis in h.axes]
+        edges = [
+            np.arange(len(axis) + 1.0) if name else np.asarray(axis.edges, dtype=np.float64)
+            for axis, name in zip(h.axes, names, strict=True)
+        ]
         mesh = mh.hist2dplot(
             shown, *edges, ax=axes, cbar=False, flow="none", cmap="viridis", norm=norm, rasterized=True
         )
         bar = figure.colorbar(mesh.pcolormesh, ax=axes, pad=0.02)
         bar.set_label("Events / bin", loc="top")
-        for axis, drawn in zip(h.axes, (axes.xaxis, axes.yaxis), strict=True):
-            if not axis.traits.ordered:
-                drawn.set_ticks(np.arange(len(axis)) + 0.5, [str(each) for each in axis])
-                drawn.set_minor_locator(NullLocator())
+        name_bins(axes.xaxis, names[0])
+        name_bins(axes.yaxis, names[1])
         end_labels(axes, x=label_of(h.axes[0]), y=label_of(h.axes[1]))
         if title:
             axes.text(

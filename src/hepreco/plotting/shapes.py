@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import mplhep as mh
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -12,7 +13,7 @@ from hepreco.errors import StudyError
 from hepreco.inference.templates import Channel, Grouping
 from hepreco.plotting.bins import is_logarithmic, per_bin
 from hepreco.plotting.options import FiguresConfig
-from hepreco.plotting.style import COLOURS, GREY, colour_of, end_labels, experiment, new_axes, rc
+from hepreco.plotting.style import COLOURS, GREY, colour_of, end_labels, experiment, name_bins, new_axes, rc
 
 #: More shifts are not told apart.
 MOST = 6
@@ -64,6 +65,7 @@ def shape_figure(channel: Channel, *, grouping: Grouping | None = None, options:
                 ax=axes,
                 yerr=False,
                 flow="none",
+                edges=False,
                 color=colour,
                 linewidth=2.0,
                 label=grouping.labels.get(name, name),
@@ -145,7 +147,7 @@ def shift_figure(
         spread = 100 * np.divide(np.sqrt(template.variances), nominal, out=np.zeros_like(nominal), where=known)
         lower.stairs(spread, channel.edges, baseline=-spread, fill=True, color=GREY, alpha=0.25, label="stat.")
         lower.set_ylim(-1.25 * reach, 2.0 * reach)
-        lower.yaxis.set_major_locator(MaxNLocator(6))
+        lower.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
         _finish(upper, channel)
         end_labels(upper, y=per_bin("Events", channel.edges, label=channel.label))
         end_labels(lower, x=channel.label)
@@ -157,9 +159,10 @@ def shift_figure(
         return figure
 
 
-def _finish(axes: object, channel: Channel) -> None:
+def _finish(axes: Axes, channel: Channel) -> None:
     axes.set_xlim(channel.edges[0], channel.edges[-1])
     if is_logarithmic(channel.edges):
         axes.set_xscale("log")
+    name_bins(axes.xaxis, channel.bins)
     if channel.region:
         axes.text(0.04, 0.95, channel.region, transform=axes.transAxes, va="top", fontweight="bold")

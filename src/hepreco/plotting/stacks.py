@@ -17,7 +17,7 @@ from hepreco.inference.fitting import Prediction
 from hepreco.inference.templates import Channel, Grouping
 from hepreco.plotting.bins import is_logarithmic, per_bin
 from hepreco.plotting.options import FiguresConfig
-from hepreco.plotting.style import GREY, colour_of, end_labels, experiment, rc, share_axis, tick
+from hepreco.plotting.style import GREY, colour_of, end_labels, experiment, name_bins, rc, share_axis, tick
 
 BAND = {"facecolor": "none", "edgecolor": "#333333", "hatch": "/////", "linewidth": 0}
 
@@ -38,6 +38,8 @@ class Stack:
         The uncertainty of their sum.
     data
         Observed events.
+    bins
+        Their names, where they are integers or categories.
     uncertainty
         What the legend calls the band.
     """
@@ -50,6 +52,7 @@ class Stack:
     down: NDArray[np.float64]
     up: NDArray[np.float64]
     data: NDArray[np.float64] | None
+    bins: tuple[str, ...] = ()
     uncertainty: str = "stat. ⊕ syst."
 
     @property
@@ -72,6 +75,7 @@ def stack_of(channel: Channel) -> Stack:
         down,
         up,
         channel.data,
+        channel.bins,
         "stat. ⊕ syst." if systematic else "stat. uncertainty",
     )
 
@@ -81,7 +85,16 @@ def stack_of_fit(channel: Channel, prediction: Prediction, *, uncertainty: str) 
     spread = prediction.uncertainty
     values = {name: prediction.values[name] for name in channel.templates}
     return Stack(
-        channel.name, channel.region, channel.edges, channel.label, values, spread, spread, channel.data, uncertainty
+        channel.name,
+        channel.region,
+        channel.edges,
+        channel.label,
+        values,
+        spread,
+        spread,
+        channel.data,
+        channel.bins,
+        uncertainty,
     )
 
 
@@ -180,10 +193,11 @@ def _draw_ratio(axes: Axes, stack: Stack, seen: NDArray[np.bool_]) -> None:
     extent = [abs(low - 1), abs(high - 1)]
     if stack.data is not None:
         _points(axes, stack, stack.data, seen & known & (stack.data > 0), scale)
-        extent.append(abs(stack.data * scale - 1)[seen & known & (stack.data > 0)])
-    reach = float(np.clip(1.25 * np.max(np.concatenate(extent), initial=0.0), 0.08, 1.0))
+        points = stack.data * scale - 1
+        extent.append((abs(points) + np.sqrt(stack.data) * scale)[seen & known & (stack.data > 0)])
+    reach = float(np.clip(1.1 * np.max(np.concatenate(extent), initial=0.0), 0.05, 1.0))
     axes.set_ylim(1 - reach, 1 + reach)
-    axes.yaxis.set_major_locator(MaxNLocator(4, prune="upper"))
+    axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], prune="upper"))
 
 
 def _points(
@@ -223,8 +237,15 @@ def _unblinded(stack: Stack, window: tuple[float, float] | None) -> NDArray[np.b
 def _mark_blinded(panels: list[Axes], window: tuple[float, float]) -> None:
     for axes in panels:
         axes.axvspan(*window, color=GREY, alpha=0.18, linewidth=0, zorder=0)
-    middle = panels[0].get_xaxis_transform()
-    panels[0].text(sum(window) / 2, 0.03, "blinded", transform=middle, ha="center", color=GREY, fontsize=10)
+    panels[-1].text(
+        sum(window) / 2,
+        0.06,
+        "blinded",
+        transform=panels[-1].get_xaxis_transform(),
+        ha="center",
+        fontsize=10,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5},
+    )
 
 
 def _scale(axes: Axes, stack: Stack, *, logarithmic: bool) -> None:
@@ -246,7 +267,8 @@ def _labels(panels: list[Axes], stack: Stack, *, first: bool) -> None:
     for axes in panels:
         tick(axes)
     share_axis(panels)
-    y = per_bin("Events", stack.edges, label=stack.label)
+    name_bins(panels[-1].xaxis, stack.bins)
+    y = "Events" if stack.bins else per_bin("Events", stack.edges, label=stack.label)
     end_labels(panels[0], y=y, x="" if len(panels) > 1 else stack.label)
     if len(panels) > 1:
         end_labels(panels[1], x=stack.label)
@@ -256,13 +278,13 @@ def _labels(panels: list[Axes], stack: Stack, *, first: bool) -> None:
 
 
 def _ordered(axes: Axes) -> tuple[list[object], list[str]]:
-    """Data first, then processes as they are stacked, from the top, then the band."""
+    """Data first, then processes as they are stacked, from the top (so mplhep gives them), then the band."""
     handles, texts = axes.get_legend_handles_labels()
     entries = list(zip(texts, handles, strict=True))
     data = [each for each in entries if each[0] == "data"]
     band = [each for each in entries if "uncertainty" in each[0] or "⊕" in each[0] or "fit" in each[0]]
     processes = [each for each in entries if each not in data and each not in band]
-    ordered = [*data, *reversed(processes), *band]
+    ordered = [*data, *processes, *band]
     return [handle for _, handle in ordered], [text for text, _ in ordered]
 
 

@@ -7,8 +7,10 @@ import mplhep as mh
 from cycler import cycler
 from matplotlib import rcParams
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.font_manager import get_font_names
+from matplotlib.ticker import NullLocator
 
 from hepreco.plotting.options import FiguresConfig
 
@@ -72,6 +74,13 @@ def share_axis(panels: Sequence[Axes]) -> None:
     """Leave numbers of the x axis to the lowest panel of a column."""
     for axes in panels[:-1]:
         axes.tick_params(labelbottom=False)
+
+
+def name_bins(axis: Axis, names: Sequence[str]) -> None:
+    """Name bins that are integers or categories in their middles; nothing else is done where there are no names."""
+    if names:
+        axis.set_ticks([at + 0.5 for at in range(len(names))], list(names))
+        axis.set_minor_locator(NullLocator())
 
 
 def rc(options: FiguresConfig) -> dict[Any, Any]:
