@@ -24,7 +24,7 @@ UNTESTED = {
     *("hepreco.__version__", "hepreco.generation.DetectorEvents", "hepreco.generation.Preset"),
     *("hepreco.generation.Production", "hepreco.generation.Topology", "hepreco.formats.DetectorEvents"),
     *("hepreco.amplitudes.DecayTree", "hepreco.amplitudes.OrderLimit", "hepreco.amplitudes.Particle"),
-    *("hepreco.kinematics.ComplexRoots", "hepreco_part_sm.Model", "hepreco.training.Loss"),
+    *("hepreco.kinematics.ComplexRoots", "hepreco_part_sm.Model", "hepreco.training.Loss", "hepreco.plugin.Report"),
 }
 
 
@@ -103,6 +103,8 @@ def test_every_name_is_tested(words_of_tests):
     ("module", "former", "name"),
     [
         ("hepreco.plugin", "Checkpoint", "TrainedNetwork"),
+        ("hepreco.weights", "Manifest", "Card"),
+        ("hepreco.weights", "read_manifest", "read_card"),
         ("hepreco_event_variables", "Classifier", "RatioEstimator"),
         ("hepreco_part_sm", "Classifier", "ClassifierNetwork"),
     ],

@@ -33,11 +33,11 @@ def config(tmp_path):
         ("[[datasets]]", "a value where a table is expected at datasets"),
         (
             '[[histograms]]\nname = "a"\ncolumns = ["Jet.pt"]\naxis = { bins = 2, start = 1, stop = 2, spacing="lg" }',
-            r"'lg' is none of 'linear', 'log' \(did you mean 'log'\?\) at histograms\[0\].axis.spacing",
+            r"'lg' is not one of 'linear', 'log' \(did you mean 'log'\?\) at histograms\[0\].axis.spacing",
         ),
         ('[[rocs]]\nhistogram = "a"\nsignal = "b"\nbackground = "c"\nhigher_is_signal = 1', "1 is not a bool"),
         ('[[mass_peaks]]\nhistogram = "a"\ndataset = "b"\nwindow = [1, 2, 3]', "has 3 entries, expected 2"),
-        (f"luminosity = {10**400}", "an integer of 1329 bits is no number that can be computed with at luminosity"),
+        (f"luminosity = {10**400}", "an integer of 1329 bits is too large to compute with at luminosity"),
         ("luminosity = nan", "luminosity is nan"),
         ("luminosity = -1.0", "luminosity is -1"),
     ],
@@ -109,7 +109,7 @@ def test_default_and_own_histograms_are_known(config):
 
 def test_two_tables_for_one_field_are_refused(config):
     text = '[plugins.a-b]\nplugin = "chi2-assigner"\n[plugins.a_b]\nplugin = "autoencoder"'
-    with pytest.raises(ConfigError, match=r"two tables of plugins stand for events\.a_b"):
+    with pytest.raises(ConfigError, match=r"two tables of plugins would fill events\.a_b"):
         read_config(config(text)).reconstructors()
     with pytest.raises(ConfigError, match="names the plugin 3"):
         read_config(config("[plugins.a]\nplugin = 3")).reconstructors()

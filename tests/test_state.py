@@ -9,7 +9,7 @@ import torch
 from click.testing import CliRunner
 
 from hepreco.cli import main
-from hepreco.processing import processor
+from hepreco.processing import attachment
 
 ROOT = Path(__file__).parents[1]
 FILES = [*(ROOT / "src").rglob("*.py"), *(ROOT / "plugins").glob("*/src/**/*.py")]
@@ -42,10 +42,10 @@ def test_a_worker_has_one_thread_while_it_processes(monkeypatch):
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        with processor._one_thread_of_a_worker():
+        with attachment.one_thread_of_a_worker():
             assert torch.get_num_threads() == 3
         monkeypatch.setattr("multiprocessing.parent_process", object)
-        with processor._one_thread_of_a_worker():
+        with attachment.one_thread_of_a_worker():
             assert torch.get_num_threads() == 1
         assert torch.get_num_threads() == 3
     finally:

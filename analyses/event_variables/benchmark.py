@@ -264,7 +264,7 @@ def _store(output: Path, name: str, found: dict[str, object]) -> None:
 def _print(output: Path) -> None:
     rows = [json.loads(path.read_text()) for path in sorted(output.glob("*.json"))]
     columns = ["topology", "variable", "information (nat)", "r_s with m_A or µ"]
-    columns += ["τ, r_s with human variables", "minutes"]
+    columns += ["τ, r_s with variables by hand", "minutes"]
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     groups: dict[tuple[str, str], list[dict[str, float]]] = {}
     for row in rows:

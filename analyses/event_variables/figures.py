@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--experiments", type=int, default=40)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
-    print(f"| topology | variable | error of m_A, {FEW_EVENTS} events | bias | intervals that hold it |")
+    print(f"| topology | variable | error of m_A, {FEW_EVENTS} events | bias | intervals that contain m_A |")
     print("|---|---|---|---|---|")
     for name in TOPOLOGIES:
         with mpl.rc_context(STYLE):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from samples import datasets
 
 from hepreco.events import EventBatch, read_batch
-from hepreco.weights import read_manifest
+from hepreco.weights import read_card
 from hepreco_part_sm import AnomalyDetector
 
 SIGNAL = "tttt"
@@ -27,7 +27,7 @@ SIGNAL = "tttt"
 
 def detector(directory: Path) -> AnomalyDetector:
     """The reconstructor of a directory of weights."""
-    network = read_manifest(directory).network
+    network = read_card(directory).network
     return AnomalyDetector(**network, weights_directory=str(directory))  # type: ignore[arg-type]
 
 
@@ -51,7 +51,7 @@ def main() -> None:
     weights = resampled({label: len(batch) for label, batch in batches.items()}, yields, SIGNAL)
     found: dict[str, dict[int, NDArray[np.float64]]] = {}
     for directory in sorted(path.parent for path in arguments.anomalies.glob("*/weights.toml")):
-        manifest, plugin = read_manifest(directory), detector(directory)
+        manifest, plugin = read_card(directory), detector(directory)
         score = fraction_below(scores(plugin, batches), weights[1][:1])[0]
         found.setdefault(f"{plugin.method}, {plugin.model}, {plugin.size}", {})[manifest.seed] = score
     for name in [name.removeprefix("ddd, ") for name in found if name.startswith("ddd, ")]:

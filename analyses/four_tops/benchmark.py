@@ -23,7 +23,7 @@ from hepreco.events import Dataset, EventBatch, read_batch
 from hepreco.histograms import write_histograms
 from hepreco.processing import ReconstructionProcessor, make_executor, run
 from hepreco.studies import reliability, roc
-from hepreco.weights import load_network, read_manifest
+from hepreco.weights import load_network, read_card
 from hepreco_part_sm import MODELS, ClassifierNetwork, EventClassifier
 from hepreco_part_sm.classifier import likelihood_ratio
 
@@ -51,7 +51,7 @@ _CHUNK: Final = 2000
 
 def classifier(directory: Path, yields: Sequence[float]) -> EventClassifier:
     """The reconstructor of a directory of weights."""
-    network = read_manifest(directory).network
+    network = read_card(directory).network
     return EventClassifier(
         model=str(network["model"]),
         size=network["size"],  # type: ignore[arg-type]
@@ -161,7 +161,7 @@ def main() -> None:
     samples = datasets(arguments.samples)
     yields = yields_of(samples)
     known = list(MODELS)
-    models = {path.parent.name: read_manifest(path.parent) for path in arguments.models.glob("*/weights.toml")}
+    models = {path.parent.name: read_card(path.parent) for path in arguments.models.glob("*/weights.toml")}
     names = sorted(models, key=lambda name: (known.index(str(models[name].network["model"])), name))
     reconstructors = {name.replace("-", "_"): classifier(arguments.models / name, yields) for name in names}
     processor = ReconstructionProcessor(reconstructors, luminosity=LUMINOSITY)

@@ -46,7 +46,7 @@ def main() -> None:
     channel, _ = CHANNELS[options.process]
     batch = _measured(options.sample, assigner)[: options.events]
     print(f"{len(batch)} events with all {assigner.hypothesis.jets} quarks among at most eight jets\n")
-    print("| method | b tags | right topology | says of itself | ms/event |\n|---|---|---|---|---|")
+    print("| method | b tags | right topology | mean probability | ms/event |\n|---|---|---|---|---|")
     for b_tag in (None, "btagDeepFlavB"):
         tags = "yes" if b_tag else "no"
         start = time.perf_counter()

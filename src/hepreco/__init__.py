@@ -18,5 +18,6 @@ if TYPE_CHECKING:
     from hepreco.plugin import Reconstructor as Reconstructor
     from hepreco.plugin import hookimpl as hookimpl
     from hepreco.processing import ReconstructionProcessor as ReconstructionProcessor
+    from hepreco.processing import attach as attach
 else:
     __all__, __getattr__, __dir__ = public_names(__name__, __file__)

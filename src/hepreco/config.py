@@ -1,4 +1,4 @@
-"""TOML into frozen values: read once, by the command line."""
+"""Configuration files: the command line reads TOML once into frozen values."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from hepreco.histograms import HistogramSpec
 from hepreco.histograms.specs import default_histograms
 from hepreco.names import check_field, safe_name
 from hepreco.plugin import Reconstructor, discover
-from hepreco.plugin.manifest import PluginCard
+from hepreco.plugin.manifest import ManifestEntry
 from hepreco.plugin.modules import import_beside
 from hepreco.plugin.options import closest, structure
 from hepreco.plugin.schemas import schema_of
@@ -24,16 +24,16 @@ from hepreco.processing import Cut, FunctionCut
 
 __all__ = ["AnalysisConfig", "DatasetConfig", "MassPeakConfig", "RocConfig", "configuration_schema", "read_config"]
 
-#: Where a reader finds every key.
+#: The page that explains every key.
 PAGE: Final = "docs/reference/configuration.md"
-#: Tables within tables; no key of a configuration is deeper than a few.
+#: Deepest nesting that is accepted; configurations need only a few levels.
 _DEEPEST: Final = 50
 _PLUGIN_KEYS: Final = {
-    "plugin": {"type": "string", "description": "The plugin to run, where the table has another name."},
+    "plugin": {"type": "string", "description": "Name of the plugin, if the table has another name."},
     "objects": {
         "type": "object",
         "additionalProperties": {"type": "string"},
-        "description": "Selected objects that the plugin reads: their names by its roles, such as { jets = 'jets' }.",
+        "description": "Selected objects for the roles of the plugin, such as { jets = 'jets' }.",
     },
 }
 
@@ -45,13 +45,13 @@ class DatasetConfig:
     Parameters
     ----------
     files
-        Paths, globs, or addresses that uproot opens (``root://``, ``https://``); relative to the TOML file.
+        Paths relative to the TOML file, globs, or addresses that uproot opens (``root://``, ``https://``).
     sample
-        A sample to generate instead: a table.
+        A table that describes a sample to generate instead.
     cross_section
-        In pb; leave it out for data.
+        Cross-section in pb; leave it out for data.
     label
-        What legends say, LaTeX between dollar signs; by default the name.
+        Label in legends, with LaTeX between dollar signs; by default the name.
     tree
         Name of the tree.
     period
@@ -66,7 +66,7 @@ class DatasetConfig:
     period: str = ""
 
     def dataset(self, name: str, files: tuple[str, ...]) -> Dataset:
-        """The dataset of these files."""
+        """A dataset of these files with the properties of this table."""
         return Dataset(
             name, files, cross_section=self.cross_section, label=self.label, tree=self.tree, period=self.period
         )
@@ -79,13 +79,13 @@ class MassPeakConfig:
     Parameters
     ----------
     histogram
-        Its name.
+        Name of the histogram.
     dataset
-        Which dataset.
+        Name of the dataset.
     window
-        Two numbers, GeV: where the purity is counted and the peak is looked for.
+        Lower and upper end, in GeV, of the range in which the peak is searched and the purity counted.
     fit_range
-        Two numbers, GeV; by default the window, widened by half its width on either side.
+        Lower and upper end of the fit, in GeV; by default the window, widened by half its width on either side.
     """
 
     histogram: str
@@ -96,14 +96,14 @@ class MassPeakConfig:
 
 @dataclass(frozen=True)
 class RocConfig:
-    """A table ``[[rocs]]``: separate two datasets by a score.
+    """A table ``[[rocs]]``: the ROC curve of a score that separates two datasets.
 
     Parameters
     ----------
     histogram
-        The name of the score's histogram; bin it finely, about a thousand bins.
+        Name of the score's histogram, which needs fine bins: about a thousand.
     signal, background
-        Names of datasets.
+        Names of the datasets.
     higher_is_signal
         Whether signal has the higher scores.
     """
@@ -121,23 +121,23 @@ class AnalysisConfig:
     Parameters
     ----------
     datasets
-        What to read: a table per process or data-taking period, by its name.
+        Datasets by name, for example one table per process or data-taking period.
     plugins
-        What to run: the options of each plugin, by the name of the plugin or one of your own. Columns are attached
-        under that name, hyphens replaced by underscores. The key ``plugin`` names the plugin where the table has
-        another name, and ``objects`` the selected objects that it reads, by its roles: ``{ jets = "jets" }``.
+        Options of each plugin to run, by the name of the plugin or a name of your own. Columns are attached under that
+        name, with hyphens replaced by underscores. The key ``plugin`` names the plugin if the table has another name,
+        and ``objects`` gives the selected objects for its roles: ``{ jets = "jets" }``.
     objects
         Selected objects by name: jets, leptons and so on, for cuts, histograms and plugins.
     selection
         Cuts, applied in order.
     histograms
-        More histograms, or, under the name of a default one, another binning of it.
+        Further histograms; one with the name of a default histogram replaces it.
     variations
-        Systematic variations beside the nominal one.
+        Systematic variations in addition to the nominal one.
     mass_peaks, rocs
-        Studies of histograms, measured after the run.
+        Mass peaks and ROC curves, measured from histograms after the run.
     luminosity
-        In fb⁻¹. Needed as soon as one dataset has a cross-section.
+        Integrated luminosity in fb⁻¹, required if a dataset has a cross-section.
     """
 
     datasets: dict[str, DatasetConfig] = field(default_factory=dict)
@@ -164,17 +164,17 @@ class AnalysisConfig:
         Raises
         ------
         ConfigError
-            Two tables stand for one field, or an option does not fit.
+            Two tables would fill the same field, or an option is invalid.
         PluginError
-            There is no such plugin, or it is broken.
+            A plugin does not exist or is broken.
         """
         built: dict[str, Reconstructor] = {}
         for name, table in self.plugins.items():
             options, column = dict(table), name.replace("-", "_")
             if column in built:
                 raise ConfigError(
-                    f"two tables of plugins stand for events.{column}: [plugins.{name}] is the second",
-                    "rename one of them; hyphens and underscores are the same here",
+                    f"two tables of plugins would fill events.{column}; the second is [plugins.{name}]",
+                    "rename one of them; hyphens and underscores are equivalent here",
                 )
             plugin = options.pop("plugin", name)
             if not isinstance(plugin, str):
@@ -185,7 +185,7 @@ class AnalysisConfig:
         return built
 
     def bindings(self) -> dict[str, dict[str, str]]:
-        """The selected objects that each plugin reads, by its field name and its roles."""
+        """The names of the selected objects that each plugin reads, by the plugin's field name and by role."""
         return {
             name.replace("-", "_"): _binding(name, table["objects"])
             for name, table in self.plugins.items()
@@ -193,17 +193,17 @@ class AnalysisConfig:
         }
 
     def check_studies(self, histograms: Iterable[str] | None = None) -> None:
-        """Refuse a study of a histogram that the run does not fill; builds the plugins, whose columns it needs.
+        """Refuse a mass peak or ROC curve of a histogram that the run does not fill.
 
         Parameters
         ----------
         histograms
-            The names of those that there are, where they are filled already.
+            Names of the filled histograms. By default the plugins are built, to learn what the run will fill.
 
         Raises
         ------
         ConfigError
-            A mass peak or ROC curve of another histogram; or as for :meth:`reconstructors`.
+            A mass peak or ROC curve uses another histogram; or as for :meth:`reconstructors`.
         """
         if histograms is None:
             specs = (*default_histograms(self.reconstructors()), *self.histograms)
@@ -232,7 +232,7 @@ def _refuse_second_choice(
     *,
     build: Callable[[Mapping[str, Any]], Reconstructor],
 ) -> None:
-    """Refuse an option that chooses objects in a role to which selected objects are bound: it would have no effect."""
+    """Refuse an option that selects objects for a role with bound objects, where it would have no effect."""
     for option in options if binding else ():
         try:
             without = build({key: value for key, value in options.items() if key != option})
@@ -242,19 +242,19 @@ def _refuse_second_choice(
         for role, objects in binding.items():
             if len({each[role] for each in cuts if role in each}) > 1:
                 raise ConfigError(
-                    f"[plugins.{name}]: the option {option} chooses {role}, and so does [objects.{objects}]",
+                    f"[plugins.{name}]: the option {option} selects {role}, and so does [objects.{objects}]",
                     "leave one of them out",
                 )
 
 
 def read_config(path: Path) -> AnalysisConfig:
-    """Read a configuration file; functions of its cuts may stand in a module beside it.
+    """Read a configuration file; functions of its cuts may be defined in a module beside it.
 
     Raises
     ------
     ConfigError
-        It is missing, not TOML, or has a key or value that is not understood; or a function of a cut cannot be
-        imported.
+        The file is missing, is not TOML, or has an unknown key or an invalid value; or the function of a cut cannot
+        be imported.
     """
     table = _read_table(path)
     for name, function in _functions(table.get("selection")):
@@ -266,13 +266,13 @@ def read_config(path: Path) -> AnalysisConfig:
 
 
 def _read_table(path: Path) -> dict[str, Any]:
-    """A TOML file as a table; a byte-order mark is passed over."""
+    """A TOML file as a table; a byte-order mark is ignored."""
     try:
         table = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except (OSError, ValueError) as error:
         match error:
             case tomllib.TOMLDecodeError():
-                raise ConfigError(f"{path} is not TOML: {one_line(str(error))}", "mend it there") from None
+                raise ConfigError(f"{path} is not TOML: {one_line(str(error))}", "correct it there") from None
             case UnicodeDecodeError():
                 raise ConfigError(
                     f"{path} is not TOML: byte {error.start + 1} is not UTF-8", "save the file as UTF-8"
@@ -283,12 +283,12 @@ def _read_table(path: Path) -> dict[str, Any]:
     except RecursionError:
         table = None
     if table is None or _is_deep(table):
-        raise ConfigError(f"{path} nests tables or lists more than {_DEEPEST} deep", f"{PAGE} shows what is understood")
+        raise ConfigError(f"{path} nests tables or lists more than {_DEEPEST} deep", f"{PAGE} shows their structure")
     return table
 
 
 def _is_deep(table: object) -> bool:
-    """Whether tables and lists are nested deeper than any that is understood; without recursion."""
+    """Whether tables and lists are nested deeper than any configuration; computed without recursion."""
     level: list[object] = [table]
     for _ in range(_DEEPEST):
         level = [
@@ -301,38 +301,38 @@ def _is_deep(table: object) -> bool:
 
 
 def _functions(selection: object) -> Iterator[tuple[str, str]]:
-    """The names of cuts and of their functions, as far as they are understood."""
+    """The name and the function of each cut that has a well-formed one."""
     for cut in selection if isinstance(selection, list) else ():
         function = cut.get("function") if isinstance(cut, dict) else None
         if isinstance(function, str) and re.fullmatch(r"\w+(\.\w+)*:.*", function):
             yield str(cut.get("name", "")), function
 
 
-def configuration_schema(plugins: Iterable[PluginCard] = ()) -> dict[str, Any]:
+def configuration_schema(plugins: Iterable[ManifestEntry] = ()) -> dict[str, Any]:
     """The JSON Schema of a configuration file, written from the dataclasses of this module.
 
     Parameters
     ----------
     plugins
-        Those whose options are completed and checked in tables of their names.
+        Plugins whose options editors complete and check.
     """
     schema = schema_of(AnalysisConfig)
     tables = {}
-    for card in plugins:
+    for plugin in plugins:
         # Definitions of a plugin move to the top of the document, under its name.
-        options = json.loads(json.dumps(card.options).replace('"#/$defs/', f'"#/$defs/{card.name}.'))
-        schema["$defs"] |= {f"{card.name}.{name}": each for name, each in options.pop("$defs", {}).items()}
-        tables[card.name] = {**options, "properties": {**options.get("properties", {}), **_PLUGIN_KEYS}}
+        options = json.loads(json.dumps(plugin.options).replace('"#/$defs/', f'"#/$defs/{plugin.name}.'))
+        schema["$defs"] |= {f"{plugin.name}.{name}": each for name, each in options.pop("$defs", {}).items()}
+        tables[plugin.name] = {**options, "properties": {**options.get("properties", {}), **_PLUGIN_KEYS}}
     schema["properties"]["plugins"]["properties"] = tables
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "hepreco analysis", **schema}
 
 
 def override_files(datasets: Mapping[str, DatasetConfig], files: tuple[str, ...]) -> dict[str, DatasetConfig]:
-    """The datasets that ``--files [NAME=]PATH …`` asks for instead of those of the configuration.
+    """The datasets given as ``--files [NAME=]PATH …``, which replace those of the configuration.
 
-    Each argument is one dataset (quote a glob to have it so); several of one name are joined. Without a name it is
-    called after the file. A dataset of the configuration keeps its label and cross-section. A JSON file is a fileset of
-    coffea, with datasets of its own.
+    Each argument is one dataset (quote a glob, so that the shell does not expand it); arguments with the same name are
+    joined. A dataset without a name is called after its file. A dataset of the configuration keeps its label and
+    cross-section. A JSON file is a coffea fileset, which names its own datasets.
     """
     chosen: dict[str, tuple[str, ...]] = {}
     of_filesets: dict[str, DatasetConfig] = {}

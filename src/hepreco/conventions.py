@@ -1,4 +1,4 @@
-"""The conventions that every room shares.
+"""Units, axis order and constants that all of hepreco shares.
 
 Energies, momenta and masses are in GeV, angles in radians, cross-sections in pb, luminosities in fb⁻¹.
 Four-momenta have components (E, px, py, pz) in the last axis and the metric (+, −, −, −).
@@ -10,8 +10,8 @@ from typing import Final
 
 from hepreco.errors import ConfigError
 
-#: Masses in GeV, with MadGraph's values: those that :class:`~hepreco.amplitudes.StandardModel` has by default, samples
-#: are generated with, and plugins assume. The W mass is the one that follows there from m_Z, α and G_F.
+#: Masses in GeV, with MadGraph's values: the defaults of :class:`~hepreco.amplitudes.StandardModel`, with which samples
+#: are generated and which plugins assume. The W mass follows from m_Z, α and G_F.
 W_MASS: Final = 80.419002
 TOP_MASS: Final = 173.0
 Z_MASS: Final = 91.188
@@ -19,7 +19,7 @@ Z_MASS: Final = 91.188
 #: A jet is tagged where btagDeepFlavB is above it: the medium working point of CMS for data of 2018.
 B_TAG_THRESHOLD: Final = 0.2783
 
-#: Cross-sections come in pb and luminosities in fb⁻¹: events = σ · L · this.
+#: Events = σ · L · this, with the cross-section σ in pb and the luminosity L in fb⁻¹.
 PB_FB: Final = 1000.0
 
 #: (ħc)² in pb GeV²: a cross-section in GeV⁻² times this is in pb (CODATA 2018).
@@ -27,7 +27,7 @@ HBARC_SQUARED: Final = 3.893793721e8
 
 
 def check_positive(value: float, *, what: str, unit: str) -> None:
-    """Refuse a cross-section or a luminosity that no sample has: zero, negative, infinite, or NaN.
+    """Refuse a cross-section or luminosity that is zero, negative, infinite, or NaN.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""The detector as a value that the simulation of events and their reconstruction share."""
+"""Acceptance, efficiencies and resolutions of the detector, shared by simulation and reconstruction."""
 
 import math
 from dataclasses import dataclass
@@ -10,25 +10,25 @@ from torch import Tensor
 
 from hepreco.errors import ConfigError
 
-#: In GeV, of tt̄ pairs: a half of the scalar sum of the pt of jets, with what is lost below the acceptance.
+#: Half the scalar sum of jet pt in tt̄ events, in GeV, including jets below the acceptance.
 _JET_ACTIVITY: Final = 273.4375
 
 
 @dataclass(frozen=True)
 class Detector:
-    """What a detector does to particles: simulation applies it, and reconstruction assumes it.
+    """A parametrised detector, applied by the simulation and assumed by the reconstruction.
 
-    The defaults are round numbers of the size of a real detector's, not measurements. Efficiencies of b tags are those
-    at the working point :data:`hepreco.conventions.B_TAG_THRESHOLD`.
+    The defaults are round numbers of realistic size, not measurements. Efficiencies of b tags hold at the working point
+    :data:`hepreco.conventions.B_TAG_THRESHOLD`.
 
     Parameters
     ----------
     radiation, radiation_slope, radiation_eta
-        The mean number of jets of initial-state radiation, Poisson-distributed, at most 12. Their pt above
-        ``jet_pt_min`` falls exponentially with a mean of ``radiation_slope`` GeV, η is normal with a width of
-        ``radiation_eta``; the hard event recoils.
+        Jets of initial-state radiation: their mean number (Poisson-distributed, at most 12), the mean in GeV of the
+        exponential distribution of pt above ``jet_pt_min``, and the width of the normal distribution of η. The hard
+        event recoils against them.
     jet_stochastic, jet_constant
-        σ(E)/E = stochastic/√(E/GeV) ⊕ constant.
+        Energy resolution of jets: σ(E)/E = stochastic/√(E/GeV) ⊕ constant.
     jet_angle
         Resolution of η and φ of jets.
     jet_pt_min, jet_eta_max
@@ -38,13 +38,13 @@ class Detector:
     lepton_resolution
         σ(pt)/pt of electrons and muons.
     lepton_efficiency
-        To find a lepton within the acceptance.
+        Efficiency to find a lepton within the acceptance.
     lepton_pt_min, lepton_eta_max
         Acceptance of leptons (GeV).
     b_efficiency, c_efficiency, light_efficiency
-        To tag jets of each flavour as b.
+        Efficiency to tag b, c and light jets as b.
     missing_noise
-        Resolution of each component of the missing momentum, beyond that of jets and leptons, in GeV.
+        Resolution of each component of the missing transverse momentum in GeV, in addition to that of jets and leptons.
     """
 
     radiation: float = 1.0
@@ -67,7 +67,7 @@ class Detector:
 
     def __post_init__(self) -> None:
         if any(value < 0 for value in vars(self).values()):
-            raise ConfigError(f"a detector with a negative parameter: {self}", "give values of at least 0")
+            raise ConfigError(f"the detector has a negative parameter: {self}", "give values of at least 0")
 
     def jet_resolution(self, energy: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """σ(E)/E of jets of these energies in GeV.
@@ -81,9 +81,9 @@ class Detector:
 
     @property
     def missing_resolution(self) -> float:
-        """Of each component of the missing momentum, mismeasured jets included, in GeV.
+        """Resolution of each component of the missing transverse momentum in GeV, mismeasured jets included.
 
-        The square is missing_noise² + jet_stochastic² · 273 GeV, where 273 GeV stands for the jets of tt̄ pairs.
-        Simulated tt̄ → lepton + jets has this width within 15 %.
+        Its square is missing_noise² + jet_stochastic² · 273 GeV, where 273 GeV describes the jets of tt̄ events.
+        Simulated tt̄ → lepton + jets events have this resolution within 15 %.
         """
         return math.sqrt(self.missing_noise**2 + self.jet_stochastic**2 * _JET_ACTIVITY)

@@ -1,4 +1,4 @@
-"""What hepreco raises: what came, what was expected, and what to do about it."""
+"""The errors that hepreco raises: each states a problem and a remedy."""
 
 from pathlib import Path
 from traceback import extract_tb
@@ -21,19 +21,19 @@ __all__ = [
     "WeightsError",
 ]
 
-#: Characters of a message that are shown; no terminal or report is the place for more.
+#: Longer messages are cut to this number of characters.
 LONGEST: Final = 2000
-#: A text that is a little longer stays, so that what was cut once may get a few words around it.
+#: Messages longer by this number of characters stay, so that a cut message with a few words added is not cut again.
 _REST: Final = 200
 
 
 class HepRecoError(Exception):
-    """The base of every error that hepreco raises on purpose.
+    """Base class of all errors that hepreco raises on purpose.
 
     Parameters
     ----------
     problem
-        What came and what was expected, naming the file, branch, plugin or dataset.
+        What was found and what was expected, naming the file, branch, plugin or dataset.
     remedy
         What the reader can do about it.
 
@@ -82,7 +82,7 @@ class IncompleteRunError(HepRecoError):
 
 
 class StudyError(HepRecoError):
-    """A histogram from which the asked quantity cannot be computed."""
+    """A histogram from which the requested quantity cannot be computed."""
 
 
 class ProcessError(HepRecoError):
@@ -90,23 +90,23 @@ class ProcessError(HepRecoError):
 
 
 class ForbiddenProcessError(ProcessError):
-    """A process that is well written, and that charges, flavours or vertices do not allow."""
+    """A well-formed process that charge, flavour or the vertices of the model forbid."""
 
 
 class ModelError(HepRecoError):
-    """Parameters that no model can have."""
+    """Parameters of a model that are impossible."""
 
 
 class MomentaError(HepRecoError):
-    """Momenta that do not belong to a process: off their mass shells, unbalanced, too few, not finite."""
+    """Momenta that do not fit a process: off their mass shells, unbalanced, too few, or not finite."""
 
 
 class SelectionError(ConfigError):
-    """A cut function that raises, or gives something else than one truth value per event."""
+    """A cut function that raises an exception or does not return one truth value per event."""
 
 
 def text_of(error: BaseException) -> str:
-    """The message of an exception in one line that can be printed, also where asking for it raises another."""
+    """The message of an exception in one printable line, even if formatting it raises another exception."""
     try:
         return one_line(str(error))
     except BaseException as another:  # a broken exception may raise anything
@@ -121,7 +121,7 @@ def what_was_raised(error: BaseException) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """Any exception in one line that can be printed, also where its text is enormous or cannot be had.
+    """Any exception in one printable line, even if its text is very long or formatting it fails.
 
     Example
     -------
@@ -142,7 +142,7 @@ def one_line(text: str) -> str:
 
 
 def shorten(text: str) -> str:
-    """A text cut after :data:`LONGEST` characters, in which what no terminal can show is escaped.
+    """A text cut after :data:`LONGEST` characters, with unprintable characters escaped.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""Public names of a package that are imported when they are first used, and names that they had before."""
+"""Public names of a package that are imported on first use, and their deprecated former names."""
 
 import ast
 import warnings
@@ -10,17 +10,17 @@ from pathlib import Path
 def public_names(
     package: str, file: str, former: Mapping[str, str] | None = None
 ) -> tuple[list[str], Callable[[str], object], Callable[[], list[str]]]:
-    """``__all__``, ``__getattr__`` and ``__dir__`` of a package that imports its public names for type checkers alone.
+    """``__all__``, ``__getattr__`` and ``__dir__`` of a package whose public names are imported on first use.
 
-    The statements ``from module import name as name`` under ``if TYPE_CHECKING`` are read, so that every name is
-    written once. No name may be that of a submodule, which Python would find in its place.
+    The names are read from the statements ``from module import name as name`` under ``if TYPE_CHECKING``, so that each
+    is written once. No name may equal that of a submodule, which Python would return instead.
 
     Parameters
     ----------
     package, file
         ``__name__`` and ``__file__`` of the package.
     former
-        Names that some of the names had before.
+        Current names by their former names.
 
     Example
     -------
@@ -47,14 +47,14 @@ def public_names(
 
 
 def former_names(package: str, renamed: Mapping[str, str]) -> Callable[[str], object]:
-    """``__getattr__`` of a package: what had a name before 0.2 is still found under it, with a ``DeprecationWarning``.
+    """``__getattr__`` of a package: names from before 0.2 still work, with a ``DeprecationWarning``.
 
     Parameters
     ----------
     package
         ``__name__`` of the package.
     renamed
-        The new name of each former one.
+        Current names by their former names.
     """
 
     def get(name: str) -> object:

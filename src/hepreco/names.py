@@ -1,33 +1,33 @@
-"""What may be a name: of a file, of an entry in an archive, of a field of the events, or of an entry on an axis."""
+"""Rules for names of files, entries of an archive, fields of the events, and entries on an axis."""
 
 from collections.abc import Collection
 from typing import Final
 
 from hepreco.errors import ConfigError
 
-#: What some file system, shell or ``file:tree`` address does not take as part of a name.
+#: Characters that some file system, shell or ``file:tree`` address does not accept in a name.
 FORBIDDEN: Final = '/\\:*?"<>|'
-#: In bytes of UTF-8: names of figures join two of these, and file systems take 255.
+#: Longest name in bytes of UTF-8: names of figures join two names, and file systems accept 255 bytes.
 LONGEST: Final = 120
 
 
 def check_name(name: str, *, what: str, reserved: Collection[str] = ()) -> None:
-    """Refuse a name that could not be that of a file or of an entry in an archive.
+    """Refuse a name that cannot name a file or an entry of an archive.
 
     Parameters
     ----------
     name
-        For example that of a dataset, which becomes a directory.
+        The name, for example of a dataset, which becomes a directory.
     what
-        What bears it, for the error.
+        What has this name, for the error.
     reserved
-        Names that stand for something else, in lower case: some file systems do not tell ``index`` from ``Index``.
+        Names with another meaning, in lower case: some file systems do not distinguish ``index`` from ``Index``.
 
     Raises
     ------
     ConfigError
-        The name is empty, too long, reserved, begins with a dot, begins or ends with a space, ends with a dot, or holds
-        a character that does not print or that some file system does not take.
+        The name is empty, too long or reserved, begins or ends with a dot or a space, or contains a character that is
+        not printable or that some file system does not accept.
 
     Example
     -------
@@ -35,15 +35,15 @@ def check_name(name: str, *, what: str, reserved: Collection[str] = ()) -> None:
     >>> check_name("../ttbar", what="a dataset")
     Traceback (most recent call last):
     ...
-    hepreco.errors.ConfigError: a dataset is named '../ttbar': a name holds no '/'
+    hepreco.errors.ConfigError: a dataset is named '../ttbar': a name must not contain '/'
       what to do: rename it: letters, digits, spaces, '_', '-' and '.' are safe
     """
     check_label(name, what=what)
     odd = [character for character in name if character in FORBIDDEN]
     if odd:
-        raise _refused(name, what, f"a name holds no {odd[0]!r}")
+        raise _refused(name, what, f"a name must not contain {odd[0]!r}")
     if name.startswith((".", " ")) or name.endswith((".", " ")):
-        raise _refused(name, what, "a name neither begins nor ends with a dot or a space")
+        raise _refused(name, what, "a name must not begin or end with a dot or a space")
     if len(name.encode()) > LONGEST:
         raise _refused(name, what, f"a name is at most {LONGEST} bytes long")
     if name.casefold() in reserved:
@@ -51,16 +51,16 @@ def check_name(name: str, *, what: str, reserved: Collection[str] = ()) -> None:
 
 
 def check_label(name: str, *, what: str) -> None:
-    """Refuse a name that is empty or does not print; it becomes an entry on an axis and in tables, never a path."""
+    """Refuse a name that is empty or not printable; it becomes an entry on an axis and in tables, never a path."""
     if not name.strip():
-        raise _refused(name, what, "a name is not empty")
+        raise _refused(name, what, "a name must not be empty")
     odd = [character for character in name if not character.isprintable()]
     if odd:
-        raise _refused(name, what, f"a name holds no {odd[0]!r}, which does not print")
+        raise _refused(name, what, f"a name must not contain {odd[0]!r}, which is not printable")
 
 
 def check_field(name: str, *, what: str) -> None:
-    """Refuse what cannot be a field of the events: letters, digits, ``_`` and ``-``, no digit first.
+    """Refuse a name that cannot be a field of the events: it may have letters, digits, ``_`` and ``-``, no digit first.
 
     Example
     -------
@@ -70,12 +70,12 @@ def check_field(name: str, *, what: str) -> None:
     if not name.replace("-", "_").isidentifier():
         raise ConfigError(
             f"{what} is named {name!r}, and its columns would be events[{name!r}]",
-            "rename it: letters, digits, '_' and '-', no digit first",
+            "rename it: letters, digits, '_' and '-', not starting with a digit",
         )
 
 
 def safe_name(text: str) -> str:
-    """As much of a text as may be a name, for example of the name of somebody's file; possibly nothing.
+    """A text without the characters that a name must not contain, for example from a file's name; possibly empty.
 
     Example
     -------

@@ -158,7 +158,7 @@ def test_the_least_orders_are_kept_as_in_madgraph():
         ({"m_t": -173.0}, "m_t is -173.0"),
         ({"width_w": float("nan")}, "width_w is nan"),
         ({"alpha_inverse": 0.0}, "alpha_inverse is 0.0"),
-        ({"m_z": 70.0}, "no real mass of the W"),
+        ({"m_z": 70.0}, "do not give a real W mass"),
         ({"m_t": torch.tensor([173.0, 172.0])}, r"m_t is a tensor of shape \(2,\)"),
     ],
 )
@@ -171,7 +171,7 @@ def test_processes_made_by_hand_are_checked_too():
     t, w, b, g = (PARTICLES[name] for name in ("t", "w+", "b", "g"))
     decay = Process((t,), (Leg(w), Leg(b)))
     assert MatrixElement(Process((g, g), (Leg(t, decay=decay), Leg(t.anti)))).pdg_ids == (21, 21, 24, 5, -6)
-    with pytest.raises(ProcessError, match=r"'t > w\+ b' is no decay of t~"):
+    with pytest.raises(ProcessError, match=r"'t > w\+ b' is not a decay of t~"):
         Leg(t.anti, decay=decay)
     with pytest.raises(ProcessError, match="electric charge is not conserved"):
         Process((t,), (Leg(w), Leg(t)))

@@ -10,7 +10,7 @@ from hepreco.events import Dataset, read_batch, to_fileset
 from hepreco.generation import Detector, Sample, write_sample
 from hepreco.processing import ReconstructionProcessor
 from hepreco.training import initialised
-from hepreco.weights import Manifest, save_weights
+from hepreco.weights import Card, save_weights
 
 pytestmark = [pytest.mark.bench, pytest.mark.filterwarnings("ignore:No format checks:UserWarning")]
 
@@ -41,7 +41,7 @@ def test_classifiers_in_the_processor(sample, tmp_path, best_of):
             seed=1,
         )
         options = {"model": model, "size": "small", "classes": list(CLASSES), "members": members}
-        save_weights(tmp_path / name, network.state_dict(), Manifest("", options, "none", 1, "", ""))
+        save_weights(tmp_path / name, network.state_dict(), Card("", options, "none", 1, "", ""))
         plugins[name] = EventClassifier(model=model, members=members, weights_directory=str(tmp_path / name))
     runner = coffea_processor.Runner(
         executor=coffea_processor.IterativeExecutor(status=False), schema=hepreco.NanoAODSchema, chunksize=5_000

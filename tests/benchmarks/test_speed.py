@@ -175,7 +175,7 @@ def test_chi2_assigner(jets, best_of):
 
 def test_inference_against_torch_wrapper(tmp_path, sample, best_of):
     """The same network on the same events, chunk by chunk: ours is loaded once, coffea's wrapper in every chunk."""
-    from hepreco.weights import load_network, read_manifest  # noqa: PLC0415
+    from hepreco.weights import load_network, read_card  # noqa: PLC0415
     from hepreco_autoencoder import AutoencoderReconstructor  # noqa: PLC0415
     from hepreco_autoencoder.network import Autoencoder  # noqa: PLC0415
     from hepreco_autoencoder.reconstructor import network_inputs  # noqa: PLC0415
@@ -198,7 +198,7 @@ def test_inference_against_torch_wrapper(tmp_path, sample, best_of):
     def our_way():
         return [plugin.reconstruct(chunk)["error"] for chunk in chunks]
 
-    assert read_manifest(plugin.weights).network
+    assert read_card(plugin.weights).network
     ours, theirs = best_of(our_way, coffea_way, rounds=5)
     for error, x, y in zip(our_way(), inputs, coffea_way(), strict=True):
         expected = ((x - torch.from_numpy(y)) / plugin.scale).square().mean(dim=(1, 2))

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from hepreco.config import configuration_schema
-from hepreco.plugin.listing import installed_cards
+from hepreco.plugin.listing import announced_plugins
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def test_pages_are_current(generate, name):
 
 @pytest.fixture(scope="module")
 def schema():
-    schema = configuration_schema(installed_cards())
+    schema = configuration_schema(announced_plugins())
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
 

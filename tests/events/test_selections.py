@@ -140,7 +140,7 @@ def test_columns_of_the_file_behind_those_of_selected_objects():
 @pytest.mark.parametrize(
     ("selections", "message"),
     [
-        ({"jets": ObjectSelection("Jet", away_from={"leptons": 0.4})}, r"stays away from 'leptons'.*not defined"),
+        ({"jets": ObjectSelection("Jet", away_from={"leptons": 0.4})}, r"away_from names 'leptons'.*not defined"),
         (
             {
                 "jets": ObjectSelection("Jet", away_from={"muons": 0.4}),
@@ -189,7 +189,7 @@ def test_what_a_file_does_not_have_is_refused(events, selections, error, message
     [
         ({"taus": "jets"}, "no role 'taus'"),
         ({"jets": "bottoms"}, "which are not defined"),
-        ({"muons": "leptons"}, "merged of several collections"),
+        ({"muons": "leptons"}, "merged from several collections"),
     ],
 )
 def test_bindings_that_cannot_be_are_refused(binding, message):

@@ -281,7 +281,7 @@ def test_damaged_lines_are_named(old, new, message, events, tmp_path):
 def test_beams_are_two_protons_of_one_energy(beams, events, tmp_path):
     path = write(tmp_path / "events.lhe", events)
     path.write_text(path.read_text().replace("2212 2212 6500.0 6500.0", beams))
-    with pytest.raises(DatasetError, match=r"expected two equal ones: protons"):
+    with pytest.raises(DatasetError, match=r"expected two equal proton beams"):
         read_lhe_header(path)
 
 

@@ -91,7 +91,7 @@ def _text(path: Path) -> None:
         (_shorter_pt, "shape"),
         (_no_mass, "no mass"),
         (_beyond, "no such jet"),
-        (_text, "no HDF5 file"),
+        (_text, "not a readable HDF5 file"),
         (Path.unlink, "no file"),
     ],
 )

@@ -18,7 +18,7 @@ from torch import nn
 
 from hepreco.errors import DatasetError, WeightsError
 from hepreco.generation import CrossSection, LheHeader, LheWriter, PartonEvents, read_lhe, read_lhe_header
-from hepreco.weights import Manifest, load_network, save_weights
+from hepreco.weights import Card, load_network, save_weights
 
 #: Damage of bytes that needs no knowledge of their meaning.
 BLIND: Final = ("cut short", "zeros", "noise", "block twice", "block lost", "blocks exchanged")
@@ -109,7 +109,7 @@ def linear(*, width: int, depth: int = 1) -> nn.Module:
 def weight_files(directory: Path) -> dict[str, bytes]:
     """Small weights and their card."""
     torch.manual_seed(1)
-    manifest = Manifest("", {"width": 3, "depth": 2}, "a sample", 1, "hepreco train", "0.1", {"loss": 0.5})
+    manifest = Card("", {"width": 3, "depth": 2}, "a sample", 1, "hepreco train", "0.1", {"loss": 0.5})
     save_weights(directory / "weights", linear(width=3, depth=2).state_dict(), manifest)
     return {name: (directory / "weights" / name).read_bytes() for name in ("weights.safetensors", "weights.toml")}
 

@@ -37,7 +37,7 @@ def test_a_grid_is_met_at_its_knots(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "word"), [("nonsense", "cannot|reach"), ("a\n---\n1 2\n3\n21\nx\n---\n", "cannot read")]
+    ("text", "word"), [("nonsense", "cannot|contain"), ("a\n---\n1 2\n3\n21\nx\n---\n", "cannot read")]
 )
 def test_other_files_are_refused(text, word, tmp_path):
     (tmp_path / "set.dat").write_text(text)
@@ -46,7 +46,7 @@ def test_other_files_are_refused(text, word, tmp_path):
 
 
 def test_a_scale_outside_the_grid_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="does not reach"):
+    with pytest.raises(ConfigError, match="does not contain"):
         GridDensities(grid(tmp_path / "set_0000.dat"), scale=1000.0)
 
 

@@ -133,7 +133,7 @@ def test_two_ladders_share_what_one_has(energy):
     [
         ({"process": "g g > t t~", "beams": Beams(300.0, None)}, "needs at least 346"),
         ({"process": "g g > t t~", "beams": Beams(200.0)}, "needs at least 346"),
-        ({"process": "g g > g g"}, "no least energy"),
+        ({"process": "g g > g g"}, "no smallest energy"),
         ({"process": "u d~ > w+"}, "one stable particle"),
         ({"process": "g g > t t~", "cuts": Cuts(mass_window=(100.0, 300.0))}, "cross-section is 0"),
         ({"process": f"g g > t t~, {TOP}", "cutoff": -70.0}, "lighter than its products"),

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from hepreco.errors import ConfigError, OutputError
+from hepreco.errors import ConfigError, DatasetError, OutputError
 from hepreco.histograms import HistogramSpec, StoredHistograms, fill, read_histograms, write_histograms
+from hepreco.histograms.axes import Categories, Edges, Integers
 from hepreco.histograms.filling import fill_all, fill_cutflow, sort_categories, squares
+from hepreco.histograms.specs import Dimension
 from hepreco.plugin import Axis
 
 SPEC = HistogramSpec("x", ("x",), Axis(20, -3.0, 3.0), "x", "GeV")
@@ -131,7 +133,7 @@ def slowly(spec, events, *, weights, dataset):
             weight = weights[variation]
             weight = weight if column.ndim == 1 else np.repeat(weight, ak.to_numpy(ak.num(column)))
             for part, term in (("value", weight), ("variance", np.square(weight))):
-                plain = hist.Hist(spec.last_axis(), storage=hist.storage.Double()).fill(flat, weight=term)
+                plain = hist.Hist(*spec.booked_axes(), storage=hist.storage.Double()).fill(flat, weight=term)
                 booked.view(flow=True)[part][0, position] += plain.view(flow=True)
     return booked
 
@@ -214,3 +216,104 @@ def test_an_archive_refuses_names_of_its_own_entries_and_paths(tmp_path, name):
     with pytest.raises(ConfigError, match="a histogram is named"):
         write_histograms(tmp_path / "h.zip", {name: filled(events, weight)}, provenance={})
     assert not list(tmp_path.iterdir())
+
+
+def jets(events=200, seed=3):
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(0, 5, events)
+    pt = ak.unflatten(rng.exponential(50, counts.sum()).astype(np.float32), counts)
+    flavour = ak.unflatten(rng.choice([0, 4, 5, 21], counts.sum()), counts)
+    met = rng.exponential(30, events)
+    answer = ak.mask(ak.Array(met), met > 10)
+    columns = {"Jet": ak.zip({"pt": pt, "flavour": flavour}), "met": met, "answer": answer}
+    return ak.zip(columns, depth_limit=1), rng.normal(1, 0.3, events).astype(np.float32)
+
+
+def test_axes_of_every_kind_equal_a_plain_fill_of_hist():
+    events, weight = jets()
+    spec = HistogramSpec(
+        "three",
+        axes=(
+            Dimension("Jet.pt", Edges((0.0, 20.0, 50.0, 200.0)), unit="GeV"),
+            Dimension("Jet.flavour", Categories((0, 4, 5))),
+            Dimension("met", Axis(4, 0.0, 100.0)),
+        ),
+    )
+    found = filled(events, weight, spec=spec)[{"dataset": 0, "variation": 0}]
+    counts = ak.to_numpy(ak.num(events.Jet))
+    plain = hist.Hist(
+        hist.axis.Variable([0, 20, 50, 200], name="Jet_pt"),
+        hist.axis.IntCategory([0, 4, 5], name="Jet_flavour", overflow=True),
+        hist.axis.Regular(4, 0, 100, name="met"),
+        storage=hist.storage.Weight(),
+    ).fill(
+        ak.to_numpy(ak.flatten(events.Jet.pt)),
+        ak.to_numpy(ak.flatten(events.Jet.flavour)),
+        np.repeat(ak.to_numpy(events.met), counts),
+        weight=np.repeat(weight, counts),
+    )
+    assert [axis.name for axis in found.axes] == [axis.name for axis in plain.axes]
+    np.testing.assert_array_equal(found.values(flow=True), plain.values(flow=True))
+    np.testing.assert_allclose(found.variances(flow=True), plain.variances(flow=True), rtol=1e-6)
+    assert found.axes[0].unit == "GeV"
+
+
+def test_integers_have_a_bin_each_and_fractions_are_in_the_overflow():
+    values = np.array([-1.0, 0, 1, 2, 2, 3, 4, 1.5, np.nan])
+    spec = HistogramSpec("n", ("x",), Integers(0, 3))
+    found = filled(ak.Array({"x": values}), np.ones(9, np.float32), spec=spec)
+    assert found[{"dataset": 0, "variation": 0}].values(flow=True).tolist() == [1, 1, 1, 2, 1, 3]
+
+
+def test_an_entry_that_is_missing_in_one_column_is_not_filled():
+    events, weight = jets()
+    spec = HistogramSpec("two", axes=(Dimension("answer", Axis(5, 0, 100)), Dimension("Jet.pt", Axis(5, 0, 100))))
+    found = filled(events, weight, spec=spec)
+    answered = ~ak.to_numpy(ak.is_none(events.answer))
+    total = np.repeat(weight[answered].astype(float), ak.to_numpy(ak.num(events.Jet))[answered]).sum()
+    assert found.sum(flow=True).value == pytest.approx(total)
+
+
+def test_columns_of_different_objects_cannot_be_filled_together():
+    events = ak.Array({"a": [[1.0, 2.0]], "b": [[1.0]]})
+    spec = HistogramSpec("two", axes=(Dimension("a", Axis(5, 0, 100)), Dimension("b", Axis(5, 0, 100))))
+    with pytest.raises(DatasetError, match="a and b have different numbers of entries"):
+        filled(events, np.ones(1, np.float32), spec=spec)
+
+
+def test_regions_hold_their_events_each_and_may_overlap():
+    events, weight = jets()
+    masks = {"low": ak.to_numpy(events.met) < 40, "high": ak.to_numpy(events.met) > 20, "none": np.zeros(200, bool)}
+    specs = [
+        HistogramSpec("pt", ("Jet.pt",), Axis(10, 0.0, 200.0)),
+        HistogramSpec("high_only", ("Jet.pt",), Axis(10, 0.0, 200.0), regions=("high",)),
+    ]
+    found = fill_all(
+        specs, {"nominal": events}, weights={"nominal": weight}, dataset="a", regions={"nominal": masks}
+    ).histograms
+    assert list(found["pt"].axes["region"]) == ["low", "high", "none"]
+    assert list(found["high_only"].axes["region"]) == ["high"]
+    for name, mask in masks.items():
+        alone = filled(events[mask], weight[mask], spec=specs[0])
+        np.testing.assert_array_equal(found["pt"][{"region": name}].view(flow=True), alone.view(flow=True))
+    np.testing.assert_array_equal(
+        found["high_only"][{"region": "high"}].view(flow=True), found["pt"][{"region": "high"}].view(flow=True)
+    )
+
+
+def test_variations_of_weights_alone_have_the_bits_of_separate_fills():
+    events, weight = jets()
+    moved, _ = jets(seed=4)
+    rng = np.random.default_rng(7)
+    weights = {"nominal": weight} | {f"w{i}": (weight * rng.normal(1, 0.1, 200)).astype(np.float32) for i in range(5)}
+    chosen = dict.fromkeys(weights, events) | {"moved": moved}
+    weights["moved"] = weight
+    inside = {name: ak.to_numpy(each.met) > 20 for name, each in chosen.items()}
+    specs = [HistogramSpec("pt", ("Jet.pt",), Axis(10, 0.0, 200.0)), HistogramSpec("met", ("met",), Axis(9, 0.0, 99.0))]
+    regions = {name: {"met": mask} for name, mask in inside.items()}
+    found = fill_all(specs, chosen, weights=weights, dataset="a", regions=regions).histograms
+    for spec in specs:
+        for name, each in chosen.items():
+            one = filled(each[inside[name]], weights[name][inside[name]], spec=spec)[{"variation": "nominal"}]
+            together = found[spec.name][{"variation": name, "region": "met"}]
+            np.testing.assert_array_equal(together.view(flow=True), one.view(flow=True))

@@ -28,7 +28,7 @@ def test_weights_that_cancel_leave_sums_of_weights(total):
 def test_a_negative_sum_is_said_to_turn_signs():
     scale, warning = scaled(-6000.0)
     assert scale == -1.0
-    assert "turns the sign" in warning
+    assert "reverses the sign" in warning
 
 
 def test_a_sum_that_may_be_zero_is_said_to_be_uncertain():

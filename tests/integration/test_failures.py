@@ -17,7 +17,7 @@ from hepreco.errors import WeightsError
 from hepreco.events import Dataset, Variation, to_fileset
 from hepreco.plugin import discover
 from hepreco.processing import FunctionCut, ReconstructionProcessor
-from hepreco.weights import read_manifest
+from hepreco.weights import read_card
 
 #: Errors of other people's code are cut down to about a line.
 LONGEST = 3000
@@ -356,7 +356,7 @@ def test_a_configuration_that_is_a_directory(job, refused):
 def test_a_manifest_of_any_bytes(tmp_path, content):
     (tmp_path / "weights.toml").write_bytes(content)
     with pytest.raises(WeightsError, match=r"weights\.toml"):
-        read_manifest(tmp_path)
+        read_card(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"{", b"[" * 20_000, b"[]", b"null", b'{"processed": 3}'])

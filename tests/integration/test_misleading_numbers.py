@@ -168,7 +168,7 @@ def test_an_overflow_of_nothing_but_the_end_is_said(analysis):
         ('"jet_pt"', '"provenance"', "'provenance'"),
         ("[[histograms]]", '[plugins."../x"]\nplugin = "chi2-assigner"\n[[histograms]]', "'../x'"),
         ("[[histograms]]", "[plugins.chi2-assigner]\n[plugins.chi2_assigner]\nplugin = 'chi2-assigner'\n[[histograms]]",
-         "two tables of plugins stand for events.chi2_assigner"),
+         "two tables of plugins would fill events.chi2_assigner"),
         ("bins = 10", "bins = 100000000", "at most 1000000 bins"),
     ],
 )  # fmt: skip

@@ -290,7 +290,7 @@ def test_cutflow_of_many_datasets_is_a_table(many: tuple[hist.Hist, hist.Hist]) 
 @pytest.mark.parametrize(
     ("histogram", "message"),
     [
-        (nominal(masses(), "ttbar"), "three were expected"),
+        (nominal(masses(), "ttbar"), "expected are three"),
         (hist.Hist(*masses().axes), "lacks Σw²"),
         (book(LINEAR, variations=("jes_up",)), "no 'nominal'"),
     ],

@@ -87,7 +87,7 @@ def test_what_was_promised_passes(batch):
         ({"score": torch.ones(3, 1)}, r"score has shape \(3, 1\), promised \(3,\)"),
         ({"first": torch.ones(3)}, "first is torch.float32, promised a index"),
         ({"score": torch.ones(3, dtype=torch.int64)}, "score is torch.int64, promised a scalar"),
-        ({"score": torch.tensor([1.0, torch.inf, 0.0])}, "score is infinite; NaN stands for no answer"),
+        ({"score": torch.tensor([1.0, torch.inf, 0.0])}, "score is infinite; use NaN for no answer"),
         ({"other": torch.ones(3)}, r"returned columns \[.*'other'.*\], promised"),
     ],
 )

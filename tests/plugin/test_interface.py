@@ -1,8 +1,10 @@
+from typing import get_args
+
 import pytest
 
 from hepreco import Reconstructor
-from hepreco.errors import ConfigError
-from hepreco.plugin import SelfTrainable, SupervisedTrainable, Trainable, TrainedNetwork, TrainingOptions
+from hepreco.errors import ConfigError, PluginError
+from hepreco.plugin import Trainable, TrainedNetwork, TrainingOptions, TrainsOn
 from hepreco.plugin.description import describe_plugin
 
 
@@ -31,18 +33,32 @@ def test_defaults_are_those_of_the_documentation():
     )
 
 
-@pytest.mark.parametrize("kind", [Trainable, SupervisedTrainable, SelfTrainable])
+@pytest.mark.parametrize("kind", get_args(TrainsOn))
 def test_plugins_of_three_kinds_can_be_trained(kind):
-    class Learns(Reconstructor, kind):
+    class Learns(Reconstructor, Trainable):
         """Learns."""
+
+        trains_on = kind
 
     class Knows(Reconstructor):
         """Knows."""
 
-    assert describe_plugin("learns", Learns).trainable
-    assert not describe_plugin("knows", Knows).trainable
+    assert describe_plugin("learns", Learns).trains_on == kind
+    assert describe_plugin("knows", Knows).trains_on is None
     with pytest.raises(TypeError, match=r"abstract method.*train"):
         Learns()
+
+
+def test_a_kind_that_does_not_exist_is_refused():
+    with pytest.raises(PluginError, match="trains on 'files'") as error:
+        type("Learns", (Trainable,), {"trains_on": "files"})
+    assert error.value.remedy == "choose one of events, classes, generated"
+
+
+@pytest.mark.parametrize(("name", "kind"), [("SupervisedTrainable", "classes"), ("SelfTrainable", "generated")])
+def test_the_interfaces_of_version_1_say_what_to_change(name, kind):
+    with pytest.raises(ImportError, match=f"no {name} since hepreco 0.2: derive from Trainable.* trains_on = '{kind}'"):
+        exec(f"from hepreco.plugin import {name}")
 
 
 def test_a_trained_network_needs_no_history():

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from hepreco.cli import main
 from hepreco.errors import PluginError
+from hepreco.generation import Sample, write_sample
 from hepreco.plugin import (
     API_VERSION,
     OLDEST_API_VERSION,
@@ -17,6 +18,7 @@ from hepreco.plugin import (
     RegisteredPlugin,
     discover,
 )
+from hepreco.weights import read_card
 
 GOOD = """
 from dataclasses import dataclass
@@ -74,6 +76,26 @@ def test_a_good_plugin_is_found(install):
 def test_versions_of_the_contract_that_overlap_are_understood(install, version):
     install("one", GOOD.replace("VERSION = 1", f"VERSION = {version}"))
     assert discover()["good"].build({}).inputs.objects[0].collection == "Jet"
+
+
+TRAIN = """
+    def train(self, samples, options, *, report):
+        return TrainedNetwork({"n": torch.zeros(1)}, {}, {"events": float(len(SAMPLES))})
+"""
+
+
+@pytest.mark.parametrize(
+    ("version", "samples"), [(1, "samples"), (2, 'samples["events"]'), ((1, 2), 'samples["events"]')]
+)
+def test_a_trainable_is_given_samples_as_its_version_of_the_contract_says(install, tmp_path, version, samples):
+    code = GOOD.replace("VERSION = 1", f"VERSION = {version}").replace("(Reconstructor)", "(Reconstructor, Trainable)")
+    train = f"{TRAIN.replace('SAMPLES', samples)}\n@hookimpl"
+    install("one", "from hepreco.plugin import Trainable, TrainedNetwork" + code.replace("@hookimpl", train))
+    write_sample(Sample("bbbar", 40), tmp_path / "events.root")
+    command = ["train", "good", "--files", str(tmp_path / "events.root"), "--output", str(tmp_path / "weights")]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    assert read_card(tmp_path / "weights").metrics == {"events": 40.0}
 
 
 @pytest.mark.parametrize(
@@ -140,7 +162,7 @@ def test_what_is_found_is_a_value(install):
     install("two", "raise ImportError('no such library')")
     found = discover()
     good = found["good"]
-    assert good == RegisteredPlugin("good", good.plugin_class, "hepreco-one", "1.2", "one")
+    assert good == RegisteredPlugin("good", good.plugin_class, "hepreco-one", "1.2", "one", api_version=1)
     (broken,) = [plugin for plugin in found.broken if plugin.name == "two"]
     assert broken == BrokenPlugin("two", "hepreco-two", "ImportError: no such library")
     assert PluginRegistry((good,), (broken,), ())["good"] is good

@@ -50,7 +50,7 @@ CARD = {
     "name": "counter",
     "kind": "reconstructor",
     "summary": "Counts jets.",
-    "trainable": False,
+    "trains_on": None,
     "options": {
         "description": "Counts jets.",
         "properties": {
@@ -161,6 +161,14 @@ def test_a_manifest_that_agrees_passes(install, version):
     assert [plugin.state for plugin in of_counting()] == ["installed"]
 
 
+@pytest.mark.parametrize(("trainable", "kind"), [(True, "events"), (False, None)])
+def test_a_manifest_of_version_1_is_understood(install, trainable, kind):
+    former = {name: value for name, value in CARD.items() if name != "trains_on"} | {"trainable": trainable}
+    package = install(manifest={"api_version": 1, "plugins": [former]})
+    (entry,) = read_manifest(package / "hepreco.json").plugins
+    assert entry.trains_on == kind
+
+
 def test_a_manifest_of_another_version_than_the_code_fails(install):
     install(manifest={"api_version": 2, "plugins": [CARD]})
     with pytest.raises(ConformanceError, match="differ in api_version"):
@@ -172,7 +180,7 @@ def test_a_manifest_of_another_version_than_the_code_fails(install):
     [
         ({"name": "count"}, r"plugins\[0\].name"),
         ({"summary": "Counts."}, r"plugins\[0\].summary"),
-        ({"trainable": True}, r"plugins\[0\].trainable"),
+        ({"trains_on": "events"}, r"plugins\[0\].trains_on"),
         ({"options": {**CARD["options"], "properties": {}}}, r"plugins\[0\].options.properties.pt_min"),
     ],
 )

@@ -83,7 +83,7 @@ def test_scores_of_one_are_in_the_last_bin() -> None:
     [
         (filled(np.array([0.5]), high=2.0), filled(np.array([0.5]), high=2.0), 20, "from 0 to 2"),
         (filled(np.array([0.5])), filled(np.array([0.5]), bins=100), 20, "the same bins"),
-        (filled(np.array([0.5])), filled(np.array([0.5])), 30, "do not make up 30"),
+        (filled(np.array([0.5])), filled(np.array([0.5])), 30, "cannot be merged into 30"),
         (filled(np.array([])), filled(np.array([0.5])), 20, "not positive"),
         (filled(np.array([0.1, 0.9]), np.array([-1.0, 3.0])), filled(np.array([0.5])), 20, "negative"),
     ],

@@ -141,7 +141,7 @@ def test_rejection_without_background_says_so() -> None:
 @pytest.mark.parametrize(
     ("signal", "background", "message"),
     [
-        (filled(np.ones(3)), filled(np.ones(3), bins=10), "one axis was expected"),
+        (filled(np.ones(3)), filled(np.ones(3), bins=10), "but background axis"),
         (filled(np.ones(3)), filled(np.array([])), "sum of background weights is 0"),
         (filled(np.ones(3), -1.0), filled(np.ones(3)), "sum of signal weights is -3"),
         (hist.Hist(hist.axis.Regular(3, 0, 1, name="score")), filled(np.ones(3)), "lacks Σw²"),

@@ -14,7 +14,7 @@ import torch
 from hepreco.plugin import Reconstructor
 from hepreco.testing import CHECKS, ConformanceError, check_all
 from hepreco.training import initialised
-from hepreco.weights import Manifest, save_weights
+from hepreco.weights import Card, save_weights
 
 #: Of 61, that many are to be found at least.
 WANTED = 52
@@ -104,7 +104,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A network that was initialised from a seed."""
     directory = tmp_path_factory.mktemp("weights")
     network = initialised(jets.Scorer, seed=3)
-    save_weights(directory, network.state_dict(), Manifest("", {}, "none", 3, "", "", {}))
+    save_weights(directory, network.state_dict(), Card("", {}, "none", 3, "", "", {}))
     return str(directory)
 
 

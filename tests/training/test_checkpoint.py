@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from hepreco.errors import WeightsError
 from hepreco.plugin import TrainingOptions
 from hepreco.training import fit, initialised
-from hepreco.training.checkpoint import CHECKPOINT
+from hepreco.training.checkpoint import FILE
 
 Line = tuple[Tensor, Tensor]
 
@@ -33,11 +33,11 @@ def options(line: Line, tmp_path: Path) -> TrainingOptions:
 
 def path(options: TrainingOptions) -> Path:
     assert options.resume_from is not None
-    return options.resume_from / CHECKPOINT
+    return options.resume_from / FILE
 
 
 def test_it_is_one_safetensors_file_with_a_json_header(options: TrainingOptions) -> None:
-    assert [file.name for file in path(options).parent.iterdir()] == [CHECKPOINT]
+    assert [file.name for file in path(options).parent.iterdir()] == [FILE]
     with safe_open(path(options), framework="pt") as file:
         header = json.loads(file.metadata()["fit"])
         groups = {name.partition("/")[0] for name in file.keys()}  # noqa: SIM118  not a mapping

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from hepreco.errors import WeightsError
-from hepreco.weights import Manifest, load_network, read_manifest, read_weights, save_weights
+from hepreco.weights import Card, load_network, read_card, read_weights, save_weights
 
 
 def linear(*, width: int) -> nn.Linear:
@@ -16,7 +16,7 @@ def linear(*, width: int) -> nn.Linear:
 def directory(tmp_path):
     torch.manual_seed(1)
     network = linear(width=3)
-    manifest = Manifest("", {"width": 3}, "a sample", 1, "hepreco train", "0.1", {"loss": 0.5})
+    manifest = Card("", {"width": 3}, "a sample", 1, "hepreco train", "0.1", {"loss": 0.5})
     save_weights(tmp_path / "w", network.state_dict(), manifest)
     return tmp_path / "w"
 
@@ -33,9 +33,9 @@ def test_round_trip(directory):
 
 def test_directories_are_made_and_used_again(tmp_path):
     for seed in (1, 2):
-        manifest = Manifest("", {}, "a sample", seed, "hepreco train", "0.1")
+        manifest = Card("", {}, "a sample", seed, "hepreco train", "0.1")
         written = save_weights(tmp_path / "some" / "where", {"w": torch.ones(seed)}, manifest)
-        assert read_manifest(tmp_path / "some" / "where") == written
+        assert read_card(tmp_path / "some" / "where") == written
     assert read_weights(tmp_path / "some" / "where")[0]["w"].tolist() == [1.0, 1.0]
 
 
@@ -44,7 +44,7 @@ def test_modules_that_are_used_twice_are_kept(tmp_path):
         layer = nn.Linear(2, 2)
         return nn.Sequential(layer, layer)
 
-    save_weights(tmp_path, twice().state_dict(), Manifest("", {}, "a sample", 1, "hepreco train", "0.1"))
+    save_weights(tmp_path, twice().state_dict(), Card("", {}, "a sample", 1, "hepreco train", "0.1"))
     one, other = load_network(twice, directory=tmp_path, device="cpu")
     assert one is other
     torch.testing.assert_close(one.weight, read_weights(tmp_path)[0]["1.weight"].double())
@@ -59,13 +59,13 @@ def test_loaded_once_per_process(directory):
 def test_weights_of_other_options_are_refused(directory):
     assert load_network(linear, directory=directory, device="cpu", options={"width": 3}).in_features == 3
     assert load_network(linear, directory=directory, device="cpu").in_features == 3
-    with pytest.raises(WeightsError, match=r"of \{'width': 3\}, the options say \{'width': 4\}"):
+    with pytest.raises(WeightsError, match=r"with \{'width': 3\}, but the options say \{'width': 4\}"):
         load_network(linear, directory=directory, device="cpu", options={"width": 4})
 
 
 def test_missing_weights(tmp_path, directory):
     with pytest.raises(WeightsError, match="no weights in"):
-        read_manifest(tmp_path / "elsewhere")
+        read_card(tmp_path / "elsewhere")
     (directory / "weights.safetensors").unlink()
     with pytest.raises(WeightsError, match="cannot read"):
         read_weights(directory)
@@ -77,7 +77,7 @@ def test_one_changed_byte_is_noticed(directory, position):
     data = bytearray(path.read_bytes())
     data[position] ^= 1
     path.write_bytes(data)
-    expected, found = read_manifest(directory).sha256[:12], hashlib.sha256(data).hexdigest()[:12]
+    expected, found = read_card(directory).sha256[:12], hashlib.sha256(data).hexdigest()[:12]
     with pytest.raises(WeightsError, match=f"sha256 {found}…, expected {expected}…"):
         read_weights(directory)
 
@@ -86,7 +86,7 @@ def test_a_manifest_with_other_keys_is_refused(directory):
     path = directory / "weights.toml"
     path.write_text("colour = 3\n" + path.read_text())
     with pytest.raises(WeightsError, match="colour"):
-        read_manifest(directory)
+        read_card(directory)
 
 
 def test_weights_of_another_network_are_refused(directory):

@@ -5,7 +5,7 @@ import torch
 
 from hepreco.events import EventBatch
 from hepreco.training import initialised
-from hepreco.weights import Manifest, save_weights
+from hepreco.weights import Card, save_weights
 from hepreco_autoencoder import AutoencoderReconstructor
 
 
@@ -50,6 +50,6 @@ def untrained(tmp_path: Path) -> AutoencoderReconstructor:
     """A reconstructor with random weights."""
     reconstructor = AutoencoderReconstructor(weights_directory=str(tmp_path / "weights"))
     network = initialised(reconstructor.build_network, seed=1)
-    manifest = Manifest(sha256="", network=reconstructor.network, sample="none", seed=1, command="", hepreco="")
+    manifest = Card(sha256="", network=reconstructor.network, sample="none", seed=1, command="", hepreco="")
     save_weights(reconstructor.weights, network.state_dict(), manifest)
     return reconstructor

@@ -8,7 +8,7 @@ from hepreco.errors import DatasetError
 from hepreco.events import EventBatch
 from hepreco.plugin import TrainedNetwork, TrainingOptions
 from hepreco.training import split
-from hepreco.weights import Manifest, read_manifest, save_weights
+from hepreco.weights import Card, read_card, save_weights
 from hepreco_autoencoder import Autoencoder, AutoencoderReconstructor, network_inputs, reconstruction_error
 
 #: Single against double precision.
@@ -18,7 +18,7 @@ OPTIONS = TrainingOptions(epochs=12, batch_size=50, learning_rate=3e-3, seed=2)
 
 
 def trained(batch: EventBatch, options: TrainingOptions = OPTIONS) -> TrainedNetwork:
-    return AutoencoderReconstructor().train(batch, options, report=lambda _epoch, _losses: None)
+    return AutoencoderReconstructor().train({"events": batch}, options, report=lambda _epoch, _losses: None)
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +38,9 @@ def test_training_lowers_the_loss(checkpoint: TrainedNetwork, many: EventBatch) 
 def test_stored_weights_give_the_loss_that_training_reached(
     checkpoint: TrainedNetwork, many: EventBatch, tmp_path: Path
 ) -> None:
-    manifest = Manifest("", dict(checkpoint.network), "random jets", OPTIONS.seed, "", "", dict(checkpoint.metrics))
+    manifest = Card("", dict(checkpoint.network), "random jets", OPTIONS.seed, "", "", dict(checkpoint.metrics))
     save_weights(tmp_path, checkpoint.tensors, manifest)
-    assert read_manifest(tmp_path).network == checkpoint.network
+    assert read_card(tmp_path).network == checkpoint.network
     reconstructor = AutoencoderReconstructor(weights_directory=str(tmp_path))
     error = reconstructor.reconstruct(many)["error"]
     network = Autoencoder(objects=6, hidden=(64, 64), latent=6, scale=100.0)

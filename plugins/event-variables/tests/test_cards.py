@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hepreco.weights import load_network, read_manifest
+from hepreco.weights import load_network, read_card
 from hepreco_event_variables import LearnedVariable
 from hepreco_event_variables.network import EventVariable, loss_of_pairs
 from hepreco_event_variables.reconstructor import FAKES, PACKAGED
@@ -19,7 +19,7 @@ BATCH = 1000
 @pytest.mark.parametrize("topology", sorted(path.parent.name for path in Path(PACKAGED).glob("*/weights.toml")))
 def test_the_validation_loss_is_that_of_the_card(topology: str) -> None:
     plugin = LearnedVariable(topology=topology)
-    card = read_manifest(plugin.weights)
+    card = read_card(plugin.weights)
     network = load_network(EventVariable, directory=plugin.weights, device="cpu", dtype=torch.float32)
     training, validating = (int(card.metrics[f"{part}_events"]) for part in ("training", "validation"))
     assert training + validating == plugin.events

@@ -9,7 +9,7 @@ from hepreco.errors import ConfigError, WeightsError
 from hepreco.events import EventBatch
 from hepreco.generation import TopologySample, sample_topology
 from hepreco.plugin import TrainingOptions
-from hepreco.weights import Manifest, read_manifest, save_weights
+from hepreco.weights import Card, read_card, save_weights
 from hepreco_event_variables import KinematicVariables, LearnedVariable
 from hepreco_event_variables.calibration import LARGEST_SPREAD, mode
 from hepreco_event_variables.reconstructor import PACKAGED
@@ -92,19 +92,19 @@ def test_training_learns_and_stores_what_it_needs(recipe, tmp_path: Path):
     reconstructor = LearnedVariable(
         topology="semi-visible", recipe=recipe, events=8000, weights_directory=str(tmp_path)
     )
-    checkpoint = reconstructor.train(OPTIONS[recipe], report=lambda _epoch, _losses: None)
-    again = reconstructor.train(OPTIONS[recipe], report=lambda _epoch, _losses: None)
+    checkpoint = reconstructor.train({}, OPTIONS[recipe], report=lambda _epoch, _losses: None)
+    again = reconstructor.train({}, OPTIONS[recipe], report=lambda _epoch, _losses: None)
     assert all(torch.equal(tensor, again.tensors[name]) for name, tensor in checkpoint.tensors.items())
     assert checkpoint.metrics["validation_loss"] < np.log(2) - 0.002
-    save_weights(tmp_path, checkpoint.tensors, Manifest("", dict(checkpoint.network), "", 1, "", ""))
+    save_weights(tmp_path, checkpoint.tensors, Card("", dict(checkpoint.network), "", 1, "", ""))
     found = reconstructor.reconstruct(events_of(sample_topology("semi-visible", events=10, seed=5)))["v"]
     assert found.isfinite().all()
 
 
 def test_several_components(tmp_path: Path):
     reconstructor = LearnedVariable(dimensions=2, events=2000, weights_directory=str(tmp_path))
-    checkpoint = reconstructor.train(TrainingOptions(epochs=1), report=lambda _epoch, _losses: None)
-    save_weights(tmp_path, checkpoint.tensors, Manifest("", dict(checkpoint.network), "", 1, "", ""))
+    checkpoint = reconstructor.train({}, TrainingOptions(epochs=1), report=lambda _epoch, _losses: None)
+    save_weights(tmp_path, checkpoint.tensors, Card("", dict(checkpoint.network), "", 1, "", ""))
     found = reconstructor.reconstruct(events_of(sample_topology("pair-semi-visible", events=10, seed=5)))["v"]
     assert found.shape == (10, 2)
     assert found.isfinite().all()
@@ -112,7 +112,7 @@ def test_several_components(tmp_path: Path):
 
 @pytest.mark.parametrize("directory", sorted(PACKAGED.iterdir()), ids=lambda path: path.name)
 def test_cards_of_the_packaged_weights(directory: Path):
-    manifest = read_manifest(directory)
+    manifest = read_card(directory)
     assert manifest.network["topology"] == directory.name
     assert manifest.command.startswith(f"hepreco train event-variables --topology {directory.name} ")
     LearnedVariable(topology=directory.name).setup("cpu")

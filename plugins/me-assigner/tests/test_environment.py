@@ -13,7 +13,7 @@ from hepreco.errors import ConfigError, WeightsError
 from hepreco.events import EventBatch
 from hepreco.plugin import TrainedNetwork, TrainingOptions
 from hepreco.training import initialised
-from hepreco.weights import Manifest, save_weights
+from hepreco.weights import Card, save_weights
 from hepreco_me_assigner import Hypothesis, MatrixElementAssigner
 from hepreco_me_assigner.problems import Problem
 from hepreco_me_assigner.training.deep_q_learning import Replay, Schedule, Transitions, learn, rollout
@@ -121,7 +121,7 @@ def learned(ttbar: EventBatch) -> Callable[..., TrainedNetwork]:
     def train(**options: Any) -> TrainedNetwork:
         plugin = MatrixElementAssigner(collection="LHEPart", at_most=6, recipe="paper")
         settings = TrainingOptions(batch_size=16, learning_rate=1e-4, **options)
-        return plugin.train(ttbar[:30], settings, report=lambda _epoch, _losses: None)
+        return plugin.train({"events": ttbar[:30]}, settings, report=lambda _epoch, _losses: None)
 
     return train
 
@@ -148,7 +148,7 @@ def test_a_gpu_learns_and_goes_on(learned: Callable[..., TrainedNetwork], tmp_pa
 
 def test_what_was_learned_assigns(learned: Callable[..., TrainedNetwork], ttbar: EventBatch, tmp_path: Path) -> None:
     checkpoint = learned(epochs=1)
-    manifest = Manifest(
+    manifest = Card(
         sha256="", network=dict(checkpoint.network), sample="", seed=1, command="", hepreco="",
         metrics=dict(checkpoint.metrics),
     )  # fmt: skip

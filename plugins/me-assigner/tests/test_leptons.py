@@ -317,4 +317,4 @@ def test_a_process_is_data(measured: EventBatch) -> None:
 
 def test_no_policy_is_trained(measured: EventBatch) -> None:
     with pytest.raises(ConfigError, match="policies are trained for jets alone"):
-        PLUGIN.train(measured, TrainingOptions(), report=lambda _epoch, _losses: None)
+        PLUGIN.train({"events": measured}, TrainingOptions(), report=lambda _epoch, _losses: None)

@@ -151,7 +151,7 @@ def test_truth_is_not_read(measured: EventBatch) -> None:
 
 
 def test_the_short_form_is_the_default_detector() -> None:
-    assumed = [MatrixElementAssigner(resolution=each)._transfer_functions for each in ((0.8, 0.05), Detector(), None)]
+    assumed = [MatrixElementAssigner(resolution=each)._measurement.transfer for each in ((0.8, 0.05), Detector(), None)]
     assert assumed == [TransferFunctions(), TransferFunctions(), None]
     assert Detector().missing_resolution == pytest.approx(20.0)
 

@@ -10,7 +10,7 @@ from hepreco.errors import ConfigError
 from hepreco.events import EventBatch
 from hepreco.plugin import TrainingOptions
 from hepreco.testing import assert_invariant
-from hepreco.weights import Manifest, save_weights
+from hepreco.weights import Card, save_weights
 from hepreco_me_assigner import Hypothesis, MatrixElementAssigner, Potential
 from hepreco_me_assigner.problems import Problem
 from hepreco_me_assigner.process.frames import partonic
@@ -152,7 +152,9 @@ def test_tags_decide_between_jets(ttbar: EventBatch) -> None:
 
 def test_training_lowers_the_loss(ttbar: EventBatch) -> None:
     plugin = replace(PARTONS, calls=8, hidden=(32,))
-    result = plugin.train(ttbar, TrainingOptions(epochs=5, batch_size=16), report=lambda _epoch, _losses: None)
+    result = plugin.train(
+        {"events": ttbar}, TrainingOptions(epochs=5, batch_size=16), report=lambda _epoch, _losses: None
+    )
     losses = result.history["validation_loss"]
     assert losses[-1] < 0.9 * losses[0]
     assert result.metrics["bound_overall"] > 0
@@ -160,7 +162,7 @@ def test_training_lowers_the_loss(ttbar: EventBatch) -> None:
 
 def test_weights_of_another_process_are_refused(tmp_path: Path) -> None:
     network = Potential(process="wwuu", hidden=(4,))
-    manifest = Manifest(sha256="", network=network.options, sample="none", seed=1, command="", hepreco="")
+    manifest = Card(sha256="", network=network.options, sample="none", seed=1, command="", hepreco="")
     save_weights(tmp_path, network.state_dict(), manifest)
     plugin = replace(PARTONS, solver="policy", weights_directory=str(tmp_path))
     with pytest.raises(ConfigError, match="wwuu"):

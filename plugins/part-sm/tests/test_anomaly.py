@@ -10,7 +10,7 @@ import hepreco.testing
 from hepreco.errors import ConfigError, DatasetError, WeightsError
 from hepreco.plugin import TrainedNetwork, TrainingOptions, discover
 from hepreco.training import initialised
-from hepreco.weights import Manifest, save_weights
+from hepreco.weights import Card, save_weights
 from hepreco_part_sm import AnomalyDetector, Particles
 from hepreco_part_sm.one_class import OneClassNetwork, remove_constants
 
@@ -21,12 +21,12 @@ METHODS = ("deep-svdd", "ddd")
 
 
 def trained(detector: AnomalyDetector, options: TrainingOptions = OPTIONS) -> TrainedNetwork:
-    return detector.train(toy_batch(events=400, seed=1), options, report=lambda _epoch, _losses: None)
+    return detector.train({"events": toy_batch(events=400, seed=1)}, options, report=lambda _epoch, _losses: None)
 
 
 def with_weights(detector: AnomalyDetector, directory: Path, options: TrainingOptions = OPTIONS) -> AnomalyDetector:
     checkpoint = trained(detector, options)
-    save_weights(directory, checkpoint.tensors, Manifest("", dict(checkpoint.network), "toys", 2, "", "", {}))
+    save_weights(directory, checkpoint.tensors, Card("", dict(checkpoint.network), "toys", 2, "", "", {}))
     return replace(detector, weights_directory=str(directory))
 
 
@@ -161,7 +161,9 @@ def test_the_odds_are_those_of_copies():
 def test_too_few_events():
     for method in METHODS:
         with pytest.raises(DatasetError, match="sample has no events"):
-            AnomalyDetector(method=method).train(toy_batch(events=1, seed=1), OPTIONS, report=lambda *_: None)
+            AnomalyDetector(method=method).train(
+                {"events": toy_batch(events=1, seed=1)}, OPTIONS, report=lambda *_: None
+            )
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_a_written_file_is_read_as_any_other(text, tmp_path):
     batch = read_batch(Dataset("text", files=(str(path),)), classifier.inputs)
     assert batch.event_id.tolist() == [[1, 1, 7], [1, 1, 8], [1, 1, 9]]
     assert batch.weight.tolist() == [0.5, -1.5, 1.0]
-    particles = classifier._selection.particles(batch).trimmed()
+    particles = classifier.particles(batch).trimmed()
     assert particles.kinds.tolist() == [
         [Kind.B_JET, Kind.JET, Kind.ELECTRON, 0],
         [Kind.MUON, Kind.PHOTON, Kind.ANTIMUON, Kind.POSITRON],
@@ -182,5 +182,5 @@ def test_kinds_do_not_depend_on_the_threshold_of_a_tag(text, tmp_path):
     found = []
     for threshold in (0.01, 0.99):
         classifier = replace(EventClassifier(), b_threshold=threshold)
-        found.append(classifier._selection.particles(read_batch(dataset, classifier.inputs)).kinds)
+        found.append(classifier.particles(read_batch(dataset, classifier.inputs)).kinds)
     assert torch.equal(*found)

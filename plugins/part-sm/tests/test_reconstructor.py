@@ -9,7 +9,7 @@ import torch
 import hepreco.testing
 from hepreco.errors import ConfigError, DatasetError, WeightsError
 from hepreco.plugin import TrainingOptions
-from hepreco.weights import Manifest, save_weights
+from hepreco.weights import Card, save_weights
 from hepreco_part_sm import EventClassifier, Kind
 from hepreco_part_sm.region import (
     enough_b_jets,
@@ -54,7 +54,7 @@ def test_jets_that_are_leptons_are_dropped():
 
 
 def test_only_the_leading_objects_count():
-    particles = EventClassifier(cone=0.0)._selection.particles(toy_batch(events=5, seed=1), at_most=3)
+    particles = EventClassifier(cone=0.0).particles(toy_batch(events=5, seed=1), at_most=3)
     assert particles.kinds.shape == (5, 3)
 
 
@@ -93,7 +93,7 @@ def test_training_tells_classes_apart(model, tmp_path: Path):
     for name, tensor in checkpoint.tensors.items():
         assert torch.equal(again.tensors[name], tensor)
     assert reported == sorted(reported)
-    save_weights(tmp_path, checkpoint.tensors, Manifest("", dict(checkpoint.network), "toys", 2, "", "", {}))
+    save_weights(tmp_path, checkpoint.tensors, Card("", dict(checkpoint.network), "toys", 2, "", "", {}))
     soft, hard = (
         reconstructor.reconstruct(toy_batch(events=300, seed=seed, scale=scale)) for seed, scale in ((5, 1.0), (6, 2.5))
     )

@@ -1,4 +1,4 @@
-"""Squared tree-level matrix elements from a process string, on batched tensors, without a generator."""
+"""Squared tree-level matrix elements from a process string, on batched tensors, without an event generator."""
 
 from hepreco.amplitudes.decays import DecayTree, decay_trees, mothers
 from hepreco.amplitudes.matrix_element import MatrixElement

@@ -1,8 +1,8 @@
 """SU(3) colour as exact linear algebra on explicit tensors, done once when a process is built.
 
-Every current carries a basis of colour tensors: an axis per leg below it, and last that of its own colour. Joining
-currents at a vertex contracts tensors; what comes out is expressed in the basis of the new current, which grows where
-needed. All that is left for the evaluation are small matrices of real numbers.
+Every current has a basis of colour tensors with one axis per leg below it and a last axis for its own colour. Joining
+currents at a vertex contracts tensors; the result is expressed in the basis of the new current, which grows as needed.
+The evaluation then needs only small matrices of real numbers.
 """
 
 from collections.abc import Iterable, Sequence
@@ -44,7 +44,7 @@ def structure_constants() -> Tensor:
 
 @cache
 def vertex_tensor(vertex: Vertex) -> Tensor:
-    """The colour tensor of a vertex, an axis per leg; that of a colourless leg has one entry."""
+    """The colour tensor of a vertex, with one axis per leg; the axis of a colourless leg has length 1."""
     if vertex.colour == "1":
         return torch.ones((1,) * len(vertex.legs), dtype=torch.complex128)
     if vertex.colour == "delta":
@@ -71,7 +71,7 @@ class ColourBasis:
         return len(self.tensors)
 
     def coefficients(self, tensor: Tensor) -> dict[int, float]:
-        """The coefficients of ``tensor``, by position in the basis, which grows by it if it is new."""
+        """The coefficients of ``tensor`` by position in the basis; it is added to the basis if it is independent."""
         square = float(tensor.abs().square().sum())
         if square < _TOLERANCE:
             return {}
@@ -84,7 +84,7 @@ class ColourBasis:
         return {len(self.tensors) - 1: 1.0}
 
     def root(self) -> Tensor:
-        """R with RᵀR = :attr:`gram`: takes coefficients to those in an orthonormal basis."""
+        """R with RᵀR = :attr:`gram`, which maps coefficients to those in an orthonormal basis."""
         return torch.linalg.cholesky(self.gram).T
 
     def _append(self, tensor: Tensor) -> None:
@@ -99,7 +99,7 @@ class ColourBasis:
 
 @runtime_checkable
 class Coloured(Protocol):
-    """Something with colour tensors over its legs and, last, its own index."""
+    """A current or dual with colour tensors over its legs and, last, its own colour index."""
 
     @property
     def legs(self) -> tuple[int, ...]:
@@ -107,13 +107,13 @@ class Coloured(Protocol):
 
     @property
     def colours(self) -> tuple[Tensor, ...]:
-        """A basis of tensors."""
+        """The basis of colour tensors."""
 
 
 def join_colours(
     attachment: Attachment, legs: Sequence[int], blobs: Sequence[Coloured], basis: ColourBasis
 ) -> list[dict[int, float]]:
-    """The colours of what blobs make at a vertex, over ``legs``, in ``basis``, for each product of their colours."""
+    """Coefficients in ``basis`` of the current that blobs form at a vertex, for each product of their colours."""
     tensor = vertex_tensor(attachment.vertex)
     own = ascii_uppercase[: tensor.ndim]
     letters = [_letters(blob.legs) + own[slot] for blob, slot in zip(blobs, attachment.slots, strict=True)]
@@ -123,7 +123,7 @@ def join_colours(
 
 
 def close_colours(one: Coloured, other: Coloured, basis: ColourBasis) -> list[dict[int, float]]:
-    """The colours of an amplitude in ``basis``, for each product of the colours of its two halves."""
+    """Coefficients in ``basis`` of an amplitude, for each product of the colours of its two halves."""
     together = _letters(sorted((*one.legs, *other.legs)))
     equation = f"{_letters(one.legs)}A,{_letters(other.legs)}A->{together}"
     return [basis.coefficients(torch.einsum(equation, *colours)) for colours in product(one.colours, other.colours)]
@@ -144,14 +144,14 @@ def _letters(legs: Iterable[int]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Mixing:
-    """Takes products of the colours of currents, of several terms, to the colours of the sum of the terms.
+    """Maps products of the colours of currents, in several terms, to the colours of the sum of the terms.
 
     Parameters
     ----------
     blocks
-        For each term (colour, product), real; None where every term has one product and the sum one colour.
+        A real matrix (colour, product) for each term; None if every term has one product and the sum one colour.
     factors
-        For each term what multiplies it besides: its sign, and its coefficient where there are no blocks.
+        A factor for each term: its sign, times its coefficient if there are no blocks.
     """
 
     blocks: tuple[Tensor, ...] | None
@@ -159,7 +159,7 @@ class Mixing:
 
     @classmethod
     def of(cls, blocks: Sequence[Tensor], *, signs: Sequence[int]) -> "Mixing":
-        """Of the matrix and the sign of each term."""
+        """The mixing given by the matrix and the sign of each term."""
         if all(block.numel() == 1 for block in blocks):
             return cls(None, tuple(sign * block.item() for sign, block in zip(signs, blocks, strict=True)))
         return cls(tuple(blocks), tuple(map(float, signs)))
@@ -179,14 +179,14 @@ class Mixing:
             return None
         rest = torch.broadcast_shapes(*(term.shape[1:] for _, term in present))
         products = torch.cat([term.expand(-1, *rest) for _, term in present])
-        # Real times complex, as real numbers: half the work. One product for all terms: the sum is stored once.
+        # Multiply real by complex as real numbers, which is half the work, and all terms at once.
         pairs = torch.view_as_real(products.flatten(1)).flatten(1)
         mixed = torch.cat([block for block, _ in present], dim=1).to(pairs) @ pairs
         return torch.view_as_complex(mixed.unflatten(1, (-1, 2))).unflatten(1, rest)
 
 
 def spread_colours(currents: Sequence[Current], counts: Sequence[int]) -> Sequence[Current]:
-    """Give the colours of each current an axis of its own where several have more than one, to multiply them out."""
+    """Give the colours of each current a separate axis if several currents have more than one colour."""
     wide = [i for i, count in enumerate(counts) if count > 1]
     if len(wide) < 2:
         return currents
@@ -198,6 +198,6 @@ def spread_colours(currents: Sequence[Current], counts: Sequence[int]) -> Sequen
 
 
 def flatten_colours(current: Current, counts: Sequence[int]) -> Current:
-    """The inverse for their product: all its colours on one axis."""
+    """Put the colours of a product of spread currents on one axis again."""
     axes = sum(count > 1 for count in counts)
     return current if axes < 2 else transform(current, lambda tensor: tensor.flatten(0, axes - 1))

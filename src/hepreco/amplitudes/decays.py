@@ -1,4 +1,4 @@
-"""The decays of a process as trees: each particle that is produced, and everything that it decays to."""
+"""The decays of a process as trees: each produced particle, with all its decay products."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ class DecayTree:
     leg
         The particle, its polarisation, and the process of its decay.
     row
-        Its position among all particles of the process behind the incoming ones, each before its daughters. This is
-        the order of particles in records of events.
+        Its position among all particles after the incoming ones, where each particle precedes its daughters. Event
+        records have the same order.
     legs
-        The final particles that it becomes, counted as in :attr:`Process.final`.
+        Positions in :attr:`Process.final` of the final particles that it decays to.
     daughters
-        What it decays to; empty for a stable particle.
+        Its decay products; empty for a stable particle.
 
     Example
     -------
@@ -51,12 +51,12 @@ class DecayTree:
 
 
 def decay_trees(process: Process) -> tuple[DecayTree, ...]:
-    """The trees of the particles that a process produces, in its order."""
+    """The decay trees of the particles that a process produces, in order."""
     return _trees(process.outgoing, row=0, position=0)
 
 
 def mothers(trees: Iterable[DecayTree]) -> tuple[int, ...]:
-    """The row of the mother of every particle of some trees, −1 for those that the process itself produces."""
+    """The row of each particle's mother, in the order of rows; −1 for particles that the process itself produces."""
     nodes = [node for tree in trees for node in tree]
     mother = {daughter.row: node.row for node in nodes for daughter in node.daughters}
     return tuple(mother.get(node.row, -1) for node in nodes)

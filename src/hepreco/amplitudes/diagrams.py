@@ -1,4 +1,4 @@
-"""From a process to the graphs of its production and decays."""
+"""Builds the graphs of a process's production and decays."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,7 @@ from hepreco.amplitudes.process import Leg, OrderLimit, Polarisation, Process
 from hepreco.amplitudes.recursion import BOTH, Amplitude, DiagramBuilder, Dual, Orders, Part, propagated_parts
 from hepreco.errors import ForbiddenProcessError
 
-#: How many graphs a process keeps: those of heavy processes take seconds to build, and a few megabytes.
+#: Graphs that are kept in memory: complicated ones take seconds to build, and a few megabytes.
 _KEPT: Final = 64
 
 
@@ -27,15 +27,15 @@ class External:
     Parameters
     ----------
     particle
-        What leaves: the antiparticle of an incoming particle.
+        The outgoing particle; for an incoming one its antiparticle.
     position
-        Of its momentum, among the incoming or among the final ones.
+        Position of its momentum among the incoming or the final ones.
     states
-        The number of its spin states, but for chirality.
+        Number of spin states; one for each chirality of a massless fermion.
     incoming
-        Whether it comes in.
+        Whether it is an incoming particle.
     polarisation
-        The one asked for.
+        The requested polarisation.
     """
 
     particle: Particle
@@ -62,7 +62,7 @@ class External:
 
 @dataclass(frozen=True, eq=False)
 class DecayedLeg:
-    """A leg that decays: a propagator between the production and the graph of its decay."""
+    """A leg that decays: a propagator between the graph of the production and that of the decay."""
 
     particle: Particle
     legs: tuple["External | DecayedLeg", ...]
@@ -81,17 +81,17 @@ class DecayedLeg:
 
     @cached_property
     def states(self) -> int:
-        """The number of states of its products."""
+        """The number of states of its decay products."""
         return sum(len(decay.colours) for decay in self.decays) * math.prod(leg.states for leg in self.legs)
 
     @cached_property
     def spins(self) -> int:
-        """The number of components of what it decays to that do not vanish identically."""
+        """The number of components of its decay current that do not vanish identically."""
         return {"scalar": 1, "fermion": 2 * len(self.decay_parts), "vector": 4}[self.particle.spin]
 
     @property
     def decay_parts(self) -> frozenset[Part]:
-        """The parts that what a fermion decays to can have."""
+        """The parts of a fermion's decay current that may be non-zero."""
         return frozenset[Part]().union(*(decay.parts for decay in self.decays))
 
 
@@ -105,11 +105,11 @@ class ProcessGraph:
     Parameters
     ----------
     legs
-        The incoming legs, then those of the final state of the production.
+        The incoming legs, then those of the production's final state.
     amplitudes
-        One for each choice of chiralities.
+        One amplitude for each choice of chiralities.
     identical
-        Groups of legs that the square does not change under exchange of, each leg by its final legs.
+        Groups of legs whose exchange does not change the squared amplitude; each leg is given by its final legs.
     """
 
     legs: tuple[GraphLeg, ...]
@@ -119,12 +119,12 @@ class ProcessGraph:
 
 @lru_cache(maxsize=_KEPT)
 def build_graph(process: Process, massless: frozenset[Particle]) -> ProcessGraph:
-    """Build the graphs of a process, once for all models in which the same particles are massless.
+    """Build the graph of a process, which is shared by all models with the same massless particles.
 
     Raises
     ------
     ProcessError
-        Where there is no diagram.
+        There is no diagram.
     """
     is_massless = massless.__contains__
     with _own_tensors():
@@ -142,19 +142,19 @@ def count_diagrams(process: Process, massless: frozenset[Particle]) -> int:
     """The number of Feynman diagrams of a production."""
     is_massless = massless.__contains__
     with _own_tensors():
-        # Without telling chiralities apart there is one amplitude, with all diagrams.
+        # If chiralities are not distinguished, there is one amplitude with all diagrams.
         builder = _builder(_legs(process, is_massless), process, is_massless, chiral=frozenset())
         allowed = _allowed(process, builder.amplitude_orders())
         return sum(amplitude.diagrams for amplitude in builder.amplitudes(allowed))
 
 
 def least_power(process: Process, is_massless: Callable[[Particle], bool]) -> int:
-    """The least QCD + 2 QED of the diagrams of a production.
+    """The smallest QCD + 2 QED among the diagrams of a production.
 
     Raises
     ------
     ProcessError
-        Where there is no diagram, of the production or of a decay.
+        The production or a decay has no diagram.
     """
     with _own_tensors():
         builder = _builder(_legs(process, is_massless), process, is_massless, chiral=frozenset())
@@ -163,7 +163,7 @@ def least_power(process: Process, is_massless: Callable[[Particle], bool]) -> in
 
 @contextmanager
 def _own_tensors() -> Iterator[None]:
-    """Small tensors that are kept are on the CPU, and fit for gradients, whatever the caller's defaults are."""
+    """Make cached tensors on the CPU and usable with gradients, whatever the caller's torch settings."""
     with torch.device("cpu"), torch.inference_mode(mode=False):
         yield
 
@@ -177,7 +177,7 @@ def _legs(process: Process, is_massless: Callable[[Particle], bool]) -> tuple[Gr
 
 
 def _spin_states(particle: Particle, is_massless: Callable[[Particle], bool]) -> int:
-    # The two chiralities of a massless fermion are told apart in the graph.
+    # The graph distinguishes the two chiralities of a massless fermion.
     massive = not is_massless(particle)
     return {"scalar": 1, "fermion": 1 + massive, "vector": 2 + massive}[particle.spin]
 
@@ -213,7 +213,7 @@ def _builder(
 
 
 def _allowed(process: Process, found: set[Orders]) -> set[Orders]:
-    """Which orders are kept; without limits those of the least QCD + 2 QED."""
+    """The orders within the limits of the process; without limits those with the smallest QCD + 2 QED."""
     if process.limits:
         kept = {orders for orders in found if all(_allows(limit, orders) for limit in process.limits)}
     else:

@@ -1,7 +1,7 @@
 """Evaluates the graph of a process on a block of events.
 
-Tensors of currents have the axes (colour, one per leg with several states, components, filling, event). An axis that a
-current does not depend on has length 1, so that products broadcast to what they depend on together.
+Tensors of currents have the axes (colour, one axis per leg with several states, components, filling, event). An axis
+that a current does not depend on has length 1, so that products broadcast.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,18 +23,18 @@ from hepreco.amplitudes.vertices import Vertex
 
 
 class EventBlock:
-    """A block of events: what stands on the legs, and the model.
+    """A block of events: the momenta, their assignments to legs, and the model.
 
     Parameters
     ----------
     incoming, final
         Four-momenta (4, leg, event) in the partonic centre-of-mass frame, in the units of ``model``'s masses; float64.
     fillings
-        Which final momentum stands on which leg.
+        The assignments of final momenta to legs.
     model
         The parameters.
     dtype
-        Of spinors and polarisation vectors: complex128 or complex64. Momenta are added in float64.
+        Type of spinors and polarisation vectors: complex128 or complex64. Momenta are added in float64.
     """
 
     def __init__(
@@ -45,14 +45,14 @@ class EventBlock:
         self._momenta: dict[Slots, Momentum] = {}
 
     def momentum(self, slots: Slots) -> Momentum:
-        """The sum of final momenta."""
+        """The sum of the final momenta on these slots."""
         if slots not in self._momenta:
             total = self.final[:, self.fillings.momenta(slots)].sum(dim=2)
             self._momenta[slots] = Momentum(total, self.dtype)
         return self._momenta[slots]
 
     def per_assignment(self, values: Tensor, slots: Slots) -> Tensor:
-        """(..., filling, event) to (..., assignment, event)."""
+        """Expand values from (..., filling, event) to (..., assignment, event)."""
         index = self.fillings.table(slots).of_assignment if len(self.fillings) > 1 else None
         taken = take(values, index)
         return taken.expand(*taken.shape[:-2], len(self.fillings), self.final.shape[-1])
@@ -60,11 +60,10 @@ class EventBlock:
 
 @dataclass(frozen=True, eq=False)
 class States:
-    """The states of a leg, on the fillings of ``slots``.
+    """The states of a leg for each filling of ``slots``.
 
-    ``current`` is (state, components, filling, event); of a massless fermion the two parts are its two chiralities,
-    of which a graph takes one. The states of an open leg are unit vectors of what it decays to, and have an axis even
-    if they are one.
+    ``current`` is (state, components, filling, event). The two parts of a massless fermion are its two chiralities, of
+    which a graph uses one. The states of an open leg are unit vectors of its decay current, and always have an axis.
     """
 
     slots: Slots
@@ -74,7 +73,7 @@ class States:
 
 
 class GraphEvaluation:
-    """The currents of one graph on a block of events, each computed when it is first needed."""
+    """The currents of one graph for a block of events, each computed on first use."""
 
     def __init__(self, legs: Sequence[GraphLeg], states: Sequence[States], block: EventBlock) -> None:
         self.legs, self.states, self.block = legs, states, block
@@ -87,12 +86,12 @@ class GraphEvaluation:
         self._couplings: dict[Vertex, tuple[Parameter | None, ...]] = {}
 
     def amplitude(self, amplitude: Amplitude) -> Tensor:
-        """(colour, states of each wide leg, filling, event)."""
+        """The amplitude (colour, states of each wide leg, filling, event)."""
         terms = map(self._closed, amplitude.closings, amplitude.mixing.factors)
         return cast(Tensor, amplitude.mixing.total(tuple(terms)))
 
     def as_rows(self, tensor: Tensor) -> Tensor:
-        """Colours and states on one axis, (state, components, filling, event)."""
+        """Put colours and states on one axis: (state, components, filling, event)."""
         counts = [self.states[leg].count for leg in self.wide]
         rest = tensor.shape[1 + len(counts) :]
         return tensor.expand(len(tensor), *counts, *rest).flatten(0, len(counts))
@@ -108,7 +107,7 @@ class GraphEvaluation:
         return closed if factor == 1 else closed * factor
 
     def dual(self, dual: Dual) -> Current:
-        """(colour, states of each wide leg, components, filling, event) of the sum over joints."""
+        """The sum over joints, (colour, states of each wide leg, components, filling, event)."""
         joined = partial(self._joined, slots=self._slots(dual.legs))
         return dual.mixing.total(tuple(map(joined, dual.joints, dual.mixing.factors)))
 
@@ -155,7 +154,7 @@ class GraphEvaluation:
             denominator = self._momentum(members).square - mass**2
             if particle.width:
                 denominator = torch.complex(denominator, torch.zeros_like(denominator) + mass * width)
-            # −1, since vertices have no i; a vector's is in its metric.
+            # −1, since vertices have no factor i; for a vector this sign is in the metric.
             numerator = 1.0 if particle.spin == "vector" else -1.0
             self._factors[key] = (numerator / denominator).to(self.block.dtype)
         return self._factors[key]

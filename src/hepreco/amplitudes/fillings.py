@@ -1,4 +1,4 @@
-"""Which momentum stands on which leg: every current is computed once for each distinct filling of the legs below it."""
+"""Assignments of momenta to legs: a current is computed once for each distinct filling of its legs."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hepreco.errors import MomentaError
 
-#: Final legs that a quantity depends on. Within a group of several the order of their momenta does not matter.
+#: Final legs that a quantity depends on, in groups; the order of the momenta within a group does not matter.
 Slots = tuple[tuple[int, ...], ...]
 
 _CODE_LIMIT = 2**62
@@ -16,7 +16,7 @@ _CODE_LIMIT = 2**62
 
 @dataclass(frozen=True)
 class Table:
-    """The distinct fillings of some slots: which one each assignment has, and an assignment that has each."""
+    """The distinct fillings of some slots: the filling of each assignment, and one assignment for each filling."""
 
     of_assignment: Tensor
     representative: Tensor
@@ -31,7 +31,7 @@ class Fillings:
     Parameters
     ----------
     assignments
-        (assignment, final leg): which final momentum stands on the leg; int64.
+        (assignment, final leg): the position of the final momentum on the leg; int64.
     """
 
     def __init__(self, assignments: Tensor) -> None:
@@ -42,7 +42,7 @@ class Fillings:
     def __len__(self) -> int:
         return len(self.assignments)
 
-    # What is kept must serve a later call with gradients, even if it is made in inference mode.
+    # Cached tensors must be usable with gradients later, even if made in inference mode.
     @torch.inference_mode(mode=False)
     def table(self, slots: Slots) -> Table:
         """The distinct fillings of these slots."""
@@ -68,7 +68,7 @@ class Fillings:
 
     @torch.inference_mode(mode=False)
     def transfer(self, source: Slots, target: Slots) -> Tensor | None:
-        """For each filling of ``target`` that of ``source`` within it; None where that is all of them in order."""
+        """The filling of ``source`` in each filling of ``target``; None if these are all fillings in order."""
         key = (source, target)
         if key not in self._transfers:
             index = self.table(source).of_assignment[self.table(target).representative]
@@ -80,28 +80,28 @@ class Fillings:
         return self._transfers[key]
 
     def momenta(self, slots: Slots) -> Tensor:
-        """(filling, leg): the final momenta on all legs of ``slots``."""
+        """Positions (filling, leg) of the final momenta on all legs of ``slots``."""
         legs = [leg for group in slots for leg in group]
         return self.assignments[self.table(slots).representative][:, legs]
 
 
 def join_slots(slots: Iterable[Slots]) -> Slots:
-    """The slots of something that depends on several."""
+    """The slots of a quantity that depends on all of these."""
     return tuple(group for one in slots for group in one)
 
 
 def take(values: Tensor, index: Tensor | None) -> Tensor:
-    """Values (..., filling, event) at the fillings ``index``, all of them where it is None.
+    """Values (..., filling, event) at the fillings ``index``; all values if it is None.
 
-    What is the same for all fillings is left to broadcast.
+    Values that are equal for all fillings stay an axis of length 1, which broadcasts.
     """
     return values if index is None or values.shape[-2] == 1 else values.index_select(-2, index)
 
 
 def canonical(assignments: Tensor, identical: Sequence[Sequence[Sequence[int]]]) -> Tensor:
-    """The same assignments with the momenta of identical legs in a fixed order, so that equal ones are found equal.
+    """The same assignments with the momenta of identical legs in a fixed order, so that equivalent ones are equal.
 
-    ``identical`` lists groups of legs, each leg by the final legs that it decays to (or is).
+    ``identical`` lists groups of legs; each leg is given by the final legs that it decays to, or itself.
     """
     for group in identical:
         columns = torch.tensor(group, device=assignments.device)
@@ -126,6 +126,6 @@ def check_assignments(assignments: Tensor, *, legs: int) -> None:
     if bool(bad.any()):
         row = int(bad.nonzero()[0, 0])
         raise MomentaError(
-            f"assignment {row} is {rows[row].tolist()}, no permutation of 0 to {legs - 1}",
+            f"assignment {row} is {rows[row].tolist()}, not a permutation of 0 to {legs - 1}",
             "use each final momentum once",
         )

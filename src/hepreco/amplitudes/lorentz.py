@@ -1,10 +1,10 @@
 """The algebra of spinors and vectors in two-component form: vertices, propagators and contractions.
 
-*Layout.* Every tensor ends in the axes (filling, event); before them stand the components, before these colour and
-helicities, which broadcast.
+*Layout.* Every tensor ends with the axes (filling, event). The components precede them, and colour and helicities,
+which broadcast, come first.
 
-*Currents and duals.* What a vertex makes of the currents at its other legs is dual to the current of the last one:
-:func:`contract` with it closes the diagram. A propagator maps the first to the second.
+*Currents and duals.* A vertex combines the currents at all legs but one to the dual of the missing current:
+:func:`contract` of both closes the diagram. A propagator maps a dual to a current.
 
 *Components.* A fermion has an undotted part λ_α and a dotted part µ_α̇. With ε = [[0, 1], [−1, 0]]:
 
@@ -38,7 +38,7 @@ from hepreco.amplitudes.vertices import Attachment
 
 
 class Fermion(NamedTuple):
-    """The two parts of a fermion, (..., 2, filling, event) each; None where a part vanishes identically."""
+    """The two parts of a fermion, each (..., 2, filling, event); None if a part vanishes identically."""
 
     undotted: Tensor | None
     dotted: Tensor | None
@@ -49,14 +49,14 @@ Current = Tensor | Fermion
 
 
 class Momentum:
-    """The momentum that flows out of a current, in the forms that vertices and propagators need.
+    """The outgoing momentum of a current, in the forms that vertices and propagators need.
 
     Parameters
     ----------
     four_vector
-        Real, (4, filling, event).
+        The real momentum (4, filling, event).
     dtype
-        Complex, of the matrices.
+        Complex type of the matrices.
     """
 
     def __init__(self, four_vector: Tensor, dtype: torch.dtype) -> None:
@@ -99,7 +99,7 @@ def add(one: Current, other: Current) -> Current:
 
 
 def components(rows: Current) -> Tensor:
-    """The components that do not vanish identically, on one axis, (state, component, filling, event)."""
+    """The components that do not vanish identically on one axis: (state, component, filling, event)."""
     if isinstance(rows, Fermion):
         return torch.cat([part for part in rows if part is not None], dim=1)
     return rows.unsqueeze(1) if rows.ndim == 3 else rows.flatten(1, 2)
@@ -156,8 +156,8 @@ def propagate(
 ) -> Current:
     """The numerator of the propagator of ``particle``, times ``factor``.
 
-    1 for a scalar; g − pp/m² for a vector, g without mass or where p·dual is known to vanish; for a fermion of outgoing
-    momentum p, p̸ + m on the row of a particle and −(p̸ − m) on the column of an antiparticle.
+    It is 1 for a scalar; g − pp/m² for a vector, or g if it is massless or if p·dual is known to vanish; for a fermion
+    of outgoing momentum p, p̸ + m acting on the row of a particle and −(p̸ − m) on the column of an antiparticle.
     """
     massless = is_zero(mass)
     if isinstance(dual, Fermion):
@@ -180,7 +180,7 @@ def join(
     couplings: Sequence[Parameter | None],
     momenta: Sequence[Momentum] = (),
 ) -> Current:
-    """The dual of the missing leg of a vertex, from currents at the others; VVV needs their outgoing momenta."""
+    """The dual at the missing leg of a vertex, from the currents at the others; VVV needs their outgoing momenta."""
     missing, structure = attachment.missing, attachment.vertex.structure
     at = dict(zip(attachment.slots, blobs, strict=True))
     if structure == "FFV":
@@ -248,7 +248,7 @@ def _vvv(at: Mapping[int, Tensor], flow: Mapping[int, Momentum], missing: int, c
 
 
 def _vvvv(at: Mapping[int, Tensor], missing: int, metrics: Sequence[int], coupling: Parameter) -> Tensor:
-    # c₁ g¹²g³⁴ + c₂ g¹³g²⁴ + c₃ g¹⁴g²³: each leg takes the index that is missing, the other two are multiplied.
+    # c₁ g¹²g³⁴ + c₂ g¹³g²⁴ + c₃ g¹⁴g²³: in each term one leg carries the free index, and the other two are contracted.
     coefficient = dict(zip(((0, 1), (0, 2), (0, 3), (2, 3), (1, 3), (1, 2)), (*metrics, *metrics), strict=True))
     terms = []
     for leg, vector in at.items():
@@ -260,7 +260,7 @@ def _vvvv(at: Mapping[int, Tensor], missing: int, metrics: Sequence[int], coupli
 
 
 def _with_scalars(at: Mapping[int, Tensor], vector_legs: int, coupling: Parameter) -> Tensor:
-    # The two vectors, where there are any, come first.
+    # The two vectors, if there are any, come first.
     vectors = [at[leg] for leg in range(vector_legs) if leg in at]
     factors = [current for leg, current in at.items() if leg >= vector_legs]
     if len(vectors) == 2:

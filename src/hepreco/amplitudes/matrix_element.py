@@ -19,37 +19,36 @@ from hepreco.amplitudes.process import Process, parse_process
 from hepreco.amplitudes.squares import Frame, log_propagators, squared, squared_polarised
 from hepreco.errors import MomentaError, ProcessError
 
-#: The unit of energy inside, in GeV: numbers near 1 keep single precision in its range.
+#: Internal unit of energy in GeV: numbers near 1 stay in the range of single precision.
 _UNIT: Final = 100.0
-#: About how many complex numbers the largest tensors of a single event may hold: longer lists of assignments are split.
+#: Approximate limit of complex numbers in the largest tensors of one event; longer lists of assignments are split.
 _MOST: Final = 2**19
-#: About how many complex numbers the largest tensors of a block of events hold: some fit a core's cache.
+#: Approximate number of complex numbers in the largest tensors of a block of events, so that some fit a core's cache.
 _BLOCK: Final = 2**18
 
 
 class MatrixElement:
     """The squared tree-level matrix element |M|² of a process, summed over final and averaged over initial states.
 
-    Everything follows from the process and the model: diagrams, colour, fermion signs, identical particles. Results
-    agree with MadGraph's standalone output, conventions included: |M|² is in GeV^(8 − 2n) for n legs, decays are
-    resonant propagators of fixed width, and the averaging factor counts spins and colours of the initial state and
-    identical particles of the production.
+    Diagrams, colour, fermion signs and identical particles follow from the process and the model. Results agree with
+    MadGraph's standalone output, conventions included: |M|² is in GeV^(8 − 2n) for n legs, decays are resonant
+    propagators of fixed width, and the averaging factor counts spins and colours of the initial state and identical
+    particles of the production.
 
-    Momenta are boosted to the partonic centre-of-mass frame, so that results do not depend on the frame they come in.
-    There the gluons' polarisations are transverse; this matters, as in MadGraph, where fixed widths break gauge
-    invariance.
+    Momenta are boosted to the partonic centre-of-mass frame, so that results do not depend on their frame. In this
+    frame gluon polarisations are transverse; as in MadGraph, this matters if fixed widths break gauge invariance.
 
     Parameters
     ----------
     process
         A string in MadGraph's syntax, see :func:`parse_process`, or a :class:`Process`.
     model
-        The parameters; MadGraph's defaults if left out. Tensors in it can be differentiated with respect to.
+        The parameters; MadGraph's defaults if left out. |M|² is differentiable with respect to tensors in it.
 
     Raises
     ------
     ProcessError
-        A process that cannot be read or has no diagram.
+        The process cannot be read or has no diagram.
 
     References
     ----------
@@ -73,12 +72,12 @@ class MatrixElement:
         return f"MatrixElement({str(self.process)!r})"
 
     def __reduce__(self) -> tuple[object, ...]:
-        # The graph holds functions; it is quickly built again.
+        # The graph holds functions, which cannot be pickled; it is quickly built again.
         return _rebuild, (self.process, self.model)
 
     @property
     def pdg_ids(self) -> tuple[int, ...]:
-        """PDG numbers of the legs in the order of momenta: incoming, then final, each resonance as its products."""
+        """PDG identifiers of the legs in the order of momenta: incoming, then final, with resonances decayed."""
         return self.process.pdg_ids
 
     @property
@@ -92,48 +91,47 @@ class MatrixElement:
         Parameters
         ----------
         momenta
-            (..., leg, 4): (E, px, py, pz) in GeV in the order of :attr:`pdg_ids`, in any frame. With float32 spinors
-            are computed in single precision; the result is float64 all the same, since |M|² can be below the range
-            of float32.
+            (..., leg, 4): (E, px, py, pz) in GeV in the order of :attr:`pdg_ids`, in any frame. For float32, spinors
+            are computed in single precision, but the result is float64, since |M|² can be below the range of float32.
 
         Raises
         ------
         MomentaError
-            Wrong shape or type, not finite, off the mass shells or unbalanced (by 1e-6 of the energies, in float32 by
-            1e-5).
+            The momenta have a wrong shape or type, are not finite, off their mass shells or unbalanced (by 1e-6 of the
+            energies, in float32 by 1e-5).
         """
         return self._per_event(momenta, lambda block: squared(self._graph, block) * self._scale(block))
 
     def log(self, momenta: Tensor) -> Float[Tensor, "*batch"]:
-        """ln|M|², finite also where |M|² would underflow; −∞ where |M|² vanishes.
+        """ln|M|², finite even if |M|² would underflow; −∞ if |M|² vanishes.
 
-        Parameters and errors as in :meth:`__call__`.
+        Parameters and errors are those of :meth:`__call__`.
         """
         return self._per_event(momenta, self._log_squared)
 
     def sweep(
         self, momenta: Tensor, assignments: Tensor | Sequence[Sequence[int]]
     ) -> Float[Tensor, "event assignment"]:
-        """ln|M|² of every event under many assignments of its final momenta to the final legs.
+        """ln|M|² of every event for many assignments of its final momenta to the final legs.
 
-        What assignments share is computed once: a W for all assignments that build it of the same two momenta, a
-        production for all that give each top quark the same three, in any order.
+        Common parts of assignments are computed once: a W for all assignments that form it from the same two momenta,
+        a production for all that give each top quark the same three momenta in any order.
 
         Parameters
         ----------
         momenta
             (event, leg, 4), as in :meth:`__call__`; each final momentum must be on the mass shell of some final leg.
-            On a leg of another mass the external state is that of the three-momentum on the leg's mass shell, and
-            propagators carry the momenta as they are; with ``m_b=0.0`` in the model, and massless momenta, there is
-            no such ambiguity.
+            If it is assigned to a leg of another mass, the external state has the same three-momentum on the leg's
+            mass shell, and propagators use the unchanged momenta. This ambiguity vanishes with ``m_b=0.0`` in the model
+            and massless momenta.
         assignments
-            (assignment, final leg), integers, a tensor or lists. Row a puts final momentum ``assignments[a, j]``,
-            counted from the first final one, on final leg j.
+            (assignment, final leg), integers, as a tensor or lists. Row a assigns final momentum ``assignments[a, j]``,
+            counted from the first final one, to final leg j.
 
         Raises
         ------
         MomentaError
-            As in :meth:`__call__`, and for rows that are no permutations.
+            As in :meth:`__call__`, or a row is not a permutation.
         """
         if momenta.ndim != 3:
             raise MomentaError(f"momenta of shape {tuple(momenta.shape)}", "give (event, leg, 4) for a sweep")
@@ -149,20 +147,20 @@ class MatrixElement:
     ) -> dict[Literal["LL", "LT", "TL", "TT"], Float[Tensor, "*batch"]]:
         """|M|² for longitudinal and transverse W⁺ (first letter) and W⁻ (second letter) of the production.
 
-        The numerator of each W propagator is replaced by its part of that helicity; the two transverse helicities
-        interfere and count as one. The four add up to |M|² only after integration over the decay angles.
+        The numerator of each W propagator is projected on the helicity; the two transverse helicities interfere and
+        count as one. The four results add up to |M|² only after integration over the decay angles.
 
         Parameters
         ----------
         momenta
             As in :meth:`__call__`.
         frame
-            Where the helicities are meant: the partonic centre of mass or the rest frame of the W pair.
+            The frame that defines helicities: the partonic centre of mass or the rest frame of the W pair.
 
         Raises
         ------
         ProcessError
-            A process that does not produce one W⁺ and one W⁻ without polarisation; an unknown frame.
+            The process does not produce one unpolarised W⁺ and one unpolarised W⁻, or the frame is unknown.
 
         References
         ----------
@@ -180,7 +178,7 @@ class MatrixElement:
         return dict(zip(names, self._per_event(momenta, evaluate).unbind(0), strict=True))
 
     def _per_event(self, momenta: Tensor, function: Callable[[EventBlock], Tensor]) -> Tensor:
-        """(..., leg, 4) to the function's (..., assignment, event), with one assignment, the identity."""
+        """Evaluate a function for momenta (..., leg, 4) with one assignment, the identity."""
         check_shape(momenta, legs=len(self.pdg_ids))
         events = momenta.reshape(-1, *momenta.shape[-2:])
         self._check(events, any_leg=False)
@@ -189,7 +187,7 @@ class MatrixElement:
         return result.squeeze(-2).reshape((*result.shape[:-2], *momenta.shape[:-2]))
 
     def _evaluate(self, momenta: Tensor, function: Callable[[EventBlock], Tensor], fillings: Fillings) -> Tensor:
-        """Apply a function to blocks of events and join what it gives, (..., assignment, event)."""
+        """Apply a function to blocks of events and join its results (..., assignment, event)."""
         incoming = len(self.process.incoming)
         dtype = torch.complex128 if momenta.dtype == torch.float64 else torch.complex64
         model = self.model.in_units_of(_UNIT)
@@ -202,7 +200,7 @@ class MatrixElement:
         return torch.cat(results, dim=-1)
 
     def _check(self, momenta: Tensor, *, any_leg: bool) -> None:
-        """Refuse momenta (event, leg, 4), final ones on the mass shell of their own or of any final leg."""
+        """Refuse momenta (event, leg, 4) off the mass shell of their leg, or for final ones of any final leg."""
         particles = (*self.process.incoming, *self.process.final)
         incoming = len(self.process.incoming)
         masses = [as_float(self.model.mass(particle)) for particle in particles]
@@ -218,12 +216,12 @@ class MatrixElement:
         return torch.exp(self._log_scale(block))
 
     def _log_scale(self, block: EventBlock) -> Tensor:
-        """The logarithm of what multiplies squared amplitudes: propagators of resonances, averages, units."""
+        """The logarithm of the factors of squared amplitudes: propagators of resonances, averages, units."""
         constant = 2 * (4 - len(self.pdg_ids)) * math.log(_UNIT) - math.log(self.process.averaging_factor)
         return log_propagators(self._graph, block) + constant
 
     def _fillings_of(self, assignments: Tensor) -> tuple[Fillings, ...]:
-        """The fillings of assignments, in blocks; those of the last list are kept."""
+        """The fillings of assignments, in blocks; those of the last call are cached."""
         kept, blocks = self._kept
         if kept is None or kept.device != assignments.device or not torch.equal(kept, assignments):
             count = -(-len(assignments) * self._size() // _MOST) or 1
@@ -246,7 +244,7 @@ class MatrixElement:
         return found[0]
 
     def _size(self, fillings: Fillings | None = None) -> int:
-        """About how many complex numbers the largest tensor holds for one event, or for one of its assignments."""
+        """Approximate number of complex numbers in the largest tensor of one event, or of one of its assignments."""
         legs = self._graph.legs
 
         def count(slots: Iterable[Slots]) -> int:
@@ -267,8 +265,8 @@ def _one_process(text: str) -> Process:
         if len(subprocesses) > 1:
             listed = "; ".join(subprocesses[:10]) + ("; …" if len(subprocesses) > 10 else "")
             raise ProcessError(
-                f"'{text}' stands for {len(subprocesses)} subprocesses, each with legs of its own: {listed}",
-                "give one of them, or make one matrix element for each that hepreco.amplitudes.expand_process lists",
+                f"'{text}' stands for {len(subprocesses)} subprocesses, which have different legs: {listed}",
+                "give one of them, or make one matrix element for each; hepreco.amplitudes.expand_process lists them",
             )
         (text,) = subprocesses
     return parse_process(text)

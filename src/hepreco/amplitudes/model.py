@@ -11,11 +11,11 @@ from hepreco.amplitudes.particles import Particle
 from hepreco.conventions import TOP_MASS, Z_MASS
 from hepreco.errors import ModelError
 
-#: A number, or a tensor without axes to differentiate with respect to it.
+#: A number, or a tensor without axes, with respect to which results can be differentiated.
 Parameter = float | Tensor
 
 
-#: Parameters that something is divided by.
+#: Parameters that must not be zero, since they are divided by.
 _POSITIVE: Final = ("m_z", "alpha_inverse", "fermi_constant")
 
 
@@ -25,7 +25,7 @@ def as_float(value: Parameter) -> float:
 
 
 def is_zero(value: Parameter) -> bool:
-    """Whether a mass is known to vanish; :meth:`StandardModel.in_units_of` makes those the number 0.0."""
+    """Whether a mass vanishes identically; :meth:`StandardModel.in_units_of` turns such masses into the number 0.0."""
     return isinstance(value, float) and value == 0
 
 
@@ -37,24 +37,24 @@ def _sqrt(x: Parameter) -> Parameter:
 class StandardModel:
     """Masses, widths and couplings at tree level, in the scheme (α, G_F, m_Z).
 
-    The defaults are those of MadGraph's model ``sm`` and its ``param_card``: not the newest values of the Particle Data
-    Group, but those which matrix elements are compared at. The CKM matrix is 1; u, d, s, c, e, µ and the
-    neutrinos have no mass. A Yukawa coupling is the mass over the vacuum expectation value, so ``m_b=0.0`` removes
-    the b quark's too. Every parameter may be a tensor without axes; results are then differentiable with respect to it,
-    but for masses of 0, which decide what is computed.
+    The defaults are those of MadGraph's model ``sm`` and its ``param_card``, with which matrix elements are usually
+    compared, not the latest values of the Particle Data Group. The CKM matrix is 1; u, d, s, c, e, µ and the neutrinos
+    are massless. A Yukawa coupling is the mass over the vacuum expectation value, so ``m_b=0.0`` also removes that of
+    the b quark. Every parameter may be a tensor without axes; results are then differentiable with respect to it,
+    except for masses of 0, which determine what is computed.
 
     Parameters
     ----------
     m_t, m_b, m_tau, m_z, m_h
         Masses in GeV.
     width_t, width_w, width_z, width_h
-        Fixed widths in GeV, of every propagator, space-like ones too. They do not follow the masses.
+        Fixed widths in GeV, used in all propagators, also space-like ones. They do not depend on the masses.
     alpha_inverse
         1/α(m_Z).
     fermi_constant
         G_F in GeV⁻².
     alpha_s
-        The strong coupling, at the scale of your choice.
+        The strong coupling at the scale of your choice.
 
     References
     ----------
@@ -81,7 +81,7 @@ class StandardModel:
     fermi_constant: Parameter = 1.16639e-5
     alpha_s: Parameter = 0.118
 
-    #: Configurations hold numbers alone; pydantic, which describes them, need not know tensors.
+    #: Configurations hold only numbers, so pydantic, which makes their schema, may ignore tensors.
     __pydantic_config__: ClassVar = {"arbitrary_types_allowed": True}
 
     def __post_init__(self) -> None:
@@ -96,9 +96,7 @@ class StandardModel:
                     f"{field.name} is {value}", f"give a {'positive' if positive else 'non-negative'} number"
                 )
         if as_float(self.m_z) ** 2 <= 4 * as_float(self._weak_scale_squared):
-            raise ModelError(
-                "no real mass of the W follows from m_z, alpha_inverse and fermi_constant", "raise one of them"
-            )
+            raise ModelError("m_z, alpha_inverse and fermi_constant do not give a real W mass", "raise one of them")
 
     @property
     def m_w(self) -> Parameter:
@@ -141,15 +139,15 @@ class StandardModel:
         return 2 * self.m_w / self.g_w
 
     def mass(self, particle: Particle) -> Parameter:
-        """The mass of a particle in GeV, the number 0.0 for those that never have one."""
+        """The mass of a particle in GeV; the number 0.0 for particles without a mass parameter."""
         return getattr(self, particle.mass) if particle.mass else 0.0
 
     def width(self, particle: Particle) -> Parameter:
-        """The width of a particle in GeV, the number 0.0 for those that never have one."""
+        """The width of a particle in GeV; the number 0.0 for particles without a width parameter."""
         return getattr(self, particle.width) if particle.width else 0.0
 
     def in_units_of(self, unit: float) -> "StandardModel":
-        """The same model in units of ``unit`` GeV, in double precision; masses that vanish are the number 0.0."""
+        """The same model in units of ``unit`` GeV, in double precision; vanishing masses become the number 0.0."""
 
         def scaled(name: str) -> Parameter:
             value = getattr(self, name)
@@ -161,5 +159,5 @@ class StandardModel:
         return StandardModel(**{field.name: scaled(field.name) for field in fields(self)})
 
 
-#: What samples are generated with and plugins assume: the defaults, with α_s(m_Z) of the parton densities NNPDF2.3 LO.
+#: The model of samples and plugins: the defaults, with α_s(m_Z) of the parton densities NNPDF2.3 LO.
 LEADING_ORDER: Final = StandardModel(alpha_s=0.13)

@@ -1,4 +1,4 @@
-"""Momenta as they come: checked against a process, brought to the frame and layout of the evaluation."""
+"""Checks momenta against a process, and boosts them to the partonic centre of mass."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,14 @@ from torch import Tensor
 from hepreco.errors import MomentaError
 from hepreco.kinematics import boost
 
-#: Below this s/E² a boost to the centre of mass is lost to rounding.
+#: For smaller s/E², rounding makes a boost to the centre of mass meaningless.
 _AT_LIGHT_SPEED = 1e-14
-#: Relative to the energies: what momenta may miss their mass shells (E² − p² − m² over E²) and their balance by.
+#: Tolerances, relative to the energies, of mass shells ((E² − p² − m²)/E²) and of four-momentum conservation.
 _TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-5}
 
 
 def check_shape(momenta: Tensor, *, legs: int) -> None:
-    """``MomentaError`` unless momenta are real (..., leg, 4)."""
+    """Raise ``MomentaError`` unless momenta are real numbers (..., leg, 4)."""
     if momenta.dtype not in _TOLERANCE:
         raise MomentaError(f"momenta of type {momenta.dtype}", "give float64, or float32 for less precision")
     if momenta.ndim < 2 or momenta.shape[-2:] != (legs, 4):
@@ -26,7 +26,7 @@ def check_shape(momenta: Tensor, *, legs: int) -> None:
 
 
 def check_values(momenta: Tensor, *, incoming: int, masses: Sequence[Sequence[float]], names: Sequence[str]) -> None:
-    """``MomentaError`` unless (event, leg, 4) are finite, of positive energy, on an allowed mass shell, balanced."""
+    """Raise ``MomentaError`` unless momenta are finite, of positive energy, on an allowed mass shell, and balanced."""
     momenta, dtype = momenta.detach(), momenta.dtype
     momenta, tolerance = momenta.double(), _TOLERANCE[dtype]
     energy = momenta[..., 0]
@@ -43,7 +43,7 @@ def check_values(momenta: Tensor, *, incoming: int, masses: Sequence[Sequence[fl
     )
     square = energy**2 - (momenta[..., 1:] ** 2).sum(-1)
     allowed = torch.tensor(masses, dtype=torch.float64, device=momenta.device) ** 2
-    rounding = torch.finfo(dtype).eps * energy.amax(dim=-1, keepdim=True) ** 2  # a soft leg that was boosted
+    rounding = torch.finfo(dtype).eps * energy.amax(dim=-1, keepdim=True) ** 2  # of a soft leg after a boost
     off = ((square[..., None] - allowed).abs() > (tolerance * energy**2 + rounding)[..., None]).all(-1)
     if bool(off.any()):
         event, leg = (int(i) for i in off.nonzero()[0])

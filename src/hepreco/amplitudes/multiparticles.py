@@ -1,9 +1,9 @@
-"""Process strings with labels that stand for several particles: the subprocesses that they sum over."""
+"""Process strings with multiparticle labels: the subprocesses that they stand for."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from itertools import combinations_with_replacement, product
 from math import prod
 
@@ -13,12 +13,14 @@ from hepreco.amplitudes.process import Leg, Process, parse_process
 from hepreco.errors import ForbiddenProcessError, ProcessError
 
 _WORD = re.compile(r"(?<=[\s(,>])[A-Za-z]+[+\-~]*(?=[\s),>])")
-#: Combinations of particles that are looked at; a process of two protons and four jets has 22 275.
+#: Largest number of combinations of particles that are tried; two protons with four jets have 22 275.
 _MOST = 100_000
+#: Process strings that are kept: more than a run has; one with many labels takes seconds.
+_KEPT = 64
 
 
 def has_multiparticles(text: str) -> bool:
-    """Whether a process string holds a label of :data:`~hepreco.amplitudes.MULTIPARTICLES`.
+    """Whether a process string contains a label of :data:`~hepreco.amplitudes.MULTIPARTICLES`.
 
     Example
     -------
@@ -28,19 +30,19 @@ def has_multiparticles(text: str) -> bool:
     return any(_is_label(word) for word in _WORD.findall(f" {text} "))
 
 
-@cache
+@lru_cache(maxsize=_KEPT)
 def expand_process(text: str) -> tuple[str, ...]:
-    """The subprocesses of a process string in which ``p``, ``j``, ``l+``, ``l-``, ``vl`` or ``vl~`` stand.
+    """The subprocesses of a process string with the labels ``p``, ``j``, ``l+``, ``l-``, ``vl`` or ``vl~``.
 
-    Each label becomes each of its particles, independently, also in the decays of two bosons that one decay is written
-    for. What conserves charge, flavour and colour, and has a tree diagram, is kept; without limits on orders, as in
-    MadGraph, only subprocesses of the least power QCD + 2 QED among all. Subprocesses that differ by the order of the
-    incoming particles, or of final ones, are one. A string without labels is its own and only subprocess.
+    Each label is replaced by each of its particles, independently, even in the decays of two bosons that are written as
+    one. Subprocesses are kept if they conserve charge, flavour and colour, and have a tree diagram; without limits on
+    orders, as in MadGraph, only those with the smallest power QCD + 2 QED of all. Subprocesses that differ only in the
+    order of incoming or final particles are counted once. A string without labels is returned unchanged.
 
     Raises
     ------
     ProcessError
-        A string that cannot be read, or of which no subprocess exists.
+        The string cannot be read, or no subprocess exists.
 
     Example
     -------
@@ -67,7 +69,7 @@ def expand_process(text: str) -> tuple[str, ...]:
 
 
 def _power(process: Process) -> int:
-    """QCD + 2 QED of the production; all decays must exist."""
+    """The power QCD + 2 QED of the production; raises if a decay does not exist."""
     for leg in process.outgoing:
         if leg.decay:
             _power(leg.decay)
@@ -75,7 +77,7 @@ def _power(process: Process) -> int:
     return _least_power(str(replace(process, outgoing=undecayed)))
 
 
-@cache
+@lru_cache(maxsize=4096)  # subprocesses that differ by their decays alone follow each other
 def _least_power(process: str) -> int:
     return least_power(parse_process(process), lambda particle: particle.mass is None)
 
@@ -85,7 +87,7 @@ def _is_label(word: str) -> bool:
 
 
 def _candidates(text: str) -> Iterator[str]:
-    """The string with every choice of particles for its labels, neighbours of one label in one order alone."""
+    """The string with every choice of particles for its labels; adjacent equal labels are tried in one order only."""
     groups = _groups(text)
     choices = [list(combinations_with_replacement(MULTIPARTICLES[label], len(spans))) for label, spans in groups]
     if prod(map(len, choices)) > _MOST:
@@ -99,7 +101,7 @@ def _candidates(text: str) -> Iterator[str]:
 
 
 def _groups(text: str) -> list[tuple[str, list[tuple[int, int]]]]:
-    """The labels of a string with their places; equal labels that follow each other directly are one group."""
+    """The labels of a string with their positions; adjacent equal labels form one group."""
     groups: list[tuple[str, list[tuple[int, int]]]] = []
     padded = f" {text} "
     for match in _WORD.finditer(padded):
@@ -115,7 +117,7 @@ def _groups(text: str) -> list[tuple[str, list[tuple[int, int]]]]:
 
 
 def _repeat_decays(text: str) -> str:
-    """Write a decay with labels once for each particle that it applies to, so that each decays on its own."""
+    """Repeat a decay with labels for each particle that it applies to, so that they decay independently."""
     production, *decays = _split(text)
     decays = [_repeat_inner(decay) for decay in decays]
     produced = re.split(r">", production)[-1].split()
@@ -140,7 +142,7 @@ def _times(parent: str, produced: list[str]) -> int:
 
 
 def _split(text: str) -> list[str]:
-    """The production and its decays: parts between commas that stand in no parentheses."""
+    """The production and its decays, split at commas outside parentheses."""
     parts, depth = [""], 0
     for letter in text:
         depth += (letter == "(") - (letter == ")")
@@ -152,7 +154,7 @@ def _split(text: str) -> list[str]:
 
 
 def _canonical(process: Process) -> object:
-    """What is the same for processes that differ by an order of particles."""
+    """A value that is equal for processes that differ only in the order of particles."""
     return (tuple(sorted(map(str, process.incoming))), tuple(sorted(repr(_of_leg(leg)) for leg in process.outgoing)))
 
 

@@ -1,10 +1,10 @@
-"""The processes that have a name, and the decays that they are written with."""
+"""Named processes, and the decays in them."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-#: How samples and plugins write the decay of a particle: quarks of the first generation stand for all light fermions.
+#: Decays in samples and plugins: quarks of the first generation represent all light fermions.
 DECAYS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "t": "(t > b w+, w+ > u d~)",

@@ -10,22 +10,22 @@ Spin = Literal["scalar", "fermion", "vector"]
 
 @dataclass(frozen=True, eq=False)
 class Particle:
-    """A particle or an antiparticle, of which there is one object each in :data:`PARTICLES`.
+    """A particle or an antiparticle; :data:`PARTICLES` holds one object for each.
 
     Parameters
     ----------
     name, pdg_id
-        MadGraph's name and the number of the Particle Data Group's scheme.
+        MadGraph's name and the PDG identifier.
     spin
         Scalar, (Dirac) fermion or vector.
     colour
         Representation of SU(3): 1, 3, −3 or 8.
     charge
-        In units of the positron's.
+        Electric charge in units of the positron's.
     flavour
-        The family number that every vertex conserves (CKM matrix 1), such as ``"quark 3"``; empty for bosons.
+        The flavour that every vertex conserves (CKM matrix 1), such as ``"quark 3"``; empty for bosons.
     mass, width
-        Names of parameters of :class:`~hepreco.amplitudes.StandardModel`; None where it is zero.
+        Names of parameters of :class:`~hepreco.amplitudes.StandardModel`; None if zero.
 
     Example
     -------
@@ -49,7 +49,7 @@ class Particle:
 
     @property
     def is_antiparticle(self) -> bool:
-        """Whether its number is negative; W⁻ counts too."""
+        """Whether its PDG identifier is negative, as for the W⁻."""
         return self.pdg_id < 0
 
     @cached_property
@@ -61,7 +61,7 @@ class Particle:
         return self.name
 
     def __reduce__(self) -> str | tuple[object, ...]:
-        # One object per particle, in whatever process it is unpickled.
+        # Unpickling returns the one object of the particle.
         return _by_name, (self.name,)
 
 
@@ -118,7 +118,7 @@ PARTICLES: Final = {particle.name: particle for particle in (*_CHARGED, *_ANTI, 
 _BY_PDG_ID = {particle.pdg_id: particle for particle in PARTICLES.values()}
 
 _PARTONS = ("g", "u", "c", "d", "s", "u~", "c~", "d~", "s~")
-#: Labels that stand for any of several particles, as in MadGraph: b is a parton of neither protons nor jets.
+#: Labels that stand for any of several particles, as in MadGraph; p and j do not contain the b quark.
 MULTIPARTICLES: Final = {
     "p": _PARTONS,
     "j": _PARTONS,

@@ -1,4 +1,4 @@
-"""Process strings in MadGraph's syntax, and what they mean."""
+"""Process strings in MadGraph's syntax, and the processes that they describe."""
 
 import re
 from collections import Counter
@@ -26,7 +26,7 @@ _SYNTAX = (
 
 @dataclass(frozen=True)
 class OrderLimit:
-    """A limit on the power of a coupling in the amplitude: ``QED=0`` and ``QED<=0`` from above, ``QED==0`` exactly."""
+    """A limit on the power of a coupling in the amplitude: at most (``QED=2``, ``QED<=2``) or exactly (``QED==2``)."""
 
     name: OrderName
     power: int
@@ -42,7 +42,7 @@ class OrderLimit:
 
 @dataclass(frozen=True)
 class Leg:
-    """A particle of the final state, polarised or decayed where the process says so."""
+    """A particle of the final state, with its polarisation and decay if the process specifies them."""
 
     particle: Particle
     polarisation: Polarisation | None = None
@@ -52,7 +52,9 @@ class Leg:
         if self.polarisation and not (self.particle.spin == "vector" and self.particle.mass):
             raise ProcessError(f"{self.particle} cannot be polarised", "polarise w+, w- or z")
         if self.decay and self.decay.incoming != (self.particle,):
-            raise ProcessError(f"'{self.decay}' is no decay of {self.particle}", "give a decay of the particle itself")
+            raise ProcessError(
+                f"'{self.decay}' is not a decay of {self.particle}", "give a decay of the particle itself"
+            )
 
     def __str__(self) -> str:
         return f"{self.particle}{{{self.polarisation}}}" if self.polarisation else str(self.particle)
@@ -60,14 +62,14 @@ class Leg:
 
 @dataclass(frozen=True)
 class Process:
-    """A production or a decay, with the decays of what it produces.
+    """A production or a decay, with the decays of the produced particles.
 
     Parameters
     ----------
     incoming, outgoing
-        One or two particles, and what they become, in the order of the string.
+        One or two particles, and the particles that they produce, in the order of the string.
     limits
-        Limits on the orders; without any, diagrams of the least power of QCD + 2 QED are kept, as in MadGraph.
+        Limits on the orders; without any, diagrams of the smallest power QCD + 2 QED are kept, as in MadGraph.
     excluded
         Particles that no propagator may be (``/ a z``).
     """
@@ -103,21 +105,21 @@ class Process:
 
     @property
     def final(self) -> tuple[Particle, ...]:
-        """What is left when all decays are done, each resonance replaced by its products."""
+        """The final particles, with each resonance replaced by its decay products."""
         return tuple(
             particle for leg in self.outgoing for particle in (leg.decay.final if leg.decay else (leg.particle,))
         )
 
     @property
     def pdg_ids(self) -> tuple[int, ...]:
-        """PDG numbers of the incoming particles, then of :attr:`final`."""
+        """PDG identifiers of the incoming particles, then of :attr:`final`."""
         return tuple(particle.pdg_id for particle in (*self.incoming, *self.final))
 
     @property
     def symmetry_factor(self) -> int:
-        """Permutations of identical particles of the production, as MadGraph counts them.
+        """Number of permutations of identical particles of the production, as in MadGraph.
 
-        Resonances are identical where they decay alike. Products of different resonances are never exchanged.
+        Resonances are identical if they decay in the same way. Products of different resonances are never exchanged.
         """
         identical = prod(factorial(count) for count in Counter(self.outgoing).values())
         return identical * prod(leg.decay.symmetry_factor for leg in self.outgoing if leg.decay)
@@ -170,16 +172,16 @@ def _fail(text: str, position: int, problem: str, remedy: str, *, kind: type[Pro
 def parse_process(text: str) -> Process:
     """Read a process string.
 
-    ``production, decay, decay ...``; a decay that has decays itself stands in parentheses. Decays apply to all
-    particles of that kind in the production, or one each in order if there are as many. Orders (``QED=0``,
-    ``QCD<=2``, ``QED==1``) and exclusions (``/ a h``) follow the particles of the production or the decay that they
-    limit; polarisations (``w+{0}``, ``z{T}``) follow the name of a final vector boson.
+    The syntax is ``production, decay, decay ...``; a decay with further decays is written in parentheses. One decay of
+    a particle applies to all such particles in the production; several apply to them in order. Orders (``QED=0``,
+    ``QCD<=2``, ``QED==1``) and exclusions (``/ a h``) follow the particles of the production or decay that they limit;
+    polarisations (``w+{0}``, ``z{T}``) follow the name of a final vector boson.
 
     Raises
     ------
     ProcessError
-        Syntax that is not understood, an unknown particle, a charge or flavour that is not conserved, a decay of
-        something that is not produced.
+        The syntax is not understood, a particle is unknown, charge or flavour is not conserved, or a decaying particle
+        is not produced.
 
     Example
     -------
@@ -256,7 +258,7 @@ class _Parser:
 
     @contextmanager
     def placed(self, token: _Token) -> Iterator[None]:
-        """Add the place in the string to what a part of a process has against itself."""
+        """Add the position in the string to errors about this part of the process."""
         try:
             yield
         except ProcessError as error:
@@ -312,9 +314,7 @@ class _Parser:
             places = [i for i, leg in enumerate(outgoing) if leg.particle is parent]
             if not places:
                 produced = ", ".join(str(leg.particle) for leg in outgoing)
-                remedy = (
-                    f"only what stands before the comma can decay here: {produced}; put deeper decays in parentheses"
-                )
+                remedy = f"only particles before the comma can decay here: {produced}; put deeper decays in parentheses"
                 self.fail(f"a decay of {parent}, which is not produced,", remedy, mine[0][0])
             if len(mine) not in (1, len(places)):
                 self.fail(

@@ -1,13 +1,13 @@
 """The diagrams of a process as a graph of off-shell currents, built from the vertices by recursion.
 
-A node is the current of a particle that splits into some of the legs. All legs count as outgoing: an incoming particle
-is its antiparticle with the momentum reversed. Nodes are made for growing sets of legs (Berends and Giele, Nucl. Phys.
-B 306 (1988) 759) and shared by all diagrams. A production is closed in the middle: every tree has either one vertex
-whose branches all hold less than half of the legs, or one propagator with half of them on each side, so that no current
-of more than half of the legs is needed.
+A node is the current of a particle that splits into some of the legs. All legs are treated as outgoing: an incoming
+particle is its antiparticle with reversed momentum. Nodes are built for growing sets of legs (Berends and Giele, Nucl.
+Phys. B 306 (1988) 759) and shared by all diagrams. A production is closed in the middle: every tree has either one
+vertex whose branches all hold less than half of the legs, or one propagator with half of them on each side, so that no
+current of more than half of the legs is needed.
 
-Massless fermions have a chirality that no vertex changes: the two are told apart when the graph is built, and what
-vanishes is never computed.
+No vertex changes the chirality of a massless fermion. The graph distinguishes both chiralities, so that vanishing
+contributions are never computed.
 """
 
 import math
@@ -44,18 +44,18 @@ class Joint:
 
 @dataclass(frozen=True, eq=False)
 class Dual:
-    """What joints make for ``parent``, before its propagator.
+    """The sum of joints with the same ``parent``, before the parent's propagator.
 
     Parameters
     ----------
     parts
-        Of a fermion, the parts that do not vanish.
+        The parts of a fermion that do not vanish.
     mixing
-        The colours of the sum over joints.
+        The mixing of the colours of the joints.
     colours
-        Tensors (leg, ..., leg, own).
+        The basis of colour tensors (leg, ..., leg, own).
     is_conserved
-        Whether it is a vector across its momentum: one that couples to external massless fermions only.
+        Whether it is a vector orthogonal to its momentum, since it couples only to external massless fermions.
     """
 
     legs: tuple[int, ...]
@@ -70,7 +70,7 @@ class Dual:
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """The current of a particle that splits into ``legs``; an external leg where there is no dual."""
+    """The current of a particle that splits into ``legs``; an external leg if there is no dual."""
 
     legs: tuple[int, ...]
     particle: Particle
@@ -87,7 +87,7 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Closing:
-    """A dual and a current that together hold all legs."""
+    """A dual and a current that together contain all legs."""
 
     dual: Dual
     node: Node
@@ -95,7 +95,7 @@ class Closing:
 
 @dataclass(frozen=True, eq=False)
 class Amplitude:
-    """The amplitude for one choice of chiralities, in orthonormal colours: Σ_colours |A|² is the sum of squares."""
+    """The amplitude for one choice of chiralities in an orthonormal colour basis, where Σ_colours |A|² = Σ_k |A_k|²."""
 
     closings: tuple[Closing, ...]
     mixing: Mixing
@@ -109,7 +109,7 @@ class Amplitude:
 
 @dataclass(frozen=True, eq=False)
 class _Draft:
-    """A joint whose colours are not yet worked out."""
+    """A joint whose colours are not computed yet."""
 
     attachment: Attachment
     blobs: tuple[Node, ...]
@@ -119,14 +119,14 @@ class _Draft:
 
 
 class DiagramBuilder:
-    """Builds the currents over some legs.
+    """Builds the currents of some legs.
 
     Parameters
     ----------
     legs
-        The particles that leave, and of fermions the parts that they can have.
+        The outgoing particles, with the parts that fermions can have.
     is_massless
-        Whether the model gives a particle no mass.
+        Whether a particle is massless in the model.
     chiral
         The external massless fermions among the legs.
     excluded
@@ -188,7 +188,7 @@ class DiagramBuilder:
         *,
         smaller_than: tuple[int, ...] | None = None,
     ) -> Iterator[_Draft]:
-        """All ways to split ``members`` at a vertex, into branches that are smaller than, or stand before, another."""
+        """All ways to split ``members`` at a vertex, into branches of lower rank than ``smaller_than`` if given."""
         for branches in _splits(members):
             if smaller_than is None or all(_rank(branch) < _rank(smaller_than) for branch in branches):
                 for blobs in product(*(self._nodes(branch, chiralities) for branch in branches)):
@@ -200,7 +200,7 @@ class DiagramBuilder:
                             yield _Draft(attachment, blobs, self._sign(attachment, blobs), orders, parts)
 
     def _parts(self, attachment: Attachment, blobs: tuple[Node, ...]) -> frozenset[Part] | None:
-        """The parts of what a vertex makes, None if it vanishes; bosons have none."""
+        """The parts of the current that a vertex forms, None if it vanishes; bosons have no parts."""
         vertex = attachment.vertex
         at = dict(zip(attachment.slots, (blob.parts for blob in blobs), strict=True))
         if vertex.structure == "FFS":
@@ -231,14 +231,14 @@ class DiagramBuilder:
         return _parity([leg for _, blob in ordered for leg in self._fermions(blob.legs)])
 
     def _dual(self, members: tuple[int, ...], drafts: Sequence[_Draft], *, orthonormal: bool = False) -> Dual | None:
-        """The sum of drafts for the same parent; None if it vanishes by colour."""
+        """The sum of drafts with the same parent; None if its colour factor vanishes."""
         basis = ColourBasis()
         worked_out = [(draft, join_colours(draft.attachment, members, draft.blobs, basis)) for draft in drafts]
         kept = [(draft, columns) for draft, columns in worked_out if any(columns)]
         if not kept:
             return None
         parent = drafts[0].attachment.parent
-        # Summed over the colours of all legs, a product of two tensors is δ in the parent's colour (Schur).
+        # Summed over the colours of all legs, a product of two tensors is ∝ δ in the parent's colour (Schur).
         root = (
             basis.root() / math.sqrt(abs(parent.colour)) if orthonormal else torch.eye(len(basis), dtype=torch.float64)
         )
@@ -275,7 +275,7 @@ class DiagramBuilder:
         return (draft for draft in self._drafts(self._everything, chiralities) if draft.attachment.parent is parent)
 
     def amplitudes(self, allowed: Set[Orders]) -> Iterator[Amplitude]:
-        """The amplitude for each choice of chiralities in which there is one."""
+        """The non-vanishing amplitudes, one for each choice of chiralities."""
         for chiralities in self._chiralities():
             basis = ColourBasis()
             worked_out = []
@@ -294,7 +294,7 @@ class DiagramBuilder:
                 yield Amplitude(tuple(Closing(dual, node) for dual, node, _ in worked_out), mixing, len(basis))
 
     def amplitude_orders(self) -> set[Orders]:
-        """The orders at which there are diagrams."""
+        """The orders of the diagrams."""
         return {
             _sum(draft.orders, node.orders)
             for chiralities in self._chiralities()
@@ -303,7 +303,7 @@ class DiagramBuilder:
         }
 
     def _centres(self, chiralities: Chiralities) -> Iterator[tuple[Node, list[_Draft]]]:
-        """Every tree once: a current, and the vertices beyond it at which a tree has its centre."""
+        """Each tree once: a current with the vertices at its end that are the centres of trees."""
         half = len(self.legs) / 2
         for members in _subsets(self._everything):
             is_half = len(members) == half
@@ -332,14 +332,14 @@ class DiagramBuilder:
 
 
 def propagated_parts(particle: Particle, parts: frozenset[Part], *, is_massless: bool) -> frozenset[Part]:
-    """The parts of a current, from those of its dual."""
+    """The parts of a current that its dual has after the propagator."""
     if not particle.is_fermion:
         return frozenset()
     return frozenset(_OTHER[part] for part in parts) if is_massless else BOTH
 
 
 def _splits(members: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], ...]]:
-    """All ways to part ``members`` into two or three, without order."""
+    """All ways to split ``members`` into two or three subsets, without order."""
     for branch in _subsets(members):
         rest = _without(members, branch)
         if members[0] in branch and rest:

@@ -1,9 +1,9 @@
-"""Spin density matrices: a production summed with the decays of its resonances.
+"""Spin density matrices: the contraction of a production with the decays of its resonances.
 
-Where a resonance has more states, over all fillings of its legs, than spin components, it is cheaper to evaluate the
+If a resonance has more states, over all fillings of its legs, than spin components, it is cheaper to evaluate the
 production once per component: the leg is *open*. The density matrix ρ of the production is then contracted with that of
-each decay, |M|² = Σ ρ_kk′ D_kk′. Assignments that give one top quark the same three jets in different order share
-everything but this one small product of real numbers.
+each decay, |M|² = Σ ρ_kk′ D_kk′. Assignments that give a top quark the same three jets in different order differ only
+in this small product of real numbers.
 """
 
 from collections.abc import Mapping
@@ -20,14 +20,14 @@ from hepreco.amplitudes.lorentz import Current, Fermion, components
 
 @dataclass(frozen=True, eq=False)
 class Density:
-    """The density matrix of a decay as real coordinates (coordinate, filling, event), on the fillings of ``slots``."""
+    """The density matrix of a decay as real coordinates (coordinate, filling, event) for the fillings of ``slots``."""
 
     slots: Slots
     coordinates: Tensor
 
 
 def spin_basis(rows: Current) -> Current:
-    """The unit vectors of :func:`components` as a current like ``rows``, one state each."""
+    """The unit vectors of :func:`components` as states of a current with the structure of ``rows``."""
     like = components(rows)
     unit = torch.eye(like.shape[1], dtype=like.dtype, device=like.device)[:, :, None, None]
     if isinstance(rows, Fermion):
@@ -49,7 +49,7 @@ def decay_density(rows: Current, slots: Slots) -> Density:
 
 
 def production_density(amplitude: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """ρ over the open ``axes`` of an amplitude, summed over all others, (coordinate, ..., filling, event)."""
+    """ρ (coordinate, ..., filling, event) over the open ``axes`` of an amplitude, summed over all other axes."""
     if not axes:
         return square(amplitude).flatten(0, -3).sum(0)
     sizes = [amplitude.shape[axis] for axis in axes]
@@ -61,7 +61,7 @@ def production_density(amplitude: Tensor, axes: tuple[int, ...]) -> Tensor:
 def contract_densities(
     production: Tensor, slots: Slots, decays: Mapping[Slots, Density], fillings: Fillings
 ) -> tuple[Tensor, Slots]:
-    """Σ ρ Π D, and the slots whose fillings it has; ``decays`` by the slots of the open legs, in the order of axes."""
+    """Σ ρ Π D, and its slots. ``decays`` are given by the slots of the open legs, in the order of axes."""
     for group, decay in decays.items():
         place = slots.index(group[0])
         slots_after = (*slots[:place], *decay.slots, *slots[place + 1 :])
@@ -77,7 +77,7 @@ def _coordinates(matrix: Tensor, legs: int) -> Tensor:
     """From (k₁, ..., l₁, ..., filling, event), Hermitian over several legs, to (c₁, ..., filling, event)."""
     for leg in reversed(range(legs)):
         basis = _hermitian_basis(matrix.shape[legs - 1], matrix.dtype, matrix.device)
-        # The last row index stands before the column indices; coordinates that are done are in front.
+        # The last row index precedes the column indices; coordinates that are done come first.
         matrix = torch.tensordot(basis, matrix, dims=([1, 2], [legs - 1, legs + leg]))
     return matrix
 

@@ -1,4 +1,4 @@
-"""From the graph of a production to squared amplitudes, summed over states and colours."""
+"""Squared amplitudes of the graph of a production, summed over states and colours."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -22,14 +22,14 @@ from hepreco.amplitudes.spin_density import (
 from hepreco.amplitudes.states import decay_rows, leg_states, log_breit_wigner, polarised_states, resonance_states
 from hepreco.amplitudes.wavefunctions import four_velocity
 
-#: Where helicities are meant: the partonic centre of mass, or the rest frame of the polarised bosons together.
+#: The frame that defines helicities: the partonic centre of mass, or the rest frame of the pair of polarised bosons.
 Frame = Literal["partonic", "ww"]
-#: Longitudinal and transverse, in the order of the states that :func:`squared_polarised` makes.
+#: Longitudinal and transverse, in the order of the results of :func:`squared_polarised`.
 POLARISATIONS: Final[tuple[Polarisation, Polarisation]] = ("0", "T")
 
 
 def squared(process: ProcessGraph, block: EventBlock) -> Tensor:
-    """Σ |amplitude|² over states and colours without the denominators of the resonances, (assignment, event)."""
+    """Σ |amplitude|² (assignment, event) over states and colours, without the denominators of the resonances."""
     states: list[States] = []
     decays: dict[Slots, Density] = {}
     for number, leg in enumerate(process.legs):
@@ -50,15 +50,15 @@ def squared(process: ProcessGraph, block: EventBlock) -> Tensor:
 
 
 def _is_cheaper_open(leg: DecayedLeg, before: Slots, after: Slots, fillings: Fillings) -> bool:
-    """Whether the production, with other legs as they are, has fewer states and fillings with this leg open."""
+    """Whether the production has fewer states and fillings if this leg is open, with the other legs unchanged."""
     closed = leg.states * len(fillings.table(before + leg.slots + after))
     return leg.polarisation is None and leg.spins * len(fillings.table(before + leg.open_slots + after)) < closed
 
 
 def squared_polarised(process: ProcessGraph, block: EventBlock, *, bosons: Sequence[int], frame: Frame) -> Tensor:
-    """Like :func:`squared` for each choice of polarisations of some vector bosons, (choice, assignment, event).
+    """Like :func:`squared`, for each choice of polarisations of some vector bosons: (choice, assignment, event).
 
-    The last boson's polarisation changes fastest. For one assignment only where ``frame`` is not the partonic one.
+    The last boson's polarisation changes fastest. Frames other than the partonic one support one assignment only.
     """
     states = [leg_states(leg, block) for leg in process.legs]
     slots = join_slots(process.legs[boson].slots for boson in bosons)

@@ -1,4 +1,4 @@
-"""The states of the legs: wave functions of external particles, currents of resonances."""
+"""The states of legs: wave functions of external particles, and currents of resonances."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -23,7 +23,7 @@ from hepreco.amplitudes.wavefunctions import (
 
 
 def leg_states(leg: GraphLeg, block: EventBlock) -> States:
-    """The states of a leg as the process has it."""
+    """The states of a leg, projected on its polarisation if it has one."""
     states = (
         external_states(leg, block)
         if isinstance(leg, External)
@@ -57,7 +57,7 @@ def external_states(leg: External, block: EventBlock) -> States:
 
 
 def decay_rows(leg: DecayedLeg, block: EventBlock) -> Current:
-    """What a resonance decays to, for each state of its products, before its propagator: (state, components, ...)."""
+    """The decay current (state, components, ...) of a resonance before its propagator, by state of its products."""
     graph = GraphEvaluation(leg.legs, [leg_states(product, block) for product in leg.legs], block)
     rows = [transform(graph.dual(decay), graph.as_rows) for decay in leg.decays]
     if all(isinstance(row, Tensor) for row in rows):
@@ -67,14 +67,14 @@ def decay_rows(leg: DecayedLeg, block: EventBlock) -> Current:
 
 
 def _stacked(parts: Sequence[tuple[Tensor | None, Tensor | None]]) -> Tensor | None:
-    """One part of several fermions, with zeros for those that have the other one only; None if all have."""
+    """One part of several fermions, with zeros for those without it; None if all lack it."""
     if all(part is None for part, _ in parts):
         return None
     return torch.cat([part if part is not None else torch.zeros_like(cast(Tensor, other)) for part, other in parts])
 
 
 def resonance_states(leg: DecayedLeg, rows: Current, block: EventBlock, *, is_open: bool = False) -> States:
-    """The states of a resonance: ``rows`` after the numerator of its propagator, without its denominator."""
+    """The states of a resonance: ``rows`` times the numerator of its propagator, without the denominator."""
     slots = leg.open_slots if is_open else leg.slots
     momentum = block.momentum(slots)
     is_conserved = not is_open and all(decay.is_conserved for decay in leg.decays)
@@ -88,9 +88,8 @@ def polarised_states(
 ) -> States:
     """The projections of a vector's states on each polarisation, one after the other.
 
-    ``frame`` is the unit four-velocity (4, filling, event) of the frame in which helicities are meant, the partonic
-    centre of mass if left out. The two transverse states stay one coherent sum, Σ εε* = −g + pp/p² − ε_L ε_L
-    (arXiv:1912.01725).
+    ``frame`` is the four-velocity (4, filling, event) of the frame that defines helicities, by default the partonic
+    centre of mass. The two transverse states stay one coherent sum, Σ εε* = −g + pp/p² − ε_L ε_L (arXiv:1912.01725).
     """
     momentum = block.momentum(states.slots).four_vector
     current = cast(Tensor, states.current)
@@ -106,7 +105,7 @@ def polarised_states(
 
 
 def log_breit_wigner(leg: DecayedLeg, block: EventBlock) -> Tensor:
-    """Logarithm of (p² − m²)² + m²Γ² of a resonance, plus those of the resonances it decays to, (filling, event)."""
+    """ln[(p² − m²)² + m²Γ²] of a resonance, plus those of the resonances that it decays to, (filling, event)."""
     mass, width = block.model.mass(leg.particle), block.model.width(leg.particle)
     square = block.momentum(leg.slots).square
     total = torch.log((square - mass**2) ** 2 + (mass * width) ** 2)

@@ -1,7 +1,7 @@
 """The vertices of the Standard Model in unitary gauge.
 
-A vertex is given by the particles that leave it, without the factor i of its Feynman rule: every propagator carries a
-factor −1 instead. Signs follow D = ∂ − igA, as in the ``sm`` of FeynRules (arXiv:1310.1921).
+A vertex is given by its outgoing particles, without the factor i of its Feynman rule; every propagator has a factor −1
+instead. Signs follow D = ∂ − igA, as in the model ``sm`` of FeynRules (arXiv:1310.1921).
 """
 
 import math
@@ -14,11 +14,11 @@ from typing import Final, Literal
 from hepreco.amplitudes.model import Parameter, StandardModel
 from hepreco.amplitudes.particles import DOUBLETS, PARTICLES, Particle
 
-#: How a coupling follows from the parameters.
+#: A coupling as a function of the parameters.
 Coupling = Callable[[StandardModel], Parameter]
 #: Lorentz structures, named by the spins of the legs: F fermion, V vector, S scalar. ``lorentz.py`` evaluates them.
 Structure = Literal["FFV", "FFS", "VVV", "VVVV", "VVS", "VVSS", "SSS", "SSSS"]
-#: Colour tensors, ``colour.py`` writes them out.
+#: Colour tensors, which ``colour.py`` defines.
 Colour = Literal["1", "delta", "T", "f", "f12 f34", "f13 f24", "f14 f23"]
 
 
@@ -29,17 +29,17 @@ class Vertex:
     Parameters
     ----------
     legs
-        The particles that leave it. FFV and FFS: fermion, antifermion, boson.
+        The outgoing particles; for FFV and FFS fermion, antifermion, boson.
     structure
         The Lorentz structure.
     couplings
-        One function of the model, or two for FFV: of left- and right-handed fermions, None where there is none.
+        One function of the model; for FFV two, of left- and right-handed fermions, or None for no coupling.
     orders
         Powers of the strong and of the electroweak coupling.
     colour
         The colour tensor over ``legs``.
     metrics
-        VVVV: coefficients of g¹²g³⁴, g¹³g²⁴, g¹⁴g²³.
+        For VVVV the coefficients of g¹²g³⁴, g¹³g²⁴, g¹⁴g²³.
     """
 
     legs: tuple[Particle, ...]
@@ -52,7 +52,7 @@ class Vertex:
 
 @dataclass(frozen=True)
 class Attachment:
-    """How some blobs meet at a vertex: ``slots[i]`` is the leg that blob i takes; ``missing`` is the one left."""
+    """How blobs meet at a vertex: blob i is at the leg ``slots[i]``, and ``missing`` is the remaining leg."""
 
     vertex: Vertex
     slots: tuple[int, ...]
@@ -172,13 +172,13 @@ VERTICES: Final = (
 
 @cache
 def attachments(*blobs: Particle) -> tuple[Attachment, ...]:
-    """All the ways in which two or three blobs, in this order, meet at a vertex with one leg left."""
+    """All ways in which two or three blobs, in this order, meet at a vertex with one remaining leg."""
     found: dict[tuple[Vertex, Particle], Attachment] = {}
     for vertex in VERTICES:
         if len(vertex.legs) == len(blobs) + 1:
             for order in permutations(range(len(vertex.legs))):
                 *slots, missing = order
                 if all(vertex.legs[slot] is blob for slot, blob in zip(slots, blobs, strict=True)):
-                    # Of slots that differ by identical particles one is enough: the vertex is symmetric in them.
+                    # Vertices are symmetric in identical particles, so one order of their slots is enough.
                     found.setdefault((vertex, vertex.legs[missing]), Attachment(vertex, tuple(slots), missing))
     return tuple(found.values())

@@ -1,7 +1,7 @@
 """External particles as spinors and polarisation vectors.
 
-Spin sums do not depend on the basis of states. The bases here are chosen so that none is undefined, and no gradient
-infinite, along the beam or at rest; only a helicity needs a direction.
+Spin sums do not depend on the basis of states. These bases are defined, and their gradients finite, even along the beam
+and at rest; only helicities need a direction of motion.
 """
 
 import torch
@@ -15,19 +15,19 @@ from hepreco.kinematics import minkowski_dot
 
 #: Below this (|p|/m)² the basis of states does not use the direction of a momentum.
 _REST = 1e-6
-#: Below this a direction, and with it a helicity, is lost to rounding.
+#: Below this (|p|/m)² rounding makes direction and helicity meaningless.
 _AT_REST = 1e-12
 
 
 def massless_fermion(momentum: Tensor) -> Tensor:
     """λ with λ λ† = p⁰ − p·σ, (2, filling, event).
 
-    The undotted part of a fermion of one chirality is λ, the dotted part of one of the other λ*; particles and
-    antiparticles, coming or going, alike.
+    λ is the undotted part of a fermion of one chirality, and λ* the dotted part of one of the other chirality, for
+    particles and antiparticles, incoming or outgoing.
     """
     x, y, z = momentum[1:]
     forward = z >= 0
-    # The larger of the two components: nothing is divided by a small number.
+    # Divide by the larger of the two components.
     large = torch.sqrt(torch.sqrt(x * x + y * y + z * z) + torch.where(forward, z, -z))
     transverse = torch.complex(-x / large, torch.where(forward, y, -y) / large)
     large = torch.complex(large, torch.zeros_like(large))
@@ -35,9 +35,9 @@ def massless_fermion(momentum: Tensor) -> Tensor:
 
 
 def massive_fermion(momentum: Tensor, *, mass: Parameter, particle: Particle, incoming: bool) -> Fermion:
-    """Both spin states along z in the rest frame, (spin, 2, filling, event) for each part.
+    """The two states of spin along z in the rest frame, (spin, 2, filling, event) for each part.
 
-    ``particle`` is what leaves: the antiparticle of one that comes in, whose momentum is positive here all the same.
+    ``particle`` is outgoing: for an incoming one its antiparticle, but with the physical momentum.
     √(p·σ) = (p·σ + m) / √(2(E + m)).
     """
     spatial = momentum[1:]
@@ -46,7 +46,7 @@ def massive_fermion(momentum: Tensor, *, mass: Parameter, particle: Particle, in
     left, right = (as_matrix(torch.stack((energy + mass, *(sign * spatial)))) * norm for sign in (-1, 1))
     # Matrices (component, spin) to (spin, component).
     left, right = left.transpose(0, 1), right.transpose(0, 1)
-    # v has -right; a row is the conjugate, its dotted part from the left-handed components.
+    # Spinors v have -right. A row is the conjugate, with its dotted part from the left-handed components.
     if particle.is_antiparticle != incoming:
         right = -right
     lowered = torch.stack((-right[:, 1], right[:, 0]), dim=1)
@@ -56,7 +56,7 @@ def massive_fermion(momentum: Tensor, *, mass: Parameter, particle: Particle, in
 
 
 def transverse_vectors(momentum: Tensor) -> Tensor:
-    """Two real unit vectors across p, without time component, (2, 4, filling, event).
+    """Two real unit vectors orthogonal to p, without time component, (2, 4, filling, event).
 
     Duff et al., Journal of Computer Graphics Techniques 6 (2017) 1.
     """
@@ -73,7 +73,7 @@ def transverse_vectors(momentum: Tensor) -> Tensor:
 
 
 def massive_vectors(momentum: Tensor, *, mass: Parameter) -> Tensor:
-    """Three real vectors: two across p and (|p|, E p̂)/m; near rest, boosted axes, (3, 4, filling, event)."""
+    """Three real vectors (3, 4, filling, event): two transverse to p, and (|p|, E p̂)/m; near rest, boosted axes."""
     energy, p = momentum[0], momentum[1:]
     square = (p * p).sum(0)
     at_rest = square < _REST * mass**2
@@ -89,13 +89,13 @@ def massive_vectors(momentum: Tensor, *, mass: Parameter) -> Tensor:
 def longitudinal_vector(momentum: Tensor, frame: Tensor | None) -> Tensor:
     """The real vector ε_L of a particle off or on its mass shell, (4, filling, event).
 
-    (|p|, E p̂)/√p² in the frame in which the momenta are, or [(p·n) p − p² n] / √(p² [(p·n)² − p²]) for a frame of
+    It is (|p|, E p̂)/√p² in the frame of the momenta, or [(p·n) p − p² n] / √(p² [(p·n)² − p²]) in a frame of
     four-velocity n.
 
     Raises
     ------
     MomentaError
-        A particle at rest in the frame: it has no helicity.
+        A particle is at rest in the frame, and has no helicity.
     """
     square = minkowski_dot(momentum, momentum, dim=0)
     if frame is None:
@@ -107,7 +107,7 @@ def longitudinal_vector(momentum: Tensor, frame: Tensor | None) -> Tensor:
         vector = along * momentum - square * frame
     if bool((recoil <= _AT_REST * square).any()):
         raise MomentaError(
-            "a polarised boson is at rest in the frame in which its helicity is meant",
+            "a polarised boson is at rest in the frame that defines its helicity",
             "leave such events out, or choose another frame",
         )
     return vector / torch.sqrt(square * recoil)

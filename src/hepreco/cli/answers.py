@@ -1,4 +1,4 @@
-"""The JSON documents of commands whose results are files."""
+"""JSON documents of commands that write files."""
 
 import json
 from collections.abc import Iterable
@@ -6,14 +6,14 @@ from pathlib import Path
 
 
 def run_document(output: Path, *, histograms: Iterable[str]) -> dict[str, object]:
-    """What a run has written: the account of its events, numbers of studies, and where the rest is.
+    """The output of a run: its report, the results of studies, and the names of all files.
 
     Parameters
     ----------
     output
-        The directory of results.
+        The output directory.
     histograms
-        The names of those in ``histograms.zip``.
+        Names of the histograms in ``histograms.zip``.
     """
     return {
         "output": str(output),

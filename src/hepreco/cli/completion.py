@@ -1,12 +1,12 @@
-"""What the shell completes: names of plugins, told by their manifests."""
+"""Shell completion of plugin names."""
 
 import click
 from click.shell_completion import CompletionItem
 
 
 def complete_plugin(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The plugins whose names begin so; none of those with a manifest is imported."""
-    from hepreco.plugin import list_plugins  # noqa: PLC0415  while the shell waits, import nothing else
+    """The plugins whose names begin with ``incomplete``; plugins with a manifest are not imported."""
+    from hepreco.plugin import list_plugins  # noqa: PLC0415  the shell waits, so import only this
 
     return [
         CompletionItem(plugin.name, help=plugin.summary)

@@ -1,4 +1,4 @@
-"""What ``hepreco plugins check`` does: ask the kit, once for each set of options, and show what came of it."""
+"""Runs the conformance kit for ``hepreco plugins check``, once for each set of options, and shows the results."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -16,9 +16,9 @@ from hepreco.testing.manifests import assert_manifest
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of one check of a plugin with one set of options; a remark says what a passed check measured.
+    """The result of one check of a plugin with one set of options; ``remark`` contains measurements of passed checks.
 
-    ``passed`` is ``None`` where the check was not run, since it needs what another one reports as broken.
+    ``passed`` is ``None`` if the check was not run because an earlier one failed.
     """
 
     options: str
@@ -29,9 +29,9 @@ class Outcome:
 
 
 def check_plugin(name: str, options: Mapping[str, Any], *, files: Sequence[str] = ()) -> list[Outcome]:
-    """Run the kit on toy events, or on those of files, and compare the plugin's manifest with its code.
+    """Run the kit on toy events, or on events of files, and compare the plugin's manifest with its code.
 
-    With the given options, or else with the defaults and with those that the plugin offers as examples.
+    Without options, the kit runs with the defaults and with all examples of the plugin.
     """
     plugin = discover()[name]
     chosen = plugin.build(options)
@@ -43,7 +43,7 @@ def check_plugin(name: str, options: Mapping[str, Any], *, files: Sequence[str] 
 
 
 def show(outcomes: Iterable[Outcome]) -> None:
-    """One line for each check, under the options that it was done with."""
+    """Print one line for each check, below the options of the check."""
     options = None
     for outcome in outcomes:
         if outcome.options != options:
@@ -67,7 +67,7 @@ def _checked(plugin: Reconstructor, files: Sequence[str]) -> list[Outcome]:
 
 
 def _with_options(plugin: Reconstructor) -> str:
-    """The class, and the options that are not the defaults."""
+    """The class with the options that differ from the defaults."""
     held = [(option.name, getattr(plugin, option.name), option.default) for option in fields(plugin)]
     options = ", ".join(f"{name}={value!r}" for name, value, default in held if value != default)
     return f"{type(plugin).__name__}({options})"

@@ -1,4 +1,4 @@
-"""What the commands print: for people, with progress on a terminal; or one JSON document, for programs."""
+"""Output of the commands: text with progress bars for people, or one JSON document for programs."""
 
 import json
 import math
@@ -16,12 +16,12 @@ from hepreco.errors import shorten
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: Silent where a JSON document is asked for.
+#: Silent if a JSON document is requested.
 console = Console(markup=False, emoji=False)
 
 
 def say(text: str) -> None:
-    """Print a line as it is; a long one is not broken, so that paths can be copied and searched for."""
+    """Print a line without breaking it, so that paths can be copied and searched for."""
     console.print(text, highlight=False, soft_wrap=True)
 
 
@@ -32,12 +32,12 @@ format_option: Callable[[F], F] = click.option(
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="json: print one document on standard output, an error too, for programs.",
+    help="json: print one JSON document, also for errors.",
 )
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
-    """Whether a command line asks for JSON; told from its words, so that errors in it can be told in JSON as well."""
+    """Whether a command line requests JSON; it is not parsed, so that errors in it can be printed as JSON as well."""
     return "--format=json" in arguments or ("--format", "json") in pairwise(arguments)
 
 
@@ -47,7 +47,7 @@ def answer(document: Mapping[str, object]) -> None:
 
 
 def fail(problem: str, remedy: str, *, kind: str, status: int, prefix: str = "error: ") -> NoReturn:
-    """Say what is wrong, to people or as a document, and end the command with a status."""
+    """Print an error, as text or as a JSON document, and end the command with a status."""
     problem, remedy = shorten(problem), shorten(remedy)
     if console.quiet:
         answer({"error": {"kind": kind, "problem": problem, "remedy": remedy, "status": status}})
@@ -57,7 +57,7 @@ def fail(problem: str, remedy: str, *, kind: str, status: int, prefix: str = "er
 
 
 def plain(value: object) -> object:
-    """A value as JSON has it: dataclasses as tables, numbers that are not finite as null, anything else as text.
+    """A value for JSON: dataclasses become tables, non-finite numbers null, and other types text.
 
     Example
     -------
@@ -78,14 +78,14 @@ def plain(value: object) -> object:
 
 
 def on_terminal() -> bool:
-    """Whether progress bars have someone to look at them."""
+    """Whether to show progress bars."""
     return sys.stdout.isatty() and not console.quiet
 
 
 @contextmanager
 def progress_bar(description: str, *, total: int) -> Iterator[Callable[[int], None]]:
-    """A function to tell how much more is done; silent in a pipe."""
-    from rich.progress import (  # noqa: PLC0415  lists of plugins do without
+    """A progress bar, as a function that takes the number of new items; silent in a pipe."""
+    from rich.progress import (  # noqa: PLC0415  lists of plugins do not need it
         BarColumn,
         MofNCompleteColumn,
         Progress,

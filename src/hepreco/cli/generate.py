@@ -22,12 +22,12 @@ def _list_presets(context: click.Context, _: click.Parameter, asked: bool) -> No
 @click.option(
     "--list", is_flag=True, is_eager=True, expose_value=False, callback=_list_presets, help="List the samples."
 )
-@click.option("--events", type=click.IntRange(min=0), default=10_000, show_default=True, help="How many.")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="One seed, one sample.")
+@click.option("--events", type=click.IntRange(min=0), default=10_000, show_default=True, help="Number of events.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of random numbers.")
 @click.option(
     "--output", type=click.Path(path_type=Path), help="A .root, .lhe or .lhe.gz file; PROCESS.root by default."
 )
-@click.option("--energy", default=13_000.0, show_default=True, help="Of both beams together, in GeV.")
+@click.option("--energy", default=13_000.0, show_default=True, help="Centre-of-mass energy of the beams in GeV.")
 @click.option(
     "--densities",
     default="simple",
@@ -37,19 +37,21 @@ def _list_presets(context: click.Context, _: click.Parameter, asked: bool) -> No
 @click.option(
     "--cutoff", default=15.0, show_default=True, help="Largest distance of resonances from their poles, in widths."
 )
-@click.option("--pt-min", type=float, help="Least pt of final particles in GeV.")
+@click.option("--pt-min", type=float, help="Smallest pt of final particles in GeV.")
 @click.option("--eta-max", type=float, help="Largest absolute pseudorapidity of final particles.")
-@click.option("--delta-r-min", type=float, help="Least distance of any two final particles.")
-@click.option("--mass-window", type=(float, float), help="Least and largest mass of all final particles in GeV.")
+@click.option("--delta-r-min", type=float, help="Smallest ΔR of any two final particles.")
+@click.option(
+    "--mass-window", type=(float, float), help="Smallest and largest invariant mass of all final particles in GeV."
+)
 @click.option("--radiation", default=1.0, show_default=True, help="Mean number of jets of initial-state radiation.")
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Number of processes.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
 def generate(
     process: str, events: int, seed: int, output: Path | None, workers: int, overwrite: bool, **options: Any
 ) -> None:
     """Generate events of PROCESS: the name of a sample, or a process in MadGraph's syntax.
 
-    A command that is interrupted goes on where it was when it is repeated.
+    An interrupted command continues when it is repeated.
     """
     preset = find_preset(process)
     asked = {
@@ -72,12 +74,12 @@ def generate(
 @click.command("import")
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="A .root file.")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the detector.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of the simulation.")
 @click.option("--radiation", default=1.0, show_default=True, help="Mean number of jets of initial-state radiation.")
-@click.option("--shower", is_flag=True, help="By Pythia 8, with anti-kT jets, in place of --radiation.")
+@click.option("--shower", is_flag=True, help="Parton shower by Pythia 8 with anti-kT jets, instead of --radiation.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
 def import_events(source: Path, output: Path, seed: int, radiation: float, shower: bool, overwrite: bool) -> None:
-    """Write the Les Houches event file SOURCE, of any program, in NanoAOD format."""
+    """Convert the Les Houches event file SOURCE, of any program, to NanoAOD format."""
     detector = Detector(radiation=radiation)
     events = import_lhe(source, output, detector=detector, seed=seed, parton_shower=shower, overwrite=overwrite)
     say(f"{events} events of {source}: {output}")
@@ -90,7 +92,7 @@ def make_sample(sample: Sample, path: Path, *, workers: int = 1, overwrite: bool
 
 
 def report(production: Production, path: Path) -> None:
-    """What a sample is, for people."""
+    """Print the properties of a sample."""
     say(f"{production.events} events: {path}")
     say(f"cross-section {production.cross_section}")
     say(

@@ -1,4 +1,4 @@
-"""Groups of commands that import a command when it runs, and not before."""
+"""Groups of commands that import a command only when it runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 @dataclass(frozen=True)
 class Source:
-    """Where a command is found, and what lists say of it."""
+    """The module and name of a command, and its description in lists."""
 
     module: str
     name: str
@@ -26,7 +26,7 @@ class LazyGroup(click.Group):
         self.sources = dict(sources)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
-        """The names, in the order in which they are given."""
+        """The names of the commands, in the given order."""
         return list(self.sources)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  likewise
@@ -36,12 +36,12 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  likewise
-        """The section of the help."""
+        """Write the section of commands in the help."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, source.summary) for name, source in self.sources.items()])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Commands and options that begin so."""
+        """Commands and options that begin with ``incomplete``."""
         commands = [
             CompletionItem(name, help=source.summary)
             for name, source in self.sources.items()

@@ -1,4 +1,4 @@
-"""The group of commands, and how it fails."""
+"""The group of commands, and the handling of errors."""
 
 import io
 import logging
@@ -20,17 +20,17 @@ COMMANDS: Final = {
     "plot": Source("hepreco.cli.plot", "plot", "Draw the figures of a run again."),
     "plugins": Source("hepreco.cli.plugins", "plugins", "List, describe and check the installed plugins."),
     "generate": Source("hepreco.cli.generate", "generate", "Generate events of a process."),
-    "import": Source("hepreco.cli.generate", "import_events", "Write a Les Houches event file in NanoAOD format."),
+    "import": Source("hepreco.cli.generate", "import_events", "Convert a Les Houches event file to NanoAOD format."),
     "train": Source("hepreco.cli.train", "train", "Train the weights of a plugin."),
-    "new-plugin": Source("hepreco.cli.new_plugin", "new_plugin", "Write a small plugin to start from."),
+    "new-plugin": Source("hepreco.cli.new_plugin", "new_plugin", "Create a small plugin to start from."),
     "schema": Source("hepreco.cli.schema", "schema", "Print the JSON Schema of the configuration."),
 }
-#: Exit status of a command that the user interrupts, as of every program that a signal ends: 128 + SIGINT.
+#: Exit status of an interrupted command, as usual for signals: 128 + SIGINT.
 INTERRUPTED: Final = 130
 
 
 class _Commands(LazyGroup):
-    """Turns errors into advice, for people or for programs."""
+    """Prints errors with their remedies, for people or for programs."""
 
     def main(
         self,
@@ -70,7 +70,7 @@ class _Commands(LazyGroup):
 
 
 def _status(command: Callable[[], object]) -> object:
-    """Run it; what click itself refuses is said as everything else is."""
+    """Run a command, and report click's own errors like all others."""
     try:
         return command()
     except click.ClickException as error:
@@ -83,7 +83,7 @@ def _status(command: Callable[[], object]) -> object:
 
 
 def _print_anything() -> None:
-    """Names of files need not be text: print what cannot be encoded as escapes instead of failing."""
+    """Print characters that cannot be encoded, for example of file names, as escapes instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -93,7 +93,7 @@ def _print_anything() -> None:
 @click.option("--traceback", is_flag=True, help="Show the Python traceback of an unexpected error.")
 @click.version_option(version("hepreco"), prog_name="hepreco")
 def main(traceback: bool) -> None:  # noqa: ARG001  read by the group
-    """Run reconstruction plugins over NanoAOD files, and look at what they find."""
-    fonts = logging.getLogger("matplotlib.font_manager")  # says which of many fonts are not installed
+    """Run reconstruction plugins on NanoAOD files, and study their results."""
+    fonts = logging.getLogger("matplotlib.font_manager")  # warns about missing fonts
     click.get_current_context().call_on_close(partial(fonts.setLevel, fonts.level))
     fonts.setLevel(logging.ERROR)

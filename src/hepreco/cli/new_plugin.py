@@ -1,4 +1,4 @@
-"""``hepreco new-plugin``: a complete, passing plugin to start from."""
+"""``hepreco new-plugin``: a complete plugin to start from, whose tests pass."""
 
 import re
 from importlib.resources import files
@@ -11,7 +11,7 @@ import click
 from hepreco.cli.console import say
 from hepreco.errors import ConfigError, OutputError
 
-#: Where each template goes.
+#: The file for each template.
 FILES: Final = {
     "pyproject.toml.tmpl": "pyproject.toml",
     "README.md.tmpl": "README.md",
@@ -29,10 +29,10 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
     "--directory",
     type=click.Path(path_type=Path),
     default=Path(),
-    help="Where to make the directory hepreco-NAME; here by default.",
+    help="Where to create the directory hepreco-NAME; by default the current directory.",
 )
 def new_plugin(name: str, directory: Path) -> None:
-    """Write a small plugin called NAME, with tests that pass, to start from."""
+    """Create a small plugin called NAME to start from, with tests that pass."""
     for path in write_plugin(name, directory):
         say(str(path))
     root = directory / f"hepreco-{name}"
@@ -40,7 +40,7 @@ def new_plugin(name: str, directory: Path) -> None:
 
 
 def write_plugin(name: str, directory: Path) -> list[Path]:
-    """Write the distribution ``hepreco-<name>`` into a new directory of that name; returns its files.
+    """Create the distribution ``hepreco-<name>`` in a new directory of this name; return its files.
 
     Raises
     ------
@@ -76,5 +76,5 @@ def write_plugin(name: str, directory: Path) -> list[Path]:
 
 
 def _class_name(name: str) -> str:
-    """``my-plugin`` becomes ``MyPluginReconstructor``: with the suffix it can be no keyword or imported name."""
+    """``my-plugin`` becomes ``MyPluginReconstructor``; with the suffix it cannot be a keyword or imported name."""
     return "".join(part.capitalize() for part in name.split("-")) + "Reconstructor"

@@ -1,8 +1,9 @@
 """Options of plugins on the command line."""
 
 import tomllib
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import click
 
@@ -17,12 +18,12 @@ plugin_option: Callable[[F], F] = click.option(
 
 
 def parse_options(options: tuple[str, ...]) -> dict[str, Any]:
-    """What ``--option KEY=VALUE …`` says.
+    """The options given as ``--option KEY=VALUE …``.
 
     Raises
     ------
     ConfigError
-        It is not TOML.
+        An option is not TOML.
 
     Example
     -------
@@ -35,3 +36,32 @@ def parse_options(options: tuple[str, ...]) -> dict[str, Any]:
         raise ConfigError(
             f"cannot read --option {' '.join(options)}: {error}", "write it as in TOML, for example latent=8"
         ) from None
+
+
+def training_options(command: F) -> F:
+    """Give a command an option for every field of :class:`~hepreco.plugin.TrainingOptions` that a user chooses.
+
+    Types, limits, defaults and words are those of the class.
+    """
+    from hepreco.plugin import TrainingOptions  # noqa: PLC0415  imports torch
+    from hepreco.plugin.schemas import descriptions_of  # noqa: PLC0415  likewise
+
+    meanings, hints = descriptions_of(TrainingOptions), get_type_hints(TrainingOptions)
+    for field in reversed(fields(TrainingOptions)):
+        if field.name != "resume_from":
+            command = click.option(
+                f"--{field.name.replace('_', '-')}",
+                type=_parameter(hints[field.name], field.metadata),
+                default=field.default,
+                show_default=True,
+                help=meanings[field.name],
+            )(command)
+    return command
+
+
+def _parameter(kind: Any, limits: Mapping[str, Any]) -> Any:
+    """The type of an option: one of some words, a number within limits, or what Python calls it."""
+    if choices := get_args(kind):
+        return click.Choice(choices)
+    ranges = {int: click.IntRange, float: click.FloatRange}
+    return ranges[kind](**limits) if limits else kind

@@ -1,4 +1,4 @@
-"""The output directory of a run: used by one run at a time, which removes nothing that no run has made."""
+"""The output directory of a run: used by one run at a time, which removes only files made by runs."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -10,40 +10,40 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from hepreco.errors import OutputError
-from hepreco.processing.checkpoints import Checkpoints
+from hepreco.processing.stored_results import StoredResults
 
-#: Lists the files that runs have made, relative to the directory: written before the files are.
+#: Lists the files that runs make, relative to the directory; it is written before these files.
 RECORD: Final = ".hepreco.json"
 LOCK: Final = ".hepreco.lock"
 
 
 @dataclass(frozen=True)
 class OutputDirectory:
-    """Where a run writes, and the files that it made there; from :func:`claim`."""
+    """The output directory of a run, and the files that the run made there; see :func:`claim`."""
 
     path: Path
     made: set[str] = field(default_factory=set)
 
     @property
     def checkpoints(self) -> Path:
-        """Of finished chunks."""
+        """Directory of the results of finished chunks."""
         return self.path / "checkpoints"
 
     @property
     def columns(self) -> Path:
-        """Of columns per event."""
+        """Directory of columns per event."""
         return self.path / "columns"
 
     @property
     def memory(self) -> Path:
-        """What was found in the input files."""
+        """File with the properties of the input files."""
         return self.path / "prepared.json"
 
     def begin(self, columns: Iterable[str], *, resume: bool) -> None:
-        """Record the columns that the run may write; without ``resume``, forget what another run has finished."""
+        """Record the columns that the run may write; without ``resume``, remove the checkpoints of earlier runs."""
         if not resume:
             with writing(self.path):
-                Checkpoints(self.checkpoints).clear()
+                StoredResults(self.checkpoints).clear()
         self._record(self._recorded() | {f"columns/{name}" for name in columns})
 
     def making(self, *names: str) -> None:
@@ -52,7 +52,7 @@ class OutputDirectory:
         self._record(self._recorded() | self.made)
 
     def finish(self, columns: Iterable[str]) -> None:
-        """Remove what earlier runs made and this one did not, such as columns of chunks that are not in the result."""
+        """Remove files of earlier runs that this run did not make, such as columns of chunks not in the result."""
         self.made.update(f"columns/{name}" for name in columns)
         with writing(self.path):
             self._remove(self._recorded() - self.made)
@@ -69,7 +69,7 @@ class OutputDirectory:
             (self.path / RECORD).write_text(json.dumps({"files": sorted(names)}), "utf-8")
 
     def _remove(self, names: Iterable[str]) -> None:
-        """Files of these names, and directories that are empty then; names that lead elsewhere are left alone."""
+        """Remove these files, and directories that become empty; paths outside the directory are ignored."""
         for name in names:
             path = self.path / name
             if not path.resolve().is_relative_to(self.path) or not path.is_file():
@@ -83,12 +83,12 @@ class OutputDirectory:
 
 @contextmanager
 def claim(path: Path) -> Iterator[OutputDirectory]:
-    """Make the directory, and keep other runs out of it.
+    """Create the directory, and keep other runs out of it.
 
     Raises
     ------
     OutputError
-        It cannot be written, or another run is using it.
+        The directory cannot be written to, or another run is using it.
     """
     path = path.resolve()
     lock = FileLock(path / LOCK, blocking=False)
@@ -106,7 +106,7 @@ def claim(path: Path) -> Iterator[OutputDirectory]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """An ``OSError`` in here is one of writing to the path."""
+    """Turn an ``OSError`` in the context into an error about writing to the path."""
     try:
         yield
     except OSError as error:

@@ -1,9 +1,10 @@
-"""Everything about one plugin, as a document and as tables."""
+"""The description of one plugin, as a document and as tables."""
 
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from rich.table import Table
 
@@ -11,20 +12,24 @@ from hepreco.cli.console import console, say
 from hepreco.plugin import Reconstructor, discover
 from hepreco.plugin.description import describe_plugin
 from hepreco.plugin.schemas import words_for
-from hepreco.weights import read_manifest
+from hepreco.weights import read_card
+
+#: The section of a docstring that the table of options holds.
+_PARAMETERS: Final = re.compile(r"^Parameters\n-+\n(?:[ \t]+.*\n?|\w[\w, ]*\n(?!-)|\n)*", re.M)
+_TRAINING: Final = {"events": "events of one kind", "classes": "classes", "generated": "events that it generates"}
 
 
 def describe(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """What a plugin is, takes, reads and gives with some options.
+    """Describe a plugin's options, and its inputs, outputs and weights with some options.
 
-    Where an option is required and not given, what depends on it is left out.
+    If a required option is missing, inputs, outputs and weights are left out.
     """
     plugin = discover()[name]
-    card = describe_plugin(plugin.name, plugin.plugin_class)
-    missing = [option for option in card.options.get("required", ()) if option not in options]
+    entry = describe_plugin(plugin.name, plugin.plugin_class)
+    missing = [option for option in entry.options.get("required", ()) if option not in options]
     built = None if missing else plugin.build(options)
     return {
-        **asdict(card),
+        **asdict(entry),
         "distribution": plugin.distribution,
         "version": plugin.version,
         "documentation": inspect.cleandoc(plugin.plugin_class.__doc__ or ""),
@@ -38,14 +43,16 @@ def _what_it_does(built: Reconstructor) -> dict[str, Any]:
         "inputs": [asdict(spec) for spec in built.inputs.objects],
         "missing_momentum": built.inputs.missing_momentum,
         "outputs": [asdict(column) | {"of": column.collection(built.inputs)} for column in built.outputs],
-        "weights": asdict(read_manifest(built.weights)) if built.weights else None,
+        "weights": asdict(read_card(built.weights)) if built.weights else None,
     }
 
 
 def show(details: Mapping[str, Any]) -> None:
-    """Print a description for people."""
+    """Print a description as text and tables."""
     say(f"{details['name']} ({details['distribution']} {details['version']})")
-    say(details["documentation"])
+    say(_PARAMETERS.sub("", details["documentation"]))
+    if kind := details["trains_on"]:
+        say(f"trained by 'hepreco train' on {_TRAINING[kind]}")
     console.print(_options(details["options"]))
     if details["required"]:
         say(f"give --option {details['required'][0]}=… to see inputs and outputs")
@@ -71,8 +78,8 @@ def show(details: Mapping[str, Any]) -> None:
 
 
 def _options(schema: Mapping[str, Any]) -> Table:
-    table = Table("option", "type", "default", title="Options")
+    table = Table("option", "type", "default", "meaning", title="Options")
     for name, option in schema.get("properties", {}).items():
         default = "required" if name in schema.get("required", ()) else repr(option.get("default"))
-        table.add_row(name, words_for(option), default)
+        table.add_row(name, words_for(option), default, option.get("description", ""))
     return table

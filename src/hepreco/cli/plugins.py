@@ -1,4 +1,4 @@
-"""``hepreco plugins``: which plugins are installed, what they do, and whether they keep the contract."""
+"""``hepreco plugins``: lists, describes and checks the installed plugins."""
 
 from typing import Final
 
@@ -10,8 +10,8 @@ from hepreco.cli.lazy import LazyGroup, Source
 from hepreco.cli.options import parse_options, plugin_option
 
 COMMANDS: Final = {
-    "list": Source(__name__, "list_command", "Every plugin found."),
-    "info": Source(__name__, "info", "What a plugin is and takes."),
+    "list": Source(__name__, "list_command", "List all plugins."),
+    "info": Source(__name__, "info", "Describe a plugin and its options."),
     "check": Source(__name__, "check", "Run the conformance kit on a plugin."),
     "manifest": Source(__name__, "manifest", "Print the manifest of a module of plugins."),
 }
@@ -23,12 +23,12 @@ def plugins() -> None:
 
 
 @click.command("list", short_help=COMMANDS["list"].summary)
-@click.option("--load", is_flag=True, help="Import all of them, so that broken ones show.")
+@click.option("--load", is_flag=True, help="Import all plugins, so that broken ones are found.")
 @format_option
 def list_command(load: bool, output_format: str) -> None:
-    """Every plugin found, broken ones with their reason.
+    """List all plugins; broken ones with the reason.
 
-    A plugin that ships a manifest (hepreco.json) is "installed"; one that was imported is "ready" or "broken".
+    A plugin with a manifest (hepreco.json) is "installed"; one that was imported is "ready" or "broken".
     """
     from hepreco.plugin import list_plugins  # noqa: PLC0415  the other commands need more
 
@@ -49,9 +49,9 @@ def list_command(load: bool, output_format: str) -> None:
 @plugin_option
 @format_option
 def info(name: str, options: tuple[str, ...], output_format: str) -> None:
-    """Options, inputs, outputs and weights of the plugin NAME.
+    """Describe the options, inputs, outputs and weights of the plugin NAME.
 
-    Inputs and outputs may depend on options: give some with --option.
+    Inputs and outputs may depend on options, which --option sets.
     """
     from hepreco.cli.plugin_details import describe, show  # noqa: PLC0415  imports torch
 
@@ -65,7 +65,7 @@ def info(name: str, options: tuple[str, ...], output_format: str) -> None:
 @click.command(short_help=COMMANDS["check"].summary)
 @click.argument("name", shell_complete=complete_plugin)
 @click.option(
-    "--files", multiple=True, metavar="FILES", help="Ask about events of these NanoAOD files instead of toy events."
+    "--files", multiple=True, metavar="FILES", help="Use events of these NanoAOD files instead of toy events."
 )
 @plugin_option
 @format_option
@@ -75,8 +75,7 @@ def check(
 ) -> None:
     """Run the conformance kit on the plugin NAME; exit status 1 if a check fails.
 
-    With its default options, and then with those that the plugin offers as examples; where options are given, with
-    these alone.
+    Without --option, the checks run with the default options and with all examples of the plugin.
     """
     from hepreco.cli.conformance import check_plugin, show  # noqa: PLC0415  imports torch
 
@@ -93,7 +92,7 @@ def check(
 def manifest(module: str) -> None:
     """Print the manifest of MODULE, to be stored as hepreco.json beside its __init__.py.
 
-    With it, plugins are listed without being imported.
+    With a manifest, plugins are listed without being imported.
     """
     from hepreco.plugin.description import describe_module  # noqa: PLC0415  imports torch
 

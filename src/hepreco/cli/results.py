@@ -1,4 +1,4 @@
-"""What a run found: tables on the terminal, figures and studies on disk."""
+"""Results of a run: tables on the terminal, and files of figures and studies."""
 
 import json
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ from hepreco.config import AnalysisConfig, MassPeakConfig
 from hepreco.errors import StudyError
 from hepreco.processing import RunReport
 
-#: Of the files of a figure.
+#: Suffixes of the files of a figure.
 SUFFIXES: Final = (".png", ".pdf")
 
 
 def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
-    """Print the account of the run and the cut flow."""
+    """Print the report of the run and the cut flow."""
     table = Table("dataset", "events", "Σw", "scale", "chunks not processed", title="Run report")
     for dataset in report.datasets:
         failed = [failure for failure in report.failures if failure.chunk.dataset == dataset]
@@ -46,8 +46,8 @@ def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
     for dataset, columns in sorted(report.partly_missing.items()):
         for plugin, lacking in columns.items():
             if lacking:
-                which = ", ".join(f"{name} of {count}" for name, count in lacking.items())
-                say(f"  {dataset}: {plugin} answers selected events in part, without {which}")
+                which = ", ".join(f"{name} in {count}" for name, count in lacking.items())
+                say(f"  {dataset}: {plugin} lacks values in selected events that it answers ({which})")
     for warning in sorted(report.warnings):
         say(f"  warning: {warning}")
     if "cutflow" in histograms:
@@ -57,7 +57,7 @@ def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
 def draw(
     output: OutputDirectory, histograms: Mapping[str, hist.Hist], analysis: AnalysisConfig, *, labels: Mapping[str, str]
 ) -> None:
-    """Figures (PNG and PDF) of all histograms, mass peaks and ROC curves, and the studies' numbers as JSON."""
+    """Write figures (PNG and PDF) of all histograms, mass peaks and ROC curves, and the results of studies as JSON."""
     directory = output.path / "figures"
     directory.mkdir(exist_ok=True)
     peaks = [_peak_name(peak) for peak in analysis.mass_peaks]
@@ -93,7 +93,7 @@ def _show_cutflow(cutflow: hist.Hist) -> None:
 def _mass_peak(
     config: MassPeakConfig, histograms: Mapping[str, hist.Hist], directory: Path, table: Table
 ) -> dict[str, object]:
-    """Fit, draw and print one peak; a peak that cannot be fitted is said to be so."""
+    """Fit, draw and print one peak, or report that it cannot be fitted."""
     try:
         histogram = _nominal(histograms, config.histogram, config.dataset)
         peak = studies.mass_peak(histogram, window=config.window, fit_range=config.fit_range)

@@ -1,4 +1,4 @@
-"""``hepreco run``: the main job."""
+"""``hepreco run``: runs an analysis."""
 
 import json
 import signal
@@ -21,17 +21,17 @@ from hepreco.events import Dataset
 from hepreco.events.reading import TIMEOUT
 from hepreco.histograms import write_histograms
 from hepreco.processing import ColumnWriter, ReconstructionProcessor, RunReport, make_executor, prepare, process
-from hepreco.processing.checkpoints import Checkpoints
 from hepreco.processing.runner import ExecutorName
+from hepreco.processing.stored_results import StoredResults
 
-#: Of --timeout, in seconds.
+#: Largest --timeout, in seconds.
 LONGEST_WAIT: Final = 1e6
-#: So many reasons of failures are printed; the report has them all.
+#: Number of reasons of failures that are printed; the report has all.
 SHOWN: Final = 20
 
 
 def _positive(_: click.Context, __: click.Parameter, seconds: float) -> float:
-    if not 0 < seconds <= LONGEST_WAIT:  # false of NaN as well
+    if not 0 < seconds <= LONGEST_WAIT:  # also false for NaN
         raise click.BadParameter(f"{seconds} is not a number of seconds between 0 and {LONGEST_WAIT:g}")
     return seconds
 
@@ -43,33 +43,41 @@ def _positive(_: click.Context, __: click.Parameter, seconds: float) -> float:
     "--files",
     multiple=True,
     metavar="[NAME=]PATH",
-    help="Read these instead of the configured datasets: a path, quoted glob or address each; may be repeated.",
+    help="A path, quoted glob or address to read instead of the configured datasets; may be repeated.",
 )
 @click.option(
     "--executor",
     type=click.Choice(get_args(ExecutorName)),
     default="iterative",
     show_default=True,
-    help="Where to run.",
+    help="How to run: in this process, in several processes, or on a Dask cluster.",
 )
 @click.option(
-    "--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Processes of futures and dask."
+    "--workers",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Number of processes of futures and dask.",
 )
-@click.option("--scheduler", metavar="ADDRESS", help="A running Dask scheduler; by default one is embedded.")
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Address of a running Dask scheduler; by default a local cluster is started."
+)
 @click.option("--chunksize", type=click.IntRange(min=1), default=100_000, show_default=True, help="Events per chunk.")
-@click.option("--skip-bad-files", is_flag=True, help="Count files that cannot be read, and go on.")
+@click.option("--skip-bad-files", is_flag=True, help="Report files that cannot be read, and continue.")
 @click.option(
     "--timeout",
     type=float,
     callback=_positive,
     default=TIMEOUT,
     show_default=True,
-    help="Seconds that opening a file, or reading a chunk of it, may take.",
+    help="Time limit in seconds for opening a file or reading a chunk of it.",
 )
-@click.option("--resume", is_flag=True, help="Keep what an interrupted run has finished.")
-@click.option("--write-columns", type=click.Choice(["parquet", "root"]), help="Write every plugin's outputs per event.")
-@click.option("--no-figures", is_flag=True, help="Leave drawing and studies to a later 'hepreco plot'.")
-@click.option("--device", default="cpu", show_default=True, help="Where plugins compute: cpu or cuda.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted run.")
+@click.option(
+    "--write-columns", type=click.Choice(["parquet", "root"]), help="Write the outputs of all plugins per event."
+)
+@click.option("--no-figures", is_flag=True, help="Skip figures and studies; 'hepreco plot' makes them later.")
+@click.option("--device", default="cpu", show_default=True, help="Device of the plugins: cpu or cuda.")
 @format_option
 def run(config: Path, output: Path, files: tuple[str, ...], **options: Any) -> None:
     """Run the analysis described in the TOML file CONFIG.
@@ -109,7 +117,7 @@ def run(config: Path, output: Path, files: tuple[str, ...], **options: Any) -> N
 def _processed(
     processor: ReconstructionProcessor, datasets: list[Dataset], directory: OutputDirectory, **options: Any
 ) -> dict[str, Any]:
-    """Prepare, and only then touch what earlier runs have left."""
+    """Prepare the run, then remove results of earlier runs, and process the chunks."""
     with make_executor(
         cast(ExecutorName, options["executor"]),
         workers=options["workers"],
@@ -131,7 +139,7 @@ def _processed(
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """End with the status of the signal, and say how to go on; a batch system's SIGTERM is an interrupt as well."""
+    """On an interrupt or SIGTERM, for example of a batch system, print how to continue, and exit with its status."""
     received = [signal.SIGINT]
 
     def interrupt(number: int, _: object) -> None:
@@ -177,12 +185,12 @@ def _finish(report: RunReport, directory: OutputDirectory, *, skip_bad_files: bo
     tolerated = {"unreadable"} if skip_bad_files else set()
     serious = [failure for failure in report.failures if failure.kind not in tolerated]
     if not serious:
-        Checkpoints(directory.checkpoints).clear()
+        StoredResults(directory.checkpoints).clear()
         return
     reasons = sorted({f"{failure.reason}\n    what to do: {failure.remedy}" for failure in serious})
     listed = "\n".join(f"  - {reason}" for reason in reasons[:SHOWN])
     more = f"\n  and {len(reasons) - SHOWN} other reasons" if len(reasons) > SHOWN else ""
     raise IncompleteRunError(
         f"{len(serious)} chunks are missing from the histograms (report.json lists them):\n{listed}{more}",
-        "mend the cause, then run the same command with --resume",
+        "remove the cause, then run the same command with --resume",
     )

@@ -1,4 +1,4 @@
-"""Where commands take events from: the datasets of a configuration, their samples generated, or files."""
+"""Events for commands: from the datasets and samples of a configuration, or from files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,7 +26,7 @@ def dataset_of(name: str, table: DatasetConfig, output: Path) -> Dataset:
 
 
 def table_of(analysis: AnalysisConfig, plugin: str) -> tuple[str, dict[str, Any]]:
-    """The name of the one table of a plugin in a configuration, and its options."""
+    """The name of the only table of a plugin in a configuration, and its options."""
     tables = {name: table for name, table in analysis.plugins.items() if table.get("plugin", name) == plugin}
     if len(tables) != 1:
         raise ConfigError(
@@ -40,7 +40,7 @@ def table_of(analysis: AnalysisConfig, plugin: str) -> tuple[str, dict[str, Any]
 def from_configuration(
     analysis: AnalysisConfig, table: str, plugin: Reconstructor, *, datasets: Sequence[str], output: Path
 ) -> dict[str, EventBatch]:
-    """What a run would give a plugin, by dataset: of these, or of all that the configuration has."""
+    """The events that a run would give a plugin, by dataset: of these datasets, or by default of all."""
     unknown = [name for name in datasets if name not in analysis.datasets]
     if unknown:
         known = ", ".join(analysis.datasets) or "none"
@@ -59,5 +59,5 @@ def from_configuration(
 
 
 def from_files(plugin: Reconstructor, files: Mapping[str, tuple[str, ...]]) -> dict[str, EventBatch]:
-    """All events that have the objects that a plugin reads, by the name of the files."""
+    """All events with the objects that a plugin requires, by the names of ``files``."""
     return {name: read_batch(Dataset(name, paths), plugin.inputs) for name, paths in files.items()}

@@ -1,4 +1,4 @@
-"""``hepreco schema``: what a configuration may hold, for editors and programs."""
+"""``hepreco schema``: the JSON Schema of the configuration, for editors and programs."""
 
 import click
 
@@ -6,14 +6,14 @@ from hepreco.cli.console import answer
 
 
 @click.command()
-@click.option("--core", is_flag=True, help="Leave options of plugins open, whichever are installed.")
+@click.option("--core", is_flag=True, help="Accept any options of plugins, independent of the installed ones.")
 def schema(core: bool) -> None:
     """Print the JSON Schema of the configuration, with the options of the installed plugins.
 
-    Store it, and name the file in the first line of a TOML file, "#:schema analysis.schema.json": editors then complete
-    its keys and mark what is wrong.
+    If the first line of a TOML file names the stored schema, "#:schema analysis.schema.json", editors complete its keys
+    and mark errors.
     """
     from hepreco.config import configuration_schema  # noqa: PLC0415  imports torch
-    from hepreco.plugin.listing import installed_cards  # noqa: PLC0415  likewise
+    from hepreco.plugin.listing import announced_plugins  # noqa: PLC0415  likewise
 
-    answer(configuration_schema(() if core else installed_cards()))
+    answer(configuration_schema(() if core else announced_plugins()))

@@ -6,30 +6,22 @@ import shlex
 import shutil
 import sys
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 
 from hepreco.cli.completion import complete_plugin
 from hepreco.cli.console import progress_bar, say
-from hepreco.cli.options import parse_options, plugin_option
+from hepreco.cli.options import parse_options, plugin_option, training_options
 from hepreco.cli.samples import from_configuration, from_files, table_of
 from hepreco.config import AnalysisConfig, read_config
 from hepreco.errors import ConfigError, PluginError
 from hepreco.events import EventBatch
-from hepreco.plugin import (
-    Reconstructor,
-    SelfTrainable,
-    SupervisedTrainable,
-    Trainable,
-    TrainedNetwork,
-    TrainingOptions,
-    discover,
-)
-from hepreco.weights import Manifest, save_weights
+from hepreco.plugin import Trainable, TrainingOptions, discover
+from hepreco.weights import Card, save_weights
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -57,14 +49,7 @@ from hepreco.weights import Manifest, save_weights
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Directory for the weights.")
 @click.option("--sample", help="What the files are, in words that let a reader regenerate them.")
 @plugin_option
-@click.option("--epochs", type=click.IntRange(min=1), default=200, show_default=True)
-@click.option("--batch-size", type=click.IntRange(min=1), default=512, show_default=True)
-@click.option("--learning-rate", type=float, default=1e-3, show_default=True)
-@click.option("--schedule", type=click.Choice(["constant", "cosine"]), default="constant", show_default=True)
-@click.option("--patience", type=click.IntRange(min=1), default=20, show_default=True)
-@click.option("--validation-fraction", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.1)
-@click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--device", default="cpu", show_default=True)
+@training_options
 @click.option("--resume", is_flag=True, help="Continue from the running checkpoint in the output directory.")
 def train(
     plugin: str,
@@ -78,7 +63,7 @@ def train(
     resume: bool,
     **settings: Any,
 ) -> None:
-    """Train the weights of PLUGIN and write them, with their manifest, into the output directory.
+    """Train the weights of PLUGIN and write them, with their card, into the output directory.
 
     An option of the plugin may also be given like an option of the command, for example ``--process ttbar``.
     """
@@ -86,11 +71,12 @@ def train(
         raise ConfigError(f"--dataset {datasets[0]} is of no configuration", "give --config as well")
     analysis = read_config(config) if config else AnalysisConfig()
     table, configured = table_of(analysis, plugin) if config else (plugin, {})
-    reconstructor = discover()[plugin].build({**configured, **parse_options(options), **_named(plugin_options)})
-    if not isinstance(reconstructor, Trainable | SupervisedTrainable | SelfTrainable):
+    registered = discover()[plugin]
+    reconstructor = registered.build({**configured, **parse_options(options), **_named(plugin_options)})
+    if not isinstance(reconstructor, Trainable):
         raise PluginError(f"plugin {plugin!r} has no weights to train", "choose a trainable plugin")
-    if bool(files) + bool(config) != (0 if isinstance(reconstructor, SelfTrainable) else 1):
-        generates = isinstance(reconstructor, SelfTrainable)
+    generates = reconstructor.trains_on == "generated"
+    if bool(files) + bool(config) != (0 if generates else 1):
         raise ConfigError(
             f"plugin {plugin!r} trains on {'events that it generates' if generates else 'files'}",
             "leave --files and --config out" if generates else "give --files, or --config",
@@ -108,15 +94,21 @@ def train(
             if epoch % 10 == 0:
                 say(f"epoch {epoch}: " + ", ".join(f"{k} {v:.5g}" for k, v in losses.items()))
 
-        def read(plugin: Reconstructor) -> dict[str, EventBatch]:
-            if config:
-                return from_configuration(analysis, table, plugin, datasets=datasets, output=output)
-            classes = isinstance(plugin, SupervisedTrainable)
-            return from_files(plugin, _by_class(files) if classes else {"training": files})
-
-        result = _train(reconstructor, read, training, report)
+        if generates:
+            samples = {}
+        elif config:
+            samples = from_configuration(analysis, table, reconstructor, datasets=datasets, output=output)
+        else:
+            classes = reconstructor.trains_on == "classes"
+            samples = from_files(reconstructor, _by_class(files) if classes else {"events": files})
+        if reconstructor.trains_on == "events":
+            samples = {"events": EventBatch.concatenate(list(samples.values()))}
+        if samples:
+            say("training on " + ", ".join(f"{len(batch)} {name}" for name, batch in samples.items()))
+        given: Any = samples if registered.api_version > 1 else samples.get("events", samples)
+        result = reconstructor.train(given, training, report=report)
     arguments = [_without_folders(argument) for argument in sys.argv[1:]]
-    manifest = Manifest(
+    card = Card(
         sha256="",
         network=dict(result.network),
         sample=sample or ", ".join(Path(file).name for file in files) or "generated by the command",
@@ -125,28 +117,10 @@ def train(
         hepreco=version("hepreco"),
         metrics=dict(result.metrics),
     )
-    save_weights(output, result.tensors, manifest)
+    save_weights(output, result.tensors, card)
     (output / "history.json").write_text(json.dumps({name: list(values) for name, values in result.history.items()}))
     shutil.rmtree(checkpoint, ignore_errors=True)
     say(f"weights: {output}; {dict(result.metrics)}")
-
-
-def _train(
-    reconstructor: Trainable | SupervisedTrainable | SelfTrainable,
-    read: Callable[[Reconstructor], dict[str, EventBatch]],
-    options: TrainingOptions,
-    report: Callable[[int, Mapping[str, float]], None],
-) -> TrainedNetwork:
-    if isinstance(reconstructor, SelfTrainable):
-        return reconstructor.train(options, report=report)
-    samples = read(cast("Reconstructor", reconstructor))
-    if isinstance(reconstructor, Trainable):
-        batch = EventBatch.concatenate(list(samples.values()))
-        say(f"training on {len(batch)} events")
-        return reconstructor.train(batch, options, report=report)
-    numbers = ", ".join(f"{len(batch)} of {name}" for name, batch in samples.items())
-    say(f"training on {numbers}")
-    return reconstructor.train(samples, options, report=report)
 
 
 def _without_folders(argument: str) -> str:

@@ -1,4 +1,4 @@
-"""Columns of events that are awkward arrays: looking them up, and comparing them with cuts."""
+"""Looks up columns of events as awkward arrays, and applies cuts to them."""
 
 import math
 import operator
@@ -19,12 +19,12 @@ _SIGNS: Final = {"<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": op
 def column(events: ak.Array, path: str) -> ak.Array:
     """Look up ``Jet.pt``, ``chi2_assigner.top.mass``, ``jets[0].pt`` or ``len(jets)`` in the events.
 
-    One object of a list is missing in events that have fewer.
+    ``jets[0].pt`` is missing in events with fewer objects.
 
     Raises
     ------
     DatasetError
-        Names the file, the branch that is missing, and the closest that exist.
+        A branch is missing; the error names it, the file, and the closest branches that exist.
     """
     wanted = ColumnPath.parse(path)
     values = _looked_up(events, wanted.names)
@@ -48,7 +48,7 @@ def _looked_up(events: ak.Array, names: tuple[str, ...]) -> ak.Array:
             )
         try:
             values = values[name] if name in values.fields else getattr(values, name)
-        except ValueError as error:  # vector refuses to make a momentum of less than four coordinates
+        except ValueError as error:  # vector refuses a momentum with fewer than four coordinates
             wanted = ", ".join(f"{name}_{coordinate}" for coordinate in MOMENTUM)
             raise DatasetError(
                 f"{_file(events)}: {name} is not a collection of four-momenta: {error}",
@@ -82,18 +82,18 @@ def finite(events: ak.Array, paths: Iterable[str]) -> NDArray[np.bool_]:
 
 
 def flattened(values: ak.Array) -> NDArray[Any]:
-    """All entries of a column, one after the other."""
+    """All entries of a column as one flat array."""
     return ak.to_numpy(ak.flatten(values, axis=None) if values.ndim > 1 else values)
 
 
 def compare(values: ak.Array, cut: Comparison) -> ak.Array:
-    """Whether each value passes, integers exactly: the absolute value of an int8 of −128 is 128."""
+    """Whether each value passes; integers are compared exactly: the absolute value of the int8 −128 is 128."""
     values = _magnitude(values) if cut.absolute else values
     return _SIGNS[cut.sign](values, _exact(cut.value, cut.sign, _dtype(values)))
 
 
 def _dtype(values: ak.Array) -> np.dtype[Any] | None:
-    """The type of the numbers in an array; ``None`` where they are not of one type."""
+    """The type of the numbers in an array; ``None`` if they have several types."""
     layout = values.layout
     while hasattr(layout, "content"):
         layout = layout.content
@@ -101,7 +101,7 @@ def _dtype(values: ak.Array) -> np.dtype[Any] | None:
 
 
 def _magnitude(values: ak.Array) -> ak.Array:
-    """Absolute values: those of signed integers as unsigned ones of equal width, which hold them all."""
+    """Absolute values; those of signed integers as unsigned integers of the same width, which cannot overflow."""
     dtype = _dtype(values)
     if dtype is None or dtype.kind != "i":
         return abs(values)
@@ -109,7 +109,7 @@ def _magnitude(values: ak.Array) -> ak.Array:
 
 
 def _exact(value: int | float, sign: str, dtype: np.dtype[Any] | None) -> Any:
-    """What an integer column of 64 bits is compared with: an integer, since not every such integer is a float."""
+    """The threshold of a cut: an integer for 64-bit integer columns, since not all their values fit in a float."""
     if dtype is None or dtype.kind not in "iu" or dtype.itemsize < 8 or not math.isfinite(value):
         return float(value)
     whole = math.floor(value) if sign in (">", "<=") else math.ceil(value)

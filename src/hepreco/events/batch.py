@@ -1,7 +1,7 @@
-"""What a plugin is given: a frozen batch of events as padded tensors."""
+"""The input of a plugin: a frozen batch of events as padded tensors."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import torch
@@ -17,9 +17,9 @@ PER_EVENT: Final = ("missing_momentum", "event_id", "weight")
 class EventBatch:
     """Selected objects of some events, padded to a common number of slots.
 
-    Objects of one collection stand together, ordered by decreasing pt; padding follows them. A collection has at least
-    as many slots as objects are required, and at least one. Padded slots hold zeros, a
-    mask of False and an index of −1, and must never change a result.
+    The objects of one collection are adjacent, ordered by decreasing pt and followed by padding. A collection has at
+    least as many slots as required objects, and at least one. Padded slots hold zeros, a mask of False and an index of
+    −1, and must never change a result.
 
     Parameters
     ----------
@@ -32,16 +32,18 @@ class EventBatch:
     index
         Position of the object in the original NanoAOD collection, −1 in padding.
     features
-        The extra per-object features that the :class:`~hepreco.InputSpec` asks for, by name; a collection without
-        that feature holds zeros.
+        The additional features of objects that the :class:`~hepreco.InputSpec` requests, by name; zeros for collections
+        without that feature.
     missing_momentum
-        (px, py) in GeV; NaN where the input specification asks for none.
+        Missing transverse momentum (px, py) in GeV; NaN if the input specification requests none.
     event_id
         (run, luminosity block, event), int64.
     weight
-        The event's weight: for histograms, never for a decision.
+        Weight of the event, for histograms; it must not influence the reconstruction.
     collections
         Names of the NanoAOD collections, in the order of the input specification.
+    event_features
+        The numbers per event that the input specification asks for, by their columns; NaN where one is missing.
     """
 
     momenta: Float[Tensor, "event object 4"]
@@ -53,17 +55,18 @@ class EventBatch:
     event_id: Int[Tensor, "event 3"]
     weight: Float[Tensor, " event"]
     collections: tuple[str, ...]
+    event_features: Mapping[str, Float[Tensor, " event"]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.momenta)
 
     @property
     def device(self) -> torch.device:
-        """Where the tensors are."""
+        """The device of the tensors."""
         return self.momenta.device
 
     def collection(self, name: str) -> "EventBatch":
-        """The same events with the slots of one collection only; ``ValueError`` where it is not among them."""
+        """The same events with the slots of one collection only; ``ValueError`` if the batch has no such collection."""
         held = (self.species == self.collections.index(name)).any(dim=0)
         slots = torch.nonzero(held)[:, 0] if len(self) else torch.arange(len(held), device=self.device)
         return self._map_objects(lambda tensor: tensor[:, slots])
@@ -76,7 +79,7 @@ class EventBatch:
         )
 
     def padded(self, objects: int) -> "EventBatch":
-        """The same events with at least that many slots; the new ones count to the last collection."""
+        """The same events with at least ``objects`` slots; added slots belong to the last collection."""
         extra = max(objects - self.mask.shape[1], 0)
 
         def widen(tensor: Tensor) -> Tensor:
@@ -95,9 +98,9 @@ class EventBatch:
 
     @staticmethod
     def concatenate(batches: Sequence["EventBatch"]) -> "EventBatch":
-        """One batch of all events, in order; batches of one input specification, padded as needed.
+        """Join batches of the same input specification, in order, padded as needed.
 
-        Collections of varying width would interleave, so each collection is padded on its own.
+        Each collection is padded separately, so that its slots stay adjacent.
         """
         batches = [batch for batch in batches if len(batch)] or batches[:1]
         first = batches[0]
@@ -116,15 +119,19 @@ class EventBatch:
         return self._replaced(function, PER_OBJECT)
 
     def _replaced(self, function: Callable[[Tensor], Tensor], names: tuple[str, ...]) -> "EventBatch":
-        features = {name: function(feature) for name, feature in self.features.items()}
         changed: dict[str, Any] = {name: function(getattr(self, name)) for name in names}
-        return replace(self, features=features, **changed)
+        changed["features"] = {name: function(feature) for name, feature in self.features.items()}
+        if names != PER_OBJECT:
+            changed["event_features"] = {name: function(feature) for name, feature in self.event_features.items()}
+        return replace(self, **changed)
 
 
 def _join(batches: Sequence[EventBatch], *, dim: int) -> EventBatch:
     """Concatenate along events (0) or along objects (1)."""
     first = batches[0]
     names = (*PER_OBJECT, *PER_EVENT) if dim == 0 else PER_OBJECT
-    features = {name: torch.cat([batch.features[name] for batch in batches], dim=dim) for name in first.features}
     joined: dict[str, Any] = {name: torch.cat([getattr(batch, name) for batch in batches], dim=dim) for name in names}
-    return replace(first, features=features, **joined)
+    for kind in ("features", "event_features")[: 2 - dim]:
+        values = [getattr(batch, kind) for batch in batches]
+        joined[kind] = {name: torch.cat([each[name] for each in values], dim=dim) for name in values[0]}
+    return replace(first, **joined)

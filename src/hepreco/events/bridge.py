@@ -1,4 +1,4 @@
-"""Between awkward arrays and torch tensors: the only place where one becomes the other."""
+"""Converts between awkward arrays and torch tensors; no other module does."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -21,7 +21,7 @@ from hepreco.kinematics import from_pt_eta_phi_mass, to_pt_eta_phi_mass
 
 
 class Converter:
-    """Converts what plugins read of some events: each column once, however many plugins read it.
+    """Converts the inputs of plugins to batches; each column is converted once for all plugins.
 
     Parameters
     ----------
@@ -29,38 +29,43 @@ class Converter:
         NanoAOD events.
     weight
         One weight per event.
+
+    Attributes
+    ----------
+    events
+        The events, with what was attached to them since.
     """
 
     def __init__(self, events: ak.Array, weight: NDArray[np.floating[Any]]) -> None:
-        self._events = events
+        self.events = events
         self._weight = torch.from_numpy(np.asarray(weight, dtype=np.float64))
         self._known: dict[tuple[object, ...], Any] = {}
 
     def __call__(
         self, inputs: InputSpec, *, bound: Mapping[str, str] = MappingProxyType({})
     ) -> tuple[EventBatch, NDArray[np.bool_]]:
-        """Select, order and pad what a plugin reads.
+        """Select, order and pad the objects that a plugin reads.
 
         Parameters
         ----------
         inputs
             The plugin's input specification.
         bound
-            Selected objects that stand for a collection of the specification, with its cuts, by the collection's name.
+            Names of selected objects that replace a collection of the specification and its cuts, by collection.
 
         Returns
         -------
         batch, enough
-            The batch of those events that have at least the required objects, and which those are.
+            The batch of the events that have the required objects, and a mask of these events.
 
         Raises
         ------
         DatasetError
-            A branch that the specification names is missing.
+            A branch of the specification is missing.
         """
         chosen = [_Chosen(bound.get(spec.collection), spec) for spec in inputs.objects]
         slots = [self._fitted(each.spec, self._once(self._slots, each.source, each.where), -1) for each in chosen]
-        enough = np.ones(len(self._events), dtype=bool)
+        enough = np.ones(len(self.events), dtype=bool)
         for each, table in zip(chosen, slots, strict=True):
             enough &= (table >= 0).sum(axis=1) >= each.spec.at_least
         index, momenta = (
@@ -87,8 +92,13 @@ class Converter:
             event_id=self._once(self._event_id),
             weight=self._weight,
             collections=tuple(spec.collection for spec in inputs.objects),
+            event_features={name: self._once(self._event_feature, name) for name in inputs.event_features},
         )
         return batch[torch.from_numpy(enough)], enough
+
+    def attach(self, name: str, record: ak.Array) -> None:
+        """Put a record beside the events: what a plugin has answered, which others may read."""
+        self.events = ak.with_field(self.events, record, name)
 
     def _once(self, make: Callable[..., Any], *arguments: object) -> Any:
         key = (make.__name__, *arguments)
@@ -97,7 +107,7 @@ class Converter:
         return self._known[key]
 
     def _fitted(self, spec: ObjectSpec, table: NDArray[Any], empty: int | float) -> NDArray[Any]:
-        """As many slots as the specification asks for; ``empty`` in those that are added."""
+        """Pad or truncate to the number of slots of the specification; added slots hold ``empty``."""
         width = max(table.shape[1], spec.at_least, 1)
         width = width if spec.at_most is None else min(width, spec.at_most)
         extra = max(width - table.shape[1], 0)
@@ -106,9 +116,10 @@ class Converter:
 
     def _slots(self, source: str, where: tuple[str, ...]) -> NDArray[np.int64]:
         """Position of each kept object in the chunk's flat collection, by decreasing pt; −1 in padding."""
-        pt = column(self._events, f"{source}.pt")
+        events, name = self._once(self._objects, source)
+        pt = column(events, f"{name}.pt")
         counts = ak.to_numpy(ak.num(pt)).astype(np.int64)
-        kept = np.flatnonzero(flattened(passing(self._events, source, where)))
+        kept = np.flatnonzero(flattened(passing(events, name, where)))
         event = np.repeat(np.arange(len(counts)), counts)[kept]
         order = np.lexsort((kept, -flattened(pt)[kept].astype(np.float64), event))
         kept, event = kept[order], event[order]
@@ -120,13 +131,15 @@ class Converter:
 
     def _index(self, source: str, where: tuple[str, ...]) -> NDArray[np.int64]:
         """Positions in the original collection."""
-        objects = column(self._events, source)
-        local = objects[INDEX] if INDEX in objects.fields else ak.local_index(column(self._events, f"{source}.pt"))
+        events, name = self._once(self._objects, source)
+        objects = column(events, name)
+        local = objects[INDEX] if INDEX in objects.fields else ak.local_index(column(events, f"{name}.pt"))
         table = self._once(self._slots, source, where)
         return np.where(table >= 0, np.append(flattened(local).astype(np.int64), -1)[table], -1)
 
     def _feature(self, source: str, where: tuple[str, ...], name: str) -> NDArray[np.float64]:
-        flat = _as_float64(flattened(column(self._events, f"{source}.{name}")), f"{source}_{name}")
+        events, collection = self._once(self._objects, source)
+        flat = _as_float64(flattened(column(events, f"{collection}.{name}")), f"{source}_{name}")
         table = self._once(self._slots, source, where)
         return np.where(table >= 0, np.append(flat, 0.0)[table], 0.0)
 
@@ -136,15 +149,30 @@ class Converter:
         momenta: NDArray[np.float64] = torch.where(held[..., None], from_pt_eta_phi_mass(*coordinates), 0.0).numpy()
         return momenta
 
+    def _objects(self, source: str) -> tuple[ak.Array, str]:
+        """Where the objects of a source are: in the events, or, those of a plugin's column, beside them."""
+        if "." not in source:
+            return self.events, source
+        found = column(self.events, source)
+        listed = ak.fill_none(found, [], axis=0) if found.ndim > 1 else ak.singletons(found)
+        listed = ak.with_field(listed, ak.local_index(listed.pt, axis=1), INDEX)
+        return ak.zip({"found": listed[~ak.is_none(listed, axis=1)]}, depth_limit=1), "found"
+
+    def _event_feature(self, path: str) -> Tensor:
+        values = column(self.events, path)
+        if values.ndim != 1 or values.fields:
+            raise DatasetError(f"{path} is not one number per event", "name a column of numbers, for example PV.npvs")
+        return torch.from_numpy(ak.to_numpy(ak.fill_none(values, np.nan)).astype(np.float64))
+
     def _event_id(self) -> Tensor:
-        numbers = [flattened(column(self._events, name)).astype(np.int64) for name in EVENT_ID]
+        numbers = [flattened(column(self.events, name)).astype(np.int64) for name in EVENT_ID]
         return torch.from_numpy(np.stack(numbers, axis=-1))
 
     def _missing_momentum(self, collection: str | None) -> Tensor:
         if collection is None:
-            return torch.full((len(self._events), 2), torch.nan, dtype=torch.float64)
+            return torch.full((len(self.events), 2), torch.nan, dtype=torch.float64)
         pt, phi = (
-            torch.from_numpy(flattened(column(self._events, f"{collection}.{name}")).astype(np.float64))
+            torch.from_numpy(flattened(column(self.events, f"{collection}.{name}")).astype(np.float64))
             for name in ("pt", "phi")
         )
         return torch.stack((pt * torch.cos(phi), pt * torch.sin(phi)), dim=-1)
@@ -153,7 +181,7 @@ class Converter:
 def to_batch(
     events: ak.Array, inputs: InputSpec, *, weight: NDArray[np.floating[Any]]
 ) -> tuple[EventBatch, NDArray[np.bool_]]:
-    """What one plugin reads of some events; see :class:`Converter`."""
+    """The input of one plugin, see :class:`Converter`."""
     return Converter(events, weight)(inputs)
 
 
@@ -174,10 +202,10 @@ def missing_where_nan(values: Tensor) -> ak.Array:
 
 
 def parallel_to_collection(values: Tensor, index: Tensor, counts: NDArray[np.int64]) -> ak.Array:
-    """Per-slot values ``(event, slot)`` as a list per event that runs parallel to the original collection.
+    """Values per slot ``(event, slot)`` as one list per event, parallel to the original collection.
 
-    ``index`` (event, slot) says which original object a slot holds (−1: none), ``counts`` how many there were;
-    objects that no slot holds are missing.
+    ``index`` (event, slot) is the position of a slot's object in the original collection (−1: none), and ``counts`` the
+    length of that collection in each event. Objects without a slot have missing values.
     """
     offsets = np.concatenate(([0], np.cumsum(counts)))[:-1]
     flat = np.full(int(counts.sum()), np.nan, dtype=np.float32)
@@ -187,13 +215,13 @@ def parallel_to_collection(values: Tensor, index: Tensor, counts: NDArray[np.int
 
 
 def _to_awkward(tensor: Tensor) -> ak.Array:
-    """Every axis but the first becomes a list, so that events of all plugins look alike."""
+    """All axes but the first become variable-length lists, so that the output of all plugins has the same type."""
     array = ak.from_numpy(tensor.numpy())
     return ak.from_regular(array, axis=None) if tensor.ndim > 1 else array
 
 
 def _as_float64(values: NDArray[Any], branch: str) -> NDArray[np.float64]:
-    """The same numbers; integers that no float64 holds are refused."""
+    """The same numbers as float64; integers beyond its exact range are refused."""
     numbers: NDArray[np.float64] = values.astype(np.float64)
     if values.dtype.kind in "iu" and values.dtype.itemsize == 8 and (np.abs(numbers) > 2.0**53).any():
         raise DatasetError(
@@ -204,12 +232,12 @@ def _as_float64(values: NDArray[Any], branch: str) -> NDArray[np.float64]:
 
 
 def _joined(parts: Sequence[NDArray[Any]]) -> Tensor:
-    """Slots of all collections beside each other."""
+    """Concatenate the slots of all collections."""
     return torch.from_numpy(np.concatenate(parts, axis=1))
 
 
 class _Chosen:
-    """Where the objects of a specification come from, and the cuts that are left to be made."""
+    """The collection that an object specification reads from, and the cuts that remain to be applied."""
 
     def __init__(self, bound: str | None, spec: ObjectSpec) -> None:
         self.spec = spec

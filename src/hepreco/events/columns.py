@@ -1,4 +1,4 @@
-"""Which columns of the files a run reads, known before the first event."""
+"""The columns that a run reads from its files, known before the first event."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from hepreco.events.objects import DERIVED, MOMENTUM, Comparison, InputSpec, clo
 
 EVENT_ID: Final = ("run", "luminosityBlock", "event")
 WEIGHT: Final = "genWeight"
-#: coffea's records of these names need a charge beside their momenta.
+#: Fields that coffea needs to build the records of a collection.
 _BEHAVIOUR: Final = (*MOMENTUM, "charge")
-#: Collections of bits whose names change from one data-taking period to the next.
+#: Collections of trigger bits, whose names change between data-taking periods.
 BITS: Final = frozenset(("HLT", "L1", "DST"))
-#: What coffea's schema adds where a file lacks it.
+#: Branches that coffea's schema adds if a file lacks them.
 _ADDED: Final = frozenset(
     (
         *("Photon_mass", "Photon_charge", "Jet_charge", "FatJet_charge", "TrigObj_mass", "FsrPhoton_mass"),
@@ -30,9 +30,9 @@ class Columns:
     Parameters
     ----------
     required
-        Without one of these a file cannot be processed. A collection (``Jet``) stands for any column of it.
+        A file that lacks one of these cannot be processed. ``Jet`` means that any column of the collection suffices.
     optional
-        Read where a file has them.
+        Read if a file has them.
     anything
         Functions of the user may read any further column while the events are processed.
     """
@@ -42,7 +42,7 @@ class Columns:
     anything: bool = False
 
     def __or__(self, other: "Columns") -> "Columns":
-        """What both read."""
+        """The columns of both."""
         return type(self)(
             tuple(dict.fromkeys((*self.required, *other.required))),
             tuple(dict.fromkeys((*self.optional, *other.optional))),
@@ -61,7 +61,7 @@ class Columns:
         return collection in collections and (name in _BEHAVIOUR or collection in paths or branch in self._named())
 
     def present(self, names: Iterable[str]) -> list[str]:
-        """Of the names of branches, those that are read before anything else runs."""
+        """The branches among ``names`` that are read in advance."""
         available = dict.fromkeys(names)
         collections = {path.partition(".")[0] for path in (*self.required, *self.optional)}
         wanted = {*self._named(), *(f"n{name}" for name in collections), *EVENT_ID, WEIGHT}
@@ -77,7 +77,7 @@ class Columns:
 
 
 def branches(path: str) -> tuple[str, ...]:
-    """The branches behind a column: ``Jet.pt`` is ``Jet_pt``; energy and the like need all four coordinates."""
+    """The branches needed for a column: ``Jet_pt`` for ``Jet.pt``, all four coordinates for the energy and the like."""
     collection, _, rest = path.partition(".")
     name = rest.partition(".")[0]
     if not name:
@@ -86,23 +86,23 @@ def branches(path: str) -> tuple[str, ...]:
 
 
 def of_inputs(inputs: InputSpec, *, bound: Mapping[str, str] = MappingProxyType({})) -> Columns:
-    """What a plugin reads; ``bound`` names selected objects that stand for a collection and its cuts."""
+    """The columns that a plugin reads; ``bound`` names selected objects that replace a collection and its cuts."""
     fields = [
         f"{bound.get(spec.collection, spec.collection)}.{name}"
         for spec in inputs.objects
         for name in (*MOMENTUM, *(() if spec.collection in bound else compared(spec.where)), *spec.features)
     ]
     missing = [f"{inputs.missing_momentum}.{name}" for name in ("pt", "phi")] if inputs.missing_momentum else []
-    return Columns(tuple(dict.fromkeys((*fields, *missing))))
+    return Columns(tuple(dict.fromkeys((*fields, *missing, *inputs.event_features))))
 
 
 def compared(where: Iterable[str]) -> tuple[str, ...]:
-    """The fields that cuts on objects compare."""
+    """The fields on which objects are cut."""
     return tuple(Comparison.parse(cut).field for cut in where)
 
 
 def missing_column(path: str, *, file: str, names: Iterable[str]) -> DatasetError:
-    """The error of a column that a file with branches of these names lacks, with the closest that it has."""
+    """The error for a column that a file with these branches lacks; it names the closest ones."""
     if path == WEIGHT:
         return DatasetError(
             f"{file}: no branch {WEIGHT!r}, which a dataset with a cross-section needs",
@@ -122,7 +122,7 @@ def missing_column(path: str, *, file: str, names: Iterable[str]) -> DatasetErro
 
 
 def is_bit(path: str) -> bool:
-    """Whether a column is a bit that some data-taking periods lack, such as ``HLT.IsoMu24``."""
+    """Whether a column is a trigger bit that some data-taking periods lack, such as ``HLT.IsoMu24``."""
     return path.partition(".")[0] in BITS
 
 

@@ -1,4 +1,4 @@
-"""Which files make up a dataset, and how they are normalised."""
+"""Datasets: their files and their normalisation."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ class Dataset:
     Parameters
     ----------
     name
-        Its name on the ``dataset`` axis of every histogram, and that of its directory of columns.
+        Name on the ``dataset`` axis of every histogram, and of the directory for its columns.
     files
         Paths, globs, or addresses that uproot opens (``root://``, ``https://``).
     cross_section
-        In pb. With the run's luminosity it scales the histograms to σ·L / Σw, with Σw over the events that were
-        really processed. ``None`` leaves the sums of weights as they are, as for data.
+        Cross-section in pb. Histograms are scaled by σ·L / Σw with the luminosity L of the run and the sum of weights
+        Σw of the processed events. ``None``, as for data, means no scaling.
     label
-        What a figure's legend says; the name by default.
+        Label in legends; by default the name.
     tree
         Name of the tree in the files.
     period
@@ -37,7 +37,7 @@ class Dataset:
     Raises
     ------
     ConfigError
-        The name could not be that of a directory, or the cross-section is not a positive number.
+        The name cannot be that of a directory, or the cross-section is not a positive number.
     """
 
     name: str
@@ -53,12 +53,12 @@ class Dataset:
             check_positive(self.cross_section, what=f"cross_section of dataset {self.name!r}", unit="pb")
 
     def paths(self) -> tuple[str, ...]:
-        """Every file, globs expanded in sorted order, each once.
+        """All files, each once, with globs expanded in sorted order.
 
         Raises
         ------
         DatasetError
-            No file is named, a pattern matches nothing, or a local file does not exist.
+            There are no files, a pattern matches none, or a local file does not exist.
         """
         paths = dict.fromkeys(path for pattern in self.files for path in self._expand(pattern))
         if not paths:
@@ -93,11 +93,11 @@ def _require_protocol(address: str) -> None:
 
 
 def to_fileset(datasets: Iterable[Dataset]) -> dict[str, dict[str, Any]]:
-    """What ``coffea.processor.Runner`` takes as its fileset.
+    """The fileset for ``coffea.processor.Runner``.
 
-    coffea remembers cross-sections and numbers of entries for as long as the process lives, even if they have changed
-    since. This function makes it forget those of the given datasets, so make the fileset anew for every run, or give
-    the runner ``metadata_cache={}``.
+    coffea caches cross-sections and numbers of entries until the process ends, even if they change. This function
+    removes the given datasets from that cache, so call it again for every run, or give the runner
+    ``metadata_cache={}``.
     """
     datasets = tuple(datasets)
     names = {dataset.name for dataset in datasets}

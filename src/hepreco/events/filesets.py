@@ -1,4 +1,4 @@
-"""coffea's filesets as JSON: which files make up which dataset."""
+"""Reads coffea's filesets from JSON: datasets and their files."""
 
 import json
 from pathlib import Path
@@ -9,15 +9,16 @@ from hepreco.events.datasets import Dataset
 
 
 def read_fileset(path: Path) -> tuple[Dataset, ...]:
-    """Read the datasets of a fileset, such as coffea's dataset tools write.
+    """Read the datasets of a fileset, as coffea's dataset tools write it.
 
-    ``{dataset: {"files": {path: tree}}}``; in place of the tree may stand what preprocessing found, with its
-    ``object_path``; in place of the table a list of paths. Of the metadata only ``cross_section`` counts.
+    The format is ``{dataset: {"files": {path: tree}}}``. The tree may be replaced by the table that preprocessing
+    writes, with its ``object_path``, and the table of files by a list of paths. Only ``cross_section`` is read from the
+    metadata.
 
     Raises
     ------
     DatasetError
-        The file cannot be read, is no fileset, or a dataset has several trees.
+        The file cannot be read, is not a fileset, or a dataset has several trees.
     """
     try:
         table = json.loads(path.read_text("utf-8"))
@@ -28,7 +29,7 @@ def read_fileset(path: Path) -> tuple[Dataset, ...]:
             f"{path} is not JSON: {error}", "give a fileset, as coffea's dataset tools write it"
         ) from None
     if not isinstance(table, dict) or not table:
-        raise _no_fileset(path, "it is no table of datasets")
+        raise _no_fileset(path, "it is not a table of datasets")
     return tuple(_dataset(path, name, entry) for name, entry in table.items())
 
 
@@ -50,4 +51,4 @@ def _dataset(path: Path, name: str, entry: Any) -> Dataset:
 
 
 def _no_fileset(path: Path, why: str) -> DatasetError:
-    return DatasetError(f"{path} is no fileset: {why}", 'write {"dataset": {"files": {"path": "tree"}}}')
+    return DatasetError(f"{path} is not a fileset: {why}", 'write {"dataset": {"files": {"path": "tree"}}}')

@@ -1,4 +1,4 @@
-"""Which objects of an event count: declarative cuts on NanoAOD collections."""
+"""Input specifications of plugins: objects of NanoAOD collections, with cuts."""
 
 import math
 import re
@@ -9,7 +9,7 @@ from typing import Final
 from hepreco.errors import ConfigError
 
 MOMENTUM: Final = ("pt", "eta", "phi", "mass")
-#: What vector computes from the stored coordinates.
+#: Quantities that vector computes from the stored coordinates.
 DERIVED: Final = ("px", "py", "pz", "energy", "rapidity")
 _COMPARISON = re.compile(r"(?P<bar>\|?)(?P<field>[A-Za-z]\w*)(?P=bar)\s*(?P<sign><=|>=|==|<|>)\s*(?P<value>\S+)")
 
@@ -31,7 +31,7 @@ class Comparison:
 
     @classmethod
     def parse(cls, text: str) -> "Comparison":
-        """Read ``field sign number``; :class:`~hepreco.errors.ConfigError` where it is anything else."""
+        """Read ``field sign number``; anything else is a :class:`~hepreco.errors.ConfigError`."""
         match = _COMPARISON.fullmatch(text.strip())
         try:
             if match and not math.isnan(value := _number(match["value"])):
@@ -45,7 +45,7 @@ class Comparison:
 
 
 def _number(text: str) -> int | float:
-    """A float, or an integer where no float is equal to it."""
+    """A float, or an integer that no float represents exactly."""
     number = float(text)
     return int(text) if math.isfinite(number) and re.fullmatch(r"[+-]?\d+", text) and int(text) != number else number
 
@@ -57,18 +57,18 @@ class ObjectSpec:
     Parameters
     ----------
     collection
-        Name in NanoAOD, for example ``Jet``.
+        Name of the collection in NanoAOD, for example ``Jet``.
     where
         Cuts that an object must pass, for example ``("pt > 30", "|eta| < 2.4")``.
     at_least
-        An event with fewer such objects is not given to the plugin: its outputs are missing, and it is counted.
+        Events with fewer such objects are counted but not given to the plugin; its outputs are missing there.
     at_most
-        Keep that many of the largest pt; ``None`` keeps all.
+        Keep at most this number of objects, those with the largest pt; ``None`` keeps all.
     features
         Further branches of the collection, for example ``("btagDeepFlavB",)``.
     role
-        What a configuration calls these objects when it binds selected ones to the plugin; by default the collection
-        in the plural, such as ``jets``.
+        Name of these objects in a configuration that binds selected objects to the plugin; by default the plural of
+        the collection, such as ``jets``.
     """
 
     collection: str
@@ -93,7 +93,7 @@ class ObjectSpec:
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What a plugin reads of an event.
+    """The inputs of a plugin.
 
     Parameters
     ----------
@@ -101,10 +101,13 @@ class InputSpec:
         One :class:`ObjectSpec` per collection.
     missing_momentum
         The collection that holds missing transverse momentum, for example ``PuppiMET``; ``None`` reads none.
+    event_features
+        Columns with one number per event, for example ``("PV.npvs",)``, or a column of another plugin of the run.
     """
 
     objects: tuple[ObjectSpec, ...]
     missing_momentum: str | None = None
+    event_features: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [spec.collection for spec in self.objects]
@@ -113,19 +116,19 @@ class InputSpec:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """All features asked for, each once, in order."""
+        """All requested features, each once, in order."""
         return tuple(dict.fromkeys(feature for spec in self.objects for feature in spec.features))
 
 
 def momentum_columns(inputs: InputSpec) -> tuple[str, ...]:
-    """The columns of momenta that a plugin reads."""
+    """The columns of momenta and missing momentum that a plugin reads."""
     objects = [f"{spec.collection}.{name}" for spec in inputs.objects for name in MOMENTUM]
     missing = [f"{inputs.missing_momentum}.{name}" for name in ("pt", "phi")] if inputs.missing_momentum else []
     return (*objects, *missing)
 
 
 def closest(name: str, names: list[str]) -> str:
-    """Advice on a name that is not among these."""
+    """Advice for a name that is not among ``names``."""
     matches = get_close_matches(name, names, n=3, cutoff=0.5)
     if matches:
         return f"the closest are {', '.join(matches)}; name the branch as your NanoAOD version does"

@@ -1,4 +1,4 @@
-"""How histograms name a column: ``Jet.pt``, ``jets[0].pt``, ``len(jets)``."""
+"""Paths of columns in cuts and histograms: ``Jet.pt``, ``jets[0].pt``, ``len(jets)``."""
 
 import re
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ _PATH = re.compile(r"len\((?P<counted>\w+)\)|(?P<collection>\w+)(?:\[(?P<positio
 
 @dataclass(frozen=True)
 class ColumnPath:
-    """A column of the events, as text names it.
+    """The parsed path of a column.
 
     Parameters
     ----------
     names
         Field names from the outermost to the innermost, such as ``("Jet", "pt")``.
     position
-        Of one object in the list of an event, from 0; ``None`` takes all.
+        Position of one object in the list of an event, from 0; ``None`` for all objects.
     counts
-        Whether the number of objects is meant.
+        Whether the column is the number of objects.
 
     Example
     -------
@@ -35,7 +35,7 @@ class ColumnPath:
 
     @classmethod
     def parse(cls, text: str) -> "ColumnPath":
-        """Read a path; :class:`~hepreco.errors.ConfigError` where it is none."""
+        """Read a path; :class:`~hepreco.errors.ConfigError` if it is malformed."""
         match = _PATH.fullmatch(text)
         if match is None:
             raise ConfigError(f"cannot read the column {text!r}", "write Jet.pt, jets[0].pt or len(jets)")

@@ -1,7 +1,7 @@
-"""Reading is a phase: files are opened, their columns read and checked, before anything else runs.
+"""Opens files, and reads and checks their columns, before anything else runs.
 
-What fails here is the file's fault and says so by :class:`~hepreco.errors.UnreadableError`; so does a column that a
-function asks for later. No other part of hepreco decides whether a file can be read.
+A failure here, or when a function reads a further column later, is the file's fault and becomes an
+:class:`~hepreco.errors.UnreadableError`. No other part of hepreco decides whether a file can be read.
 """
 
 import threading
@@ -30,44 +30,44 @@ from hepreco.events.sources import Source, contradiction, open_source
 
 Value = TypeVar("Value")
 
-#: Seconds that opening a file, or reading a chunk of it, may take.
+#: Time limit in seconds for opening a file or reading a chunk of it.
 TIMEOUT: Final = 300.0
 
 
 class NanoAODSchema(nanoevents.NanoAODSchema):  # type: ignore[misc]
-    """coffea's NanoAOD schema, silent about cross-references to collections that a slimmed file has dropped.
+    """coffea's NanoAOD schema without warnings about cross-references to collections that a slimmed file lacks.
 
-    A subclass travels to the workers; an attribute that the client sets on coffea's class does not.
+    This is a subclass, since an attribute set on coffea's class would not reach the workers.
     """
 
     warn_missing_crossrefs = False
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         with warnings.catch_warnings():
-            # Old NanoAOD stores Photon_mass and Photon_charge, which coffea sets to zero: nothing to act on.
+            # Old NanoAOD stores Photon_mass and Photon_charge, which coffea sets to zero; the warning is harmless.
             warnings.filterwarnings("ignore", message="Branch .* already exists", category=RuntimeWarning)
             super().__init__(*arguments, **options)
 
 
 def attempt(read: Callable[[], Value], *, path: str, timeout: float = TIMEOUT) -> Value:
-    """What ``read`` returns, within the time limit.
+    """Call ``read`` within a time limit and return its result.
 
     Raises
     ------
     UnreadableError
-        Reading fails in any way, or takes longer than ``timeout`` seconds.
+        Reading raises another exception, or takes longer than ``timeout`` seconds.
     HepRecoError
-        Where reading raises one itself.
+        Reading raises a HepRecoError, which is passed on.
     """
     outcome: list[Value | BaseException] = []
 
     def work() -> None:
         try:
             outcome.append(read())
-        except BaseException as error:  # carried to the caller, whatever it is
+        except BaseException as error:  # any exception is passed to the caller
             outcome.append(error)
 
-    thread = threading.Thread(target=work, daemon=True)  # one that never ends must not keep the process alive
+    thread = threading.Thread(target=work, daemon=True)  # a thread that hangs must not keep the process alive
     thread.start()
     thread.join(timeout)
     if not outcome:
@@ -95,18 +95,18 @@ class ChunkReader:
     source
         The open file.
     path
-        For errors.
+        Path of the file, for errors.
     start, stop
-        The entries.
+        The range of entries.
     timeout
-        In seconds, of each access.
+        Time limit in seconds of each access.
 
     Attributes
     ----------
     failure
-        The first error of reading, whatever was made of it later.
+        The first reading error, even if it was caught later.
     notes
-        What the file lacks and was made up for, in words for the report.
+        Missing branches that were substituted, in words for the report.
     """
 
     def __init__(self, source: Source, *, path: str, start: int, stop: int, timeout: float = TIMEOUT) -> None:
@@ -121,7 +121,7 @@ class ChunkReader:
         self._substitutes: dict[str, Callable[[], NDArray[Any]]] = {}
 
     def preload(self, columns: Columns) -> None:
-        """Read what a run needs in one go, and make up for what other programs leave out."""
+        """Read the columns that a run needs at once, and substitute missing trigger bits and event numbers."""
         self._number_events()
         for path in columns.missing(self.source.names):
             if not is_bit(path):
@@ -130,7 +130,7 @@ class ChunkReader:
         self._load(columns.present(self.source.names))
 
     def form(self, names: list[str]) -> dict[str, Any]:
-        """The form that coffea's schema starts from, of these columns and of substitutes."""
+        """The awkward form of these columns and of substitutes, from which coffea's schema starts."""
         forms: dict[str, Any] = {
             name: lazy for name in names if (lazy := _lazy(name, self.source.form(name))) is not None
         }
@@ -184,13 +184,13 @@ class ChunkReader:
             if not np.array_equal(lengths, ak.to_numpy(self._read[counter])):
                 raise contradiction(self.path, f"{counter} is not the number of entries of {name}")
         elif not np.array_equal(lengths, self._lengths.setdefault(counter, lengths)):
-            raise contradiction(self.path, f"{name} has other lengths than other columns of its collection")
+            raise contradiction(self.path, f"{name} has other list lengths than the other columns of its collection")
         return values
 
     def _number_events(self) -> None:
         lacking = [name for name in EVENT_ID if name not in self.source.names]
         size = self.stop - self.start
-        file = zlib.crc32(PurePath(self.path).name.encode())  # files of a dataset differ, wherever they are moved to
+        file = zlib.crc32(PurePath(self.path).name.encode())  # distinguishes the files of a dataset, wherever they are
         numbers: dict[str, NDArray[Any]] = {
             "run": np.zeros(size, dtype=np.uint32),
             "luminosityBlock": np.full(size, file, dtype=np.uint32),
@@ -202,19 +202,19 @@ class ChunkReader:
             self.notes.add(f"{', '.join(lacking)}: missing, entries are numbered instead")
 
     def _count_objects(self, forms: dict[str, Any]) -> None:
-        """Give a collection of lists its counter, where whoever wrote the file left it out."""
+        """Add the counter of a collection of lists if the file lacks it."""
         for name in [name for name, form in forms.items() if form["class"] == "ListOffsetArray" and "_" in name]:
             counter = f"n{name.partition('_')[0]}"
             if counter not in self.source.names and counter not in self._substitutes:
                 self._substitutes[counter] = partial(self._count, name)
-                self.notes.add(f"{counter} is missing, the lengths of {name} stand for it")
+                self.notes.add(f"{counter} is missing, the lengths of {name} are used instead")
 
     def _count(self, name: str) -> NDArray[Any]:
         return ak.to_numpy(ak.num(self(name)))
 
 
 class _Mapping(UprootSourceMapping):  # type: ignore[misc]
-    """coffea's way from buffers to columns, through a :class:`ChunkReader`."""
+    """Lets coffea read columns through a :class:`ChunkReader`."""
 
     def __init__(self, reader: ChunkReader) -> None:
         super().__init__(None, reader.start, reader.stop, cache={}, virtual=True)
@@ -238,14 +238,14 @@ class _Mapping(UprootSourceMapping):  # type: ignore[misc]
 
 
 def read_events(reader: ChunkReader, columns: Columns, *, metadata: Mapping[str, Any]) -> ak.Array:
-    """NanoAOD events of a chunk: what is declared is read and checked, the rest is read when it is asked for.
+    """NanoAOD events of a chunk: declared columns are read and checked at once, others on first access.
 
     Raises
     ------
     UnreadableError
-        The file cannot be read, or contradicts itself.
+        The file cannot be read, or is inconsistent.
     DatasetError
-        It is not NanoAOD.
+        The file is not NanoAOD.
     """
     reader.preload(columns)
     names = [name for name in reader.source.names if columns.wanted(name)]
@@ -263,9 +263,9 @@ def read_batch(
     chunksize: int = 50_000,
     progress: Callable[[int], None] = lambda _: None,
 ) -> EventBatch:
-    """All events of a dataset that have the required objects, through the same code path as an analysis.
+    """All events of a dataset that have the required objects, read as in an analysis.
 
-    ``progress`` is told how many events each chunk held. Events with non-finite momenta are left out.
+    ``progress`` is called with the number of events of each chunk. Events with non-finite momenta are left out.
 
     Raises
     ------
@@ -280,7 +280,7 @@ def read_batch(
         progress(len(chunk))
     if not any(len(batch) for batch in batches):
         raise DatasetError(
-            f"dataset {dataset.name!r}: no event has the objects that {inputs} asks for", "use a sample that has them"
+            f"dataset {dataset.name!r}: no event has the objects of {inputs}", "use a sample that has them"
         )
     return EventBatch.concatenate(batches)
 
@@ -305,7 +305,7 @@ def read_chunks(dataset: Dataset, columns: Columns, *, chunksize: int = 50_000) 
 
 
 def _lazy(name: str, form: ak.forms.Form) -> dict[str, Any] | None:
-    """The form that coffea reads when it is needed; ``None`` for what NanoAOD does not have, such as strings."""
+    """The form of a column that coffea reads on first access; ``None`` for types outside NanoAOD, such as strings."""
     parameters = {"__doc__": name, "typename": str(form.type)}
     key = quote(f"{name},!load", safe="")
     content = form.content if isinstance(form, ak.forms.ListOffsetForm) else form

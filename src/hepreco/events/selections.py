@@ -15,7 +15,8 @@ from hepreco.events.objects import MOMENTUM, Comparison, InputSpec
 from hepreco.events.paths import ColumnPath
 from hepreco.names import check_field
 
-#: Fields that every selected object has: its position in the NanoAOD collection, and which of several that is.
+#: Additional fields of selected objects: the position in the NanoAOD collection, and the position of that collection
+#: among those that were merged.
 INDEX: Final = "index"
 SOURCE: Final = "source"
 
@@ -23,7 +24,7 @@ SOURCE: Final = "source"
 @final
 @dataclass(frozen=True)
 class Tag:
-    """A working point: an object is tagged where a discriminator is above a threshold.
+    """A working point: an object is tagged if a discriminator is above a threshold.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ class Tag:
     above: float | dict[str, float]
 
     def threshold(self, period: str) -> float:
-        """The working point of a period; :class:`~hepreco.errors.ConfigError` where there is none."""
+        """The working point of a period; :class:`~hepreco.errors.ConfigError` if there is none."""
         if not isinstance(self.above, Mapping):
             return self.above
         if period not in self.above:
@@ -57,25 +58,25 @@ class Tag:
 @final
 @dataclass(frozen=True)
 class ObjectSelection:
-    """Which objects the analysis calls jets, leptons and so on.
+    """The selection that defines the analysis's jets, leptons and so on.
 
-    Selected objects stand in the events under their name, ordered, with all fields of their collection, the field
-    ``index`` (their position in it) and a truth value for each tag.
+    Selected objects are attached to the events under their name, ordered, with all fields of their collection, the
+    field ``index`` (their position in it) and a truth value for each tag.
 
     Parameters
     ----------
     collection
-        A NanoAOD collection, or the name of other selected objects, which are selected further. Several are merged:
-        the result has momenta, ``charge``, what cuts and histograms ask for, ``index``, and ``source``, the position of
-        the collection in this list.
+        A NanoAOD collection, or the name of other selected objects to select from. Several collections are merged: the
+        result has momenta, ``charge``, the fields that cuts and histograms use, ``index``, and ``source``, the position
+        of the collection in this list.
     where
         Cuts that an object must pass, for example ``("pt > 30", "|eta| < 2.4")``.
     away_from
-        Objects within this ΔR of others are removed, by the name of the others: ``{ leptons = 0.4 }``.
+        Overlap removal: ``{ leptons = 0.4 }`` removes objects within ΔR < 0.4 of the selected objects ``leptons``.
     tags
         Working points by name. Cuts use them as ``"b == 1"``.
     order_by
-        The field by whose decreasing value the objects are ordered.
+        Field by which the objects are ordered, in decreasing order.
 
     Example
     -------
@@ -102,12 +103,12 @@ class ObjectSelection:
 
     @property
     def collections(self) -> tuple[str, ...]:
-        """What it selects from."""
+        """The collections that are selected from."""
         return (self.collection,) if isinstance(self.collection, str) else self.collection
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The fields that cuts, tags and order need, those of the tags themselves left out."""
+        """The fields that cuts, tags and order read, without the tags themselves."""
         named = (*MOMENTUM, *compared(self.where), self.order_by, *(tag.branch for tag in self.tags.values()))
         return tuple(name for name in dict.fromkeys(named) if name not in (INDEX, SOURCE, *self.tags))
 
@@ -116,19 +117,19 @@ Selections = Mapping[str, ObjectSelection]
 
 
 def check_selections(selections: Selections) -> None:
-    """Refuse names that cannot be, and objects that are defined by themselves.
+    """Refuse invalid names and circular definitions.
 
     Raises
     ------
     ConfigError
-        A name is no field name; an object is removed near objects that are not defined; definitions go in a circle.
+        A name cannot be that of a field, ``away_from`` names objects that are not defined, or definitions are circular.
     """
     for name, selection in selections.items():
         check_field(name, what="a table of objects")
         for other in selection.away_from:
             if other not in selections:
                 raise ConfigError(
-                    f"[objects.{name}] stays away from {other!r}, which is not defined", f"add [objects.{other}]"
+                    f"[objects.{name}]: away_from names {other!r}, which is not defined", f"add [objects.{other}]"
                 )
     _ordered(selections)
 
@@ -143,9 +144,9 @@ def select_objects(
     events
         NanoAOD events.
     selections
-        By name.
+        The selections by name.
     fields
-        Further fields that are asked for of merged objects, by name.
+        Further fields that merged objects must have, by name of the selection.
     period
         The data-taking period of the events, for the working points of tags.
 
@@ -174,7 +175,7 @@ def select_objects(
 
 
 def collections_of(name: str, selections: Selections) -> tuple[str, ...]:
-    """The NanoAOD collections behind a name, which may be one of them itself."""
+    """The NanoAOD collections from which objects are selected; the name of a collection stands for itself."""
     if name not in selections:
         return (name,)
     return tuple(
@@ -183,24 +184,24 @@ def collections_of(name: str, selections: Selections) -> tuple[str, ...]:
 
 
 def bind(inputs: InputSpec, binding: Mapping[str, str], selections: Selections, *, plugin: str) -> dict[str, str]:
-    """The selected objects that stand for collections of a plugin's inputs, by the collection's name.
+    """The selected objects that replace collections of a plugin's inputs, by collection.
 
     Parameters
     ----------
     inputs
-        Of the plugin.
+        The plugin's input specification.
     binding
-        The name of selected objects by the role that the plugin gives them.
+        Names of selected objects by role of the plugin.
     selections
-        All that are defined.
+        All defined selections.
     plugin
-        Its name, for errors.
+        Name of the plugin, for errors.
 
     Raises
     ------
     ConfigError
-        The plugin has no such role, no such objects are defined, or they are merged of several collections: then the
-        indices that the plugin gives would have no meaning.
+        The plugin has no such role, or the objects are not defined or are merged from several collections, in which
+        case the plugin's indices would be ambiguous.
     """
     roles = {spec.role: spec.collection for spec in inputs.objects}
     for role, name in binding.items():
@@ -212,7 +213,7 @@ def bind(inputs: InputSpec, binding: Mapping[str, str], selections: Selections, 
             )
         if len(collections_of(name, selections)) > 1:
             raise ConfigError(
-                f"plugin {plugin!r} reads {name!r} as its {role}, which are merged of several collections",
+                f"plugin {plugin!r} reads {name!r} as its {role}, which are merged from several collections",
                 "bind objects of one collection to each role",
             )
     return {roles[role]: name for role, name in binding.items()}
@@ -224,13 +225,13 @@ def definitions(selections: Selections) -> tuple[str, ...]:
 
 
 def stored_columns(paths: Iterable[str], selections: Selections) -> tuple[str, ...]:
-    """The columns of NanoAOD behind columns that may belong to selected objects: ``Jet.pt`` behind ``jets[0].pt``."""
+    """The NanoAOD columns needed for columns of events or selected objects: ``Jet.pt`` for ``jets[0].pt``."""
     parsed = map(ColumnPath.parse, paths)
     return tuple(dict.fromkeys(each for path in parsed for each in _stored(path.names, selections)))
 
 
 def fields_asked_for(paths: Iterable[str], selections: Selections) -> dict[str, tuple[str, ...]]:
-    """The fields of selected objects that columns name, by name of the objects, those that others select from too."""
+    """The fields of each selection that these columns need, directly or through selections from it."""
     asked: dict[str, dict[str, None]] = {name: {} for name in selections}
     parsed = [ColumnPath.parse(path).names for path in paths]
     named = [(names[0], names[1]) for names in parsed if len(names) > 1]
@@ -243,7 +244,7 @@ def fields_asked_for(paths: Iterable[str], selections: Selections) -> dict[str, 
 
 
 def _ordered(selections: Selections) -> list[str]:
-    """Names so that each comes after what its definition names."""
+    """Names of the selections, each after those that its definition uses."""
     needs = {
         name: {other for other in (*selection.collections, *selection.away_from) if other in selections}
         for name, selection in selections.items()

@@ -1,4 +1,4 @@
-"""Files of events as named columns: trees, RNTuples and Parquet, checked for what their structure can reveal."""
+"""Files of events as named columns: trees, RNTuples and Parquet, with checks of their structure."""
 
 import struct
 from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ from uproot.reading import ReadOnlyKey
 from hepreco.errors import DatasetError, UnreadableError
 from hepreco.events.trees import open_tree
 
-#: Names that give away files of other formats, with the name of the format.
+#: Names that identify files of other formats, with the name of the format.
 OTHER_FORMATS: Final = {
     "AnalysisJetsAuxDyn": "ATLAS PHYSLITE",
     "EventInfoAuxDyn": "an ATLAS derivation",
@@ -30,9 +30,9 @@ OTHER_FORMATS: Final = {
     "events": "EDM4hep",
     "EventAuxiliary": "CMS AOD or MiniAOD",
 }
-#: No compression stores that many events, with their numbers, in one byte.
+#: No compression stores so many events, which have event numbers, in one byte.
 _ENTRIES_PER_BYTE: Final = 1000
-#: Version, sizes, number of entries and last byte, after the key of a basket.
+#: Fields after the key of a basket: version, sizes, number of entries, and last byte.
 _BASKET: Final = struct.Struct(">Hiiii")
 PARQUET: Final = frozenset((".parquet", ".parq", ".pq"))
 
@@ -44,11 +44,11 @@ class Source(AbstractContextManager["Source"], Protocol):
     Attributes
     ----------
     names
-        All columns that it has, as NanoAOD names branches: ``Jet_pt``, ``nJet``, ``run``.
+        Names of all columns, in the style of NanoAOD: ``Jet_pt``, ``nJet``, ``run``.
     entries
-        How many events it has.
+        Number of events.
     uuid
-        Which file it is, where its format says so.
+        Unique identifier of the file; empty if its format has none.
     """
 
     names: tuple[str, ...]
@@ -65,14 +65,14 @@ class Source(AbstractContextManager["Source"], Protocol):
 
 
 def open_source(path: str, tree: str, *, wanted: Callable[[str], bool] = lambda _: True) -> Source:
-    """Open a file, with the columns that are wanted.
+    """Open a file with the wanted columns.
 
     Raises
     ------
     UnreadableError
-        The file's structure contradicts itself, or it has no such tree.
+        The file's structure is inconsistent, or the tree does not exist.
     DatasetError
-        It holds no NanoAOD.
+        The file is not NanoAOD.
     """
     if PurePath(path).suffix in PARQUET:
         return ParquetSource(path)
@@ -90,7 +90,7 @@ def open_source(path: str, tree: str, *, wanted: Callable[[str], bool] = lambda 
 
 
 def refuse_other_formats(path: str, names: Iterable[str]) -> None:
-    """Raise :class:`~hepreco.errors.DatasetError` where names are those of a format that is not NanoAOD."""
+    """Raise :class:`~hepreco.errors.DatasetError` if a name belongs to a format other than NanoAOD."""
     for name in names:
         known = OTHER_FORMATS.get(name.removesuffix(".").partition("/")[0]) or OTHER_FORMATS.get(name.split(".")[0])
         if known:
@@ -104,7 +104,7 @@ Root = TypeVar("Root", bound="_RootSource")
 
 
 class _RootSource:
-    """What trees and RNTuples have in common."""
+    """Common base of trees and RNTuples."""
 
     def __init__(self, path: str, tree: Any) -> None:
         self.path = path
@@ -131,7 +131,7 @@ class _RootSource:
 
 
 class TreeSource(_RootSource):
-    """A TTree. The metadata of every branch that was opened agree with those of the tree."""
+    """A TTree; the metadata of its opened branches are checked against those of the tree."""
 
     def __init__(self, path: str, tree: Any, names: tuple[str, ...]) -> None:
         super().__init__(path, tree)
@@ -152,7 +152,7 @@ class TreeSource(_RootSource):
         )
 
     def _check(self, branch: Any) -> None:
-        """The branch has as many entries as the tree, and baskets and bytes for them."""
+        """Check that the branch has as many entries as the tree, and enough baskets and bytes for them."""
         if branch.num_entries != self.entries:
             raise contradiction(
                 self.path, f"branch {branch.name} has {branch.num_entries} entries, the tree {self.entries}"
@@ -160,7 +160,7 @@ class TreeSource(_RootSource):
         offsets = np.asarray(branch.entry_offsets)
         if offsets[0] != 0 or offsets[-1] != self.entries or (np.diff(offsets) < 0).any():
             raise contradiction(self.path, f"the baskets of branch {branch.name} do not cover {self.entries} entries")
-        if get_protocol(self.path) == "file":  # elsewhere every basket would be a request
+        if get_protocol(self.path) == "file":  # for remote files every basket would be a request
             self._check_baskets(branch, offsets)
         size = getattr(getattr(branch.interpretation, "from_dtype", None), "itemsize", 1)
         if not branch.embedded_baskets and self.entries * size > branch.member("fTotBytes"):
@@ -170,7 +170,7 @@ class TreeSource(_RootSource):
             )
 
     def _check_baskets(self, branch: Any, offsets: NDArray[np.int64]) -> None:
-        """Every basket says that it is of this branch, and has the entries that the branch expects of it."""
+        """Check that every basket belongs to this branch and has the expected number of entries."""
         for number in range(branch.num_baskets - len(branch.embedded_baskets)):
             chunk, cursor = branch.basket_chunk_cursor(number)
             name = ReadOnlyKey(chunk, cursor, {}, self._tree.file, branch, read_strings=True).fName
@@ -184,12 +184,12 @@ class TreeSource(_RootSource):
 
 
 class FieldSource(_RootSource):
-    """An RNTuple. Fields of a list of records appear as separate columns, with the length of the list: Jet_pt, nJet."""
+    """An RNTuple; the fields of a list of records become separate columns, such as Jet_pt."""
 
     def __init__(self, path: str, tree: Any) -> None:
         super().__init__(path, tree)
         if self.entries > 0 and not tree.keys(recursive=False):
-            raise contradiction(path, "it has entries and no fields")
+            raise contradiction(path, "it has entries but no fields")
         top = {name: tree[name].to_akform()[0].contents[0] for name in tree.keys(recursive=False)}
         self._places: dict[str, tuple[str, str | None]] = {}
         self._forms: dict[str, ak.forms.Form] = {}
@@ -261,13 +261,13 @@ class ParquetSource:
 
 
 def contradiction(path: str, problem: str) -> UnreadableError:
-    """The error of a file whose parts disagree."""
+    """The error for an inconsistent file."""
     return UnreadableError(f"{path} is damaged: {problem}", "replace the file, or use --skip-bad-files")
 
 
 def _without_options(values: ak.Array) -> ak.Array:
-    """Parquet declares every column as optional; NanoAOD has no missing values."""
+    """Remove the option type, which Parquet gives to every column; NanoAOD has no missing values."""
     for axis in range(values.ndim):
         if ak.any(ak.is_none(values, axis=axis), axis=None):
-            raise ValueError("a column has missing values, which NanoAOD does not know")
+            raise ValueError("a column has missing values, which NanoAOD does not allow")
     return ak.without_parameters(ak.to_packed(ak.drop_none(values, axis=None)))

@@ -1,7 +1,7 @@
-"""Opening a tree with the branches that are needed.
+"""Opens a tree with only the branches that are needed.
 
 uproot needs two seconds to open a recent NanoAOD file, nearly all of it for the metadata of 2600 branches. A run needs
-twenty of them; here the metadata of the others are skipped.
+about twenty of them, so the metadata of the others are skipped here.
 """
 
 import struct
@@ -18,16 +18,16 @@ from uproot.models.TObject import Model_TObject
 
 _SIZE_AND_LOWER_BOUND: Final = struct.Struct(">ii")
 _UNSIGNED: Final = struct.Struct(">I")
-#: Precedes the name of a class where it occurs first in a buffer.
+#: Precedes the name of a class at its first occurrence in a buffer.
 _NEW_CLASS: Final = b"\xff\xff\xff\xff"
 _BYTE_COUNT: Final = 0x40000000
-#: Sizes and versions of TBranch and TNamed, then TObject: what stands between the class of a branch and its name.
+#: Bytes between the class of a branch and its name: sizes and versions of TBranch and TNamed, then TObject.
 _BEFORE_NAME: Final = 6 + 6 + 10
 _LONGEST_NAME: Final = 1000
 
 
 class OpenTree(NamedTuple):
-    """A tree or RNTuple with the branches that were asked for, and the names of all that it has."""
+    """A tree or RNTuple with the wanted branches, and the names of all its branches."""
 
     tree: Any
     names: tuple[str, ...]
@@ -36,7 +36,7 @@ class OpenTree(NamedTuple):
 def open_tree(path: str, tree: str, *, wanted: Callable[[str], bool], **options: Any) -> OpenTree:
     """Open a tree of a file, with the metadata of the wanted branches only.
 
-    Whatever uproot raises is raised; ``KeyError`` where the file has no such tree.
+    Exceptions of uproot are passed on: ``KeyError`` if the file has no such tree.
     """
     names: list[str] = []
     classes = {**uproot.classes, "TObjArray": _selecting(wanted, names)}
@@ -47,7 +47,7 @@ def open_tree(path: str, tree: str, *, wanted: Callable[[str], bool], **options:
 
 
 class _References(dict[int, Any]):
-    """What a buffer refers back to: where that was skipped, it is read when something asks for it."""
+    """Objects that a buffer refers back to; those that were skipped are read on first access."""
 
     def __init__(self, known: dict[int, Any], read: Callable[[int], Any]) -> None:
         super().__init__(known)
@@ -62,14 +62,14 @@ class _References(dict[int, Any]):
 
 
 def _selecting(wanted: Callable[[str], bool], names: list[str]) -> type[Model_TObjArray]:
-    """A reader of lists of objects that skips the unwanted branches of a tree and collects the names of all."""
+    """A reader of object arrays that skips the unwanted branches of a tree and collects the names of all branches."""
 
     class Model_TObjArray_(Model_TObjArray):  # type: ignore[misc]  # noqa: N801  uproot reads the C++ name from it
         def read_members(self, chunk: Any, cursor: Any, context: Any, file: Any) -> None:
             if not isinstance(self._parent, TTree):
                 super().read_members(chunk, cursor, context, file)
                 return
-            if names:  # the list of leaves, which the branches have as well
+            if names:  # the list of leaves, which the branches contain as well
                 self._data: list[Any] = []
                 cursor.skip_after(self)
                 return
@@ -108,7 +108,7 @@ def _name_and_end(chunk: Any, cursor: Any, context: Any) -> tuple[str, int]:
 
 
 def _referred(cursor: Any, chunk: Any, context: Any, file: Any, branches: Any, reference: int) -> Any:
-    """The class or object at a reference, or ``None`` where there is none."""
+    """The class or object at a reference; ``None`` if there is none."""
     start = cursor.origin + reference - kMapOffset
     if not chunk.start <= start < cursor.index - 8:
         return None

@@ -1,4 +1,4 @@
-"""Systematic variations of the events: what the histograms' ``variation`` axis counts."""
+"""Systematic variations of the events: the entries of the histograms' ``variation`` axis."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -14,7 +14,7 @@ from hepreco.events.columns import Columns
 from hepreco.events.objects import InputSpec
 from hepreco.names import check_label
 
-#: What a function may read of missing momentum without a word: NanoAOD's own choices, up to version 9 and since.
+#: Collections of missing momentum that functions may read without declaring them: the usual ones of NanoAOD.
 USUAL: Final = ("MET", "PFMET", "PuppiMET")
 #: Truth, trigger quantities and uncorrected sums do not follow the energy scale of the objects.
 _MISSING = re.compile(r"(?!Gen|LHE|HLT|L1|Raw).*(MET|[Mm]issing)")
@@ -26,23 +26,23 @@ _COMPONENTS = frozenset({"pt", "phi", "px", "py"})
 class Variation:
     """A shift of the energy scale of one collection, carried through selection and plugins.
 
-    pt and mass of every object are multiplied by ``scale``; missing transverse momentum takes up the change of
-    the objects above ``propagate_above`` GeV, as in the type-I correction. Weights stay what they are: the class is
-    final, and the processor refuses anything else.
+    pt and mass of every object are multiplied by ``scale``. Missing transverse momentum is corrected for the change of
+    the objects above ``propagate_above`` GeV, as in the type-I correction. Weights do not change: the class is final,
+    and the processor refuses any other.
 
     Parameters
     ----------
     name
-        Its name on the ``variation`` axis, for example ``jes_up``.
+        Name on the ``variation`` axis, for example ``jes_up``.
     scale
         Factor on pt and mass, for example 1.03.
     collection
         The NanoAOD collection that is shifted.
     missing_momentum
-        The one collection of missing transverse momentum that is corrected, where the events have it; by default all
-        that a cut, a plugin or a histogram of the run reads.
+        The only collection of missing transverse momentum to correct, if the events have it; by default all collections
+        that a cut, plugin or histogram of the run reads.
     propagate_above
-        Only objects with larger pt (GeV, before the shift) enter that correction.
+        Minimum pt in GeV, before the shift, of objects that enter this correction.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Variation:
 
     @property
     def reads(self) -> Columns:
-        """The columns that it changes, or needs for the change of missing momentum."""
+        """The columns that it changes or needs to correct missing momentum."""
         if self.scale == 1.0:
             return Columns()
         missing = [f"{self.missing_momentum}.{name}" for name in ("pt", "phi") if self.missing_momentum]
@@ -71,7 +71,7 @@ class Variation:
         )
 
     def __call__(self, events: ak.Array, *, missing_momenta: Iterable[str] = USUAL) -> ak.Array:
-        """The shifted events; the given ones stay as they are.
+        """The shifted events; the original events are not changed.
 
         ``missing_momenta`` are the collections to correct, unless the variation names its own.
         """
@@ -95,7 +95,7 @@ class Variation:
         return varied
 
 
-#: The events as they are.
+#: The unchanged events.
 NOMINAL: Final = Variation("nominal")
 
 
@@ -111,24 +111,24 @@ def missing_momenta(
     Parameters
     ----------
     variations
-        Those of the run.
+        The variations of the run.
     inputs
-        What each plugin reads, by the plugin's name.
+        The input specification of each plugin, by name.
     columns
         The columns (``MET.pt``, …) that each cut and histogram reads, by ``cut 'met'``, ``histogram 'met'``.
     functions
-        Whether functions read the events too: then the usual collections are among them, whatever is declared.
+        Whether functions read the events too: then the usual collections are always included.
 
     Returns
     -------
     tuple of str
-        For ``Variation.__call__``.
+        The names, for ``Variation.__call__``.
 
     Raises
     ------
     ConfigError
-        A variation is not a :class:`Variation`, or names a collection of its own while something reads another, which
-        it would leave as it is.
+        A variation is not a :class:`Variation`, or names one collection although the run reads another, which would
+        stay uncorrected.
     """
     readers = {
         spec.missing_momentum: f"plugin {name!r}" for name, spec in inputs.items() if spec.missing_momentum is not None
@@ -165,7 +165,7 @@ def _collections_of_missing_momentum(paths: Iterable[str], *, declared: Collecti
 
 
 def _corrected(missing: ak.Array, px: ak.Array, py: ak.Array) -> ak.Array:
-    """Missing momentum less a change of the objects' momenta."""
+    """Missing momentum minus the change of the objects' momenta."""
     px = missing.pt * np.cos(missing.phi) - px
     py = missing.pt * np.sin(missing.phi) - py
     missing = ak.with_field(missing, np.hypot(px, py), "pt")

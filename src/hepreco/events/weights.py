@@ -1,4 +1,4 @@
-"""The generator's weights, as numbers whose sums are exact."""
+"""Generator weights as float32, which the exact sums of weights need."""
 
 import awkward as ak
 import numpy as np

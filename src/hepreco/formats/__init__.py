@@ -1,4 +1,4 @@
-"""Files that are not NanoAOD: Les Houches event files and SPANet's HDF5, and the events that they hold."""
+"""File formats other than NanoAOD: Les Houches event files and SPANet's HDF5, and their events."""
 
 from hepreco.formats.lhe import LheHeader, LheWriter, read_lhe, read_lhe_header
 from hepreco.formats.records import CrossSection, DetectorEvents, PartonEvents

@@ -24,12 +24,12 @@ from hepreco.errors import DatasetError
 from hepreco.formats.records import CrossSection, PartonEvents
 
 _PROTON = 2212
-_UNKNOWN = -1.0  # what the accord writes for a scale or a coupling that has no value
+_UNKNOWN = -1.0  # value of an unknown scale or coupling in the accord
 _MEAN_IS_CROSS_SECTION, _WEIGHTS_ARE_SIGNS = 4, 3  # strategies, |IDWTUP|
 _UNKNOWN_SPIN = 9.0
 _RESONANCE, _INCOMING, _FINAL = 2, -1, 1
 
-# Python's own digits, as few as give back the same float64.
+# Python's float formatting: the fewest digits that reproduce the float64.
 _FORMAT = pylhe.LHEXMLFormat(
     weights=pylhe.LHEWeightFormat.NONE,
     eventinfo="{nparticles} {pid} {weight} {scale} {aqed} {aqcd}",
@@ -43,22 +43,22 @@ _FIELDS = attrgetter("e", "px", "py", "pz", "id", "status", "mother1", "mother2"
 
 @dataclass(frozen=True)
 class LheHeader:
-    """What all events of a file share.
+    """The properties that all events of a file share.
 
     Parameters
     ----------
     beam_energy
-        Of each of the two protons, in GeV.
+        Energy of each of the two protons, in GeV.
     cross_section
-        Of the process, in pb.
+        Cross-section of the process, in pb.
     scale
-        Of factorisation and renormalisation, in GeV; −1 where it is unknown. Read from a file: that of its first event.
+        Factorisation and renormalisation scale in GeV; −1 if unknown. When a file is read, that of its first event.
     alpha_s, alpha_qed
-        The couplings at this scale; −1 where they are unknown.
+        The couplings at this scale; −1 if unknown.
     process
-        In words, for the reader: ``"p p > t t~"``.
+        Description of the process, such as ``"p p > t t~"``.
     pdf_set
-        The number of the parton densities in LHAPDF; 0 for others.
+        Number of the parton densities in LHAPDF; 0 for others.
     """
 
     beam_energy: float
@@ -72,15 +72,15 @@ class LheHeader:
 
 @final
 class LheWriter:
-    """A Les Houches event file that takes blocks of events: ``with LheWriter(path, header) as writer``, then ``write``.
+    """Writes blocks of events to a Les Houches event file: ``with LheWriter(path, header) as writer``, then ``write``.
 
-    The file has the suffix ``.partial`` until the ``with`` block ends without an error, so that a file under the name
-    that was asked for is whole. Gzipped if that name ends in ``.gz``.
+    The file has the suffix ``.partial`` until the ``with`` block ends without an error, so that a file without this
+    suffix is complete. It is gzipped if its name ends in ``.gz``.
 
-    Momenta are written with all digits of float64, spins as unknown. Masses are √max(E² − p², 0), and exactly 0 where
-    they are smaller than 10⁻⁴ GeV or than 2·10⁻⁵ E: momenta with eleven digits, which is what other programs write,
-    cannot tell such a mass from none. The strategy IDWTUP is −4: the mean of XWGTUP, which is the weight of the event
-    times the cross-section in pb, is the cross-section.
+    Momenta are written with all digits of float64, spins as unknown. Masses are √max(E² − p², 0), and exactly 0 if they
+    are smaller than 10⁻⁴ GeV or 2·10⁻⁵ E: such masses cannot be distinguished from 0 in momenta with eleven digits, as
+    other programs write them. The strategy IDWTUP is −4: XWGTUP is the weight of the event times the cross-section in
+    pb, and its mean is the cross-section.
     """
 
     def __init__(self, path: Path, header: LheHeader) -> None:
@@ -100,7 +100,7 @@ class LheWriter:
         return self
 
     def write(self, events: PartonEvents) -> None:
-        """Append these events."""
+        """Append events."""
         for event in _to_pylhe(events, self._header):
             self._stream.write(event.tolhe(_FORMAT) + "\n")
 
@@ -113,12 +113,12 @@ class LheWriter:
 
 
 def read_lhe_header(path: Path) -> LheHeader:
-    """What all events of a Les Houches event file share.
+    """Read the properties that all events of a Les Houches event file share.
 
     Raises
     ------
     DatasetError
-        If there is no such file, it is none of Les Houches events, or its beams are not two protons of one energy.
+        The file does not exist, is not a Les Houches event file, or its beams are not two protons of equal energy.
     """
     with _open(path) as file, _reading(path, "its first event"):
         event = next(iter(file.events), None)
@@ -126,7 +126,7 @@ def read_lhe_header(path: Path) -> LheHeader:
     beams = {(info.beamA, info.energyA, info.PDFsetA), (info.beamB, info.energyB, info.PDFsetB)}
     if len(beams) > 1 or info.beamA != _PROTON:
         raise DatasetError(
-            f"the beams of {path} are (particle, energy, PDF set) = {sorted(beams)}, expected two equal ones: protons",
+            f"the beams of {path} are (particle, energy, PDF set) = {sorted(beams)}, expected two equal proton beams",
             "choose a file of proton-proton collisions",
         )
     elements = file.header.extra_elements if file.header else []
@@ -142,18 +142,18 @@ def read_lhe_header(path: Path) -> LheHeader:
 
 
 def read_lhe(path: Path, *, block: int = 1000) -> Iterator[PartonEvents]:
-    """Read a Les Houches event file, gzipped or not, in blocks of at most this many events.
+    """Read a Les Houches event file, gzipped or not, in blocks of at most ``block`` events.
 
-    Weights are near 1: XWGTUP over the file's cross-section where |IDWTUP| is 1, 2 or 4, which are normalised to it
-    (±4: the mean of XWGTUP is the cross-section). Where it is 3, events have weights ±1 by the accord, and only the
-    sign of XWGTUP is taken, as some programs write ±1 there and others the cross-section over the number of events.
+    Weights are near 1. For |IDWTUP| of 1, 2 or 4 they are XWGTUP divided by the file's cross-section (for ±4 the mean
+    of XWGTUP is the cross-section). For |IDWTUP| = 3 the accord defines weights of ±1; only the sign of XWGTUP is used,
+    since some programs write ±1 and others the cross-section divided by the number of events.
 
     Raises
     ------
     DatasetError
-        If there is no such file, it is none of Les Houches events, it ends too early, or an event of it is damaged:
-        momenta or weights that are not finite, four-momentum not conserved within 10⁻⁴ of the energy, or a history
-        that :class:`~hepreco.formats.records.PartonEvents` cannot hold. What precedes has been given by then.
+        The file does not exist, is not a Les Houches event file, ends too early, or has a damaged event: momenta or
+        weights that are not finite, four-momentum not conserved within 10⁻⁴ of the energy, or a history that
+        :class:`~hepreco.formats.records.PartonEvents` cannot hold. Earlier blocks have been returned before.
     """
     with _open(path) as file:
         for first in count(1, block):
@@ -177,7 +177,7 @@ def _frame(header: LheHeader) -> pylhe.LHEFile:
                 beamB=_PROTON,
                 energyA=header.beam_energy,
                 energyB=header.beam_energy,
-                PDFgroupA=0,  # as PDFLIB is long gone, its groups are 0 and the sets are those of LHAPDF
+                PDFgroupA=0,  # PDFLIB is obsolete: its groups are 0, and the sets are those of LHAPDF
                 PDFgroupB=0,
                 PDFsetA=header.pdf_set,
                 PDFsetB=header.pdf_set,
@@ -194,7 +194,7 @@ def _to_pylhe(events: PartonEvents, header: LheHeader) -> Iterator[pylhe.LHEEven
     energy, px, py, pz = events.momenta.unbind(-1)
     mass = (energy**2 - px**2 - py**2 - pz**2).clamp(min=0).sqrt()
     mass = torch.where(mass < (2e-5 * energy).clamp(min=1e-4), 0.0, mass)
-    # Particles are counted from 1; those that no resonance gave have both incoming partons as mothers, 1 and 2.
+    # Particles are counted from 1; those not from a resonance have both incoming partons as mothers, 1 and 2.
     mothers = [
         torch.where(events.status == _INCOMING, 0, torch.where(events.mother < 0, parton, events.mother + 1))
         for parton in (1, 2)
@@ -226,24 +226,24 @@ def _to_pylhe(events: PartonEvents, header: LheHeader) -> Iterator[pylhe.LHEEven
 def _open(path: Path) -> Iterator[pylhe.LHEFile]:
     with _reading(path, "its beginning"):
         file = pylhe.LHEFile.fromfile(path, with_attributes=False)
-    # A generator, which closes the file; it refers to itself, so that this would wait for the collector otherwise.
+    # Closing the generator closes the file, which otherwise stays open until garbage collection.
     with closing(cast("Generator[pylhe.LHEEvent]", file.events)):
         yield file
 
 
 @contextmanager
 def _reading(path: Path, part: str) -> Iterator[None]:
-    """What reading says about files that are missing or damaged, as errors that say what to do."""
+    """Turn exceptions about missing or damaged files into errors with a remedy."""
     try:
         with warnings.catch_warnings():
-            # Where XML ends too early or is none, pylhe only warns, as if the events ended there.
+            # If the XML ends too early or is malformed, pylhe only warns, as if the events ended there.
             warnings.filterwarnings("error", message="Parse Error", category=RuntimeWarning)
             yield
     except FileNotFoundError:
-        raise DatasetError(f"no file {path}", "check the name; one that is not yet whole ends in .partial") from None
+        raise DatasetError(f"no file {path}", "check the name; an incomplete file ends in .partial") from None
     except (OSError, EOFError, ValueError, LookupError, AttributeError, RuntimeWarning, zlib.error) as error:
         raise DatasetError(
-            f"{path} is no whole Les Houches event file: {part} cannot be read ({error})",
+            f"{path} is not a complete Les Houches event file: {part} cannot be read ({error})",
             "copy or generate it again: it is cut short, damaged, or of another format",
         ) from error
 
@@ -278,7 +278,7 @@ def _from_pylhe(chunk: list[pylhe.LHEEvent], file: pylhe.LHEFile, name: str, fir
 
 
 def _at(values: Tensor, index: Tensor) -> Tensor:
-    """The values of the particles that are indexed, 0 where the index names none."""
+    """The values of the particles at these positions; 0 for positions without a particle."""
     named = (index >= 0) & (index < values.shape[1])
     return torch.where(named, values.gather(1, torch.where(named, index, 0)), 0)
 
@@ -291,7 +291,7 @@ def _weights(chunk: list[pylhe.LHEEvent], file: pylhe.LHEFile) -> Tensor:
 
 
 def _damages(events: PartonEvents) -> dict[str, Tensor]:
-    """What is wrong, and with which events."""
+    """Possible defects, and a mask of the events that have each."""
     momenta, status, mother = events.momenta, events.status, events.mother
     position = torch.arange(status.shape[1])
     incoming = status == _INCOMING
@@ -315,5 +315,5 @@ def _reject(name: str, first: int, damages: dict[str, Tensor]) -> None:
         if where.any():
             raise DatasetError(
                 f"{name} {first + int(where.nonzero()[0])}: {damage}",
-                "mend the program that wrote the file, and generate it again",
+                "correct the program that wrote the file, and generate it again",
             )

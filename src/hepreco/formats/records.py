@@ -1,4 +1,4 @@
-"""What is handed on: events at parton level, and objects at detector level, both padded."""
+"""Padded events at parton level and objects at detector level."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -11,24 +11,24 @@ from torch import Tensor
 class PartonEvents:
     """Events at parton level with their history, as in a Les Houches event file (hep-ph/0609017).
 
-    The incoming partons come first, then what they produce, each resonance before its products. An event with fewer
-    particles than others is padded at the end, with ``status`` 0.
+    The incoming partons come first, then the produced particles, each resonance before its decay products. Events with
+    fewer particles are padded at the end, with ``status`` 0.
 
     Parameters
     ----------
     momenta
         (event, particle, 4): (E, px, py, pz) in GeV in the laboratory, float64; the first beam moves along +z.
     pdg_id
-        (event, particle): the numbers of the Particle Data Group; 0 where there is none.
+        (event, particle): PDG identifiers; 0 for padding.
     status
         (event, particle): −1 incoming, 2 a resonance, 1 final, 0 padding.
     mother
-        (event, particle): the index of the resonance that a particle comes from; −1 where it comes from the incoming
-        partons, is one, or is padding.
+        (event, particle): the index of the resonance that a particle comes from; −1 for particles from the incoming
+        partons, for these partons themselves, and for padding.
     colour
         (event, particle, 2): tags of the colour and the anticolour line; 0 for none. Tags begin at 501.
     weight
-        (event,): 1 for unweighted events but for few that exceed the largest expected weight; their mean is about 1.
+        (event,): 1 for unweighted events, except a few above the largest expected weight; the mean is about 1.
     """
 
     momenta: Tensor
@@ -48,27 +48,27 @@ class PartonEvents:
 
 @dataclass(frozen=True)
 class DetectorEvents:
-    """Objects at detector level. Empty slots have momentum 0, and the order of slots has no meaning.
+    """Objects at detector level. Empty slots have momentum 0; the order of slots is arbitrary.
 
     Parameters
     ----------
     jets
-        (event, jet, 4) in GeV.
+        (event, jet, 4): momenta in GeV.
     jet_parton
-        (event, jet): truth. Which of the final quarks and gluons (counted in their order among the particles of
-        status 1, leptons included) a jet comes from; −1 for none. A jet of several merged partons names the hardest.
+        (event, jet): truth. The position of the jet's quark or gluon among the particles of status 1, leptons included;
+        −1 for none. A jet of several merged partons has the position of the hardest.
     jet_flavour
         (event, jet): truth. 5 for b, 4 for c, 0 otherwise.
     jet_btag
-        (event, jet): a discriminator in [0, 1].
+        (event, jet): b-tag discriminator in [0, 1].
     leptons
-        (event, lepton, 4) in GeV: electrons and muons.
+        (event, lepton, 4): momenta of electrons and muons in GeV.
     lepton_pdg_id
-        (event, lepton): ±11, ±13; 0 where there is none.
+        (event, lepton): ±11, ±13; 0 for empty slots.
     lepton_particle
-        (event, lepton): truth. The position among the final particles, as of ``jet_parton``; −1 where it is not known.
+        (event, lepton): truth. The position among the particles of status 1, as for ``jet_parton``; −1 if unknown.
     missing_momentum
-        (event, 2): transverse, in GeV.
+        (event, 2): missing transverse momentum in GeV.
     """
 
     jets: Tensor
@@ -89,13 +89,13 @@ class DetectorEvents:
 
 
 def pad(values: Tensor, size: int, filling: int = 0) -> Tensor:
-    """A tensor with more of axis 1, so that it has this size."""
+    """Pad axis 1 of a tensor to this size."""
     shape = (len(values), size - values.shape[1], *values.shape[2:])
     return torch.cat((values, values.new_full(shape, filling)), dim=1)
 
 
 def join(parts: Sequence[PartonEvents]) -> PartonEvents:
-    """Events one after another, padded to the largest."""
+    """Concatenate events, padded to the largest number of particles."""
     size = max(part.momenta.shape[1] for part in parts)
     columns = {field.name: [getattr(part, field.name) for part in parts] for field in fields(PartonEvents)}
     padding = {name: -1 if name == "mother" else 0 for name in columns}

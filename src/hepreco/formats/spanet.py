@@ -16,27 +16,27 @@ from hepreco.kinematics import from_pt_eta_phi_mass
 if TYPE_CHECKING:
     import h5py
 
-_OLDER_SOURCE = "source"  # files before SPANet 2 have neither INPUTS nor TARGETS, and masks in small letters
+_OLDER_SOURCE = "source"  # files before SPANet 2 have neither INPUTS nor TARGETS, and lower-case masks
 _REMEDY = "write it as docs/Dataset.md of SPANet describes"
 
 
 def read_spanet(path: Path, *, block: int = 1000) -> Iterator[DetectorEvents]:
-    """Read a file of SPANet, version 2 or 1, in blocks of at most this many events.
+    """Read a SPANet file of version 1 or 2 in blocks of at most ``block`` events.
 
-    Jets are the one sequence in ``INPUTS`` (``source`` in version 1), whatever it holds: ``MASK``, ``pt``, ``eta``,
-    ``mass``, and ``phi`` or ``sin_phi`` and ``cos_phi``. Its ``btag``, and the missing momentum of the first other
-    input that has a ``met`` with an azimuth, are 0 where they are not in the file; there are no leptons.
+    Jets are the only sequence in ``INPUTS`` (``source`` in version 1), of any name, with ``MASK``, ``pt``, ``eta``,
+    ``mass``, and ``phi`` or ``sin_phi`` and ``cos_phi``. The b-tag discriminator is ``btag`` of the jets, and missing
+    momentum is ``met`` with its azimuth of the first input that has it; both are 0 if absent. There are no leptons.
 
-    ``jet_parton`` counts the names of :func:`spanet_targets`, and has the first of several targets that are one jet.
-    ``jet_flavour`` is 5 where the product's name begins with b. In version 1, what a particle's mask excludes is
-    missing.
+    ``jet_parton`` is the position in :func:`spanet_targets`; if several targets are the same jet, that of the first.
+    ``jet_flavour`` is 5 if the name of the target's product begins with b. In version 1, targets of a particle that its
+    mask excludes are missing.
 
     Raises
     ------
     ConfigError
-        If h5py is not installed.
+        h5py is not installed.
     DatasetError
-        If there is no such file, it lacks a group or dataset, shapes differ, or a target is none of the jets.
+        The file does not exist or lacks a group or dataset, shapes differ, or a target is not among the jets.
     """
     with _open(path) as file:
         source, targets = _source(file), _targets(file)
@@ -46,12 +46,12 @@ def read_spanet(path: Path, *, block: int = 1000) -> Iterator[DetectorEvents]:
 
 
 def spanet_targets(path: Path) -> tuple[str, ...]:
-    """The targets of a file of SPANet, such as "t1/b", in the order in which ``jet_parton`` counts them.
+    """The targets of a SPANet file, such as "t1/b", in the order of ``jet_parton``.
 
     Raises
     ------
     ConfigError, DatasetError
-        As :func:`read_spanet`.
+        As for :func:`read_spanet`.
     """
     with _open(path) as file:
         return _targets(file)
@@ -89,7 +89,7 @@ def _events(
 
 
 def _target(file: "h5py.File", target: str, held: Tensor, *, size: int, rows: slice) -> Tensor:
-    """The jet of every event, −1 where there is none."""
+    """The jet of a target in every event; −1 if there is none."""
     group, _, product = f"{_root(file)}{target}".rpartition("/")
     jet = _read(file[group], product, (size,), rows).nan_to_num(-1.0).long()
     if "mask" in file[group]:
@@ -122,7 +122,7 @@ def _azimuth(group: "h5py.Group", shape: tuple[int, ...], rows: slice) -> Tensor
 
 
 def _read(group: "h5py.Group", name: str, shape: tuple[int, ...], rows: slice) -> Tensor:
-    """Some rows of a dataset, which ought to have this shape; scalars per event may have a second axis of size 1."""
+    """Read rows of a dataset of this shape; scalars per event may have a second axis of size 1."""
     data = _member(group, name)
     if data.shape not in (shape, (*shape, 1)):
         raise DatasetError(
@@ -188,6 +188,6 @@ def _open(path: Path) -> "Iterator[h5py.File]":
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise DatasetError(f"{path} is no HDF5 file that can be read ({error})", "copy it again") from error
+        raise DatasetError(f"{path} is not a readable HDF5 file ({error})", "copy it again") from error
     with file:
         yield file

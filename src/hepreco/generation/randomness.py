@@ -1,4 +1,4 @@
-"""Random numbers that belong to an event, not to the batch in which it is made."""
+"""Random numbers that depend on the event, not on the batch in which it is made."""
 
 import operator
 
@@ -9,35 +9,35 @@ from torch import Tensor
 
 from hepreco.errors import ConfigError
 
-#: Numbers that Philox gives per step of its counter, of 64 bits each.
+#: Numbers of 64 bits that Philox returns per step of its counter.
 _PER_STEP = 4
-#: Words of Philox's key and of what it gives are below this.
+#: Words of Philox's key and output are below this.
 _WORD = 2**64
 
 
 def uniforms(*, seed: int, stream: int, first: int, count: int, width: int) -> Float[Tensor, "event width"]:
-    """Uniform numbers in the open interval (0, 1), float64: a row per event, numbered from ``first``.
+    """Uniform numbers in the open interval (0, 1), float64, with one row per event, starting at event ``first``.
 
-    Philox enciphers a counter with the key (seed, stream), so row i is a function of (seed, stream, i, width) alone:
-    events made in chunks, in any order, are bit for bit those made at once. Each row has its own ⌈width/4⌉ steps of
-    the counter. The first 52 bits k of each word become (k + ½)/2⁵², which float64 holds exactly; NumPy promises to
-    keep the words of its bit generators between versions, but not what ``Generator`` makes of them.
+    Philox encrypts a counter with the key (seed, stream), so row i depends only on (seed, stream, i, width): events
+    made in chunks, in any order, are bit for bit equal to those made at once. Each row uses ⌈width/4⌉ steps of the
+    counter. The first 52 bits k of each word become (k + ½)/2⁵², which is exact in float64. NumPy guarantees that the
+    words of its bit generators stay the same between versions, but not the output of ``Generator``.
 
     Parameters
     ----------
     seed
-        Chosen by the user, from 0 to 2⁶⁴ − 1.
+        The user's seed, from 0 to 2⁶⁴ − 1.
     stream
-        What the numbers are for, from 0 to 2⁶⁴ − 1; streams of one seed are independent.
+        Distinguishes the uses of random numbers, from 0 to 2⁶⁴ − 1; streams of one seed are independent.
     first, count
-        The number of the first event, and how many follow from there.
+        The number of the first event, and the number of events.
     width
         Numbers per event.
 
     Raises
     ------
     ConfigError
-        If the seed or stream is not from 0 to 2⁶⁴ − 1, or ``first``, ``count`` or ``width`` is negative.
+        The seed or stream is not from 0 to 2⁶⁴ − 1, or ``first``, ``count`` or ``width`` is negative.
 
     References
     ----------
@@ -62,7 +62,7 @@ def uniforms(*, seed: int, stream: int, first: int, count: int, width: int) -> F
 
 
 def normals(uniforms: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Standard normal numbers Φ⁻¹(u) of uniform numbers u in (0, 1), one for one.
+    """Standard normal numbers Φ⁻¹(u), one for each uniform number u in (0, 1).
 
     Example
     -------

@@ -1,7 +1,7 @@
-"""Events of the simplest topologies with unknown masses, as deep-learned event variables are trained on.
+"""Events of simple topologies with unknown masses, on which deep-learned event variables are trained.
 
 A topology is a value: names, a prior of its parameters, and a function from parameters and uniform numbers to momenta.
-There is no matrix element and no detector; decays are isotropic in the frame of what decays.
+There is no matrix element and no detector; decays are isotropic in the rest frame of the decaying particle.
 """
 
 import hashlib
@@ -19,48 +19,48 @@ from hepreco.errors import ConfigError
 from hepreco.generation.randomness import uniforms
 from hepreco.kinematics import boost
 
-#: The prior of m_A, and the highest energies that are drawn, in GeV.
+#: Range of the prior of m_A, and the highest energies that are drawn, in GeV.
 M_A_RANGE: Final = (100.0, 500.0)
 PARENT_ENERGY_MAX: Final = 1500.0
 PAIR_MASS_MAX: Final = 1500.0
 PAIR_ENERGY_MAX: Final = 2500.0
-#: In GeV; a boost to 1500 GeV loses the digits of what is much lighter.
+#: Smallest m_A in GeV: boosts of much lighter particles to 1500 GeV lose precision.
 M_A_MIN: Final = 1.0
-#: Of the W boson in GeV.
+#: Mass of the W boson in GeV.
 M_W: Final = 80.379
 
 Scalar = Float[Tensor, " event"]
 Momentum = Float[Tensor, "event 4"]
 Parameters = Float[Tensor, "event parameter"]
 Uniforms = Float[Tensor, "event uniform"]
-#: Of the visible and of the invisible particles, (event, particle, 4).
+#: Momenta (event, particle, 4) of the visible and of the invisible particles.
 Momenta = tuple[Float[Tensor, "event visible 4"], Float[Tensor, "event invisible 4"]]
 
 
 @dataclass(frozen=True)
 class Topology:
-    """Who decays into whom, and how often with which masses.
+    """A decay topology with a prior of its masses.
 
     Parameters
     ----------
     name
-        What it is called; it also chooses the stream of random numbers, so topologies of one seed are independent.
+        Name of the topology; it also chooses the stream of random numbers, so topologies are independent for one seed.
     visible, invisible
-        The particles of the final state, in the order in which ``momenta`` gives them.
+        The particles of the final state, in the order of ``momenta``.
     parameters
-        The names of Θ, whose values are in GeV.
+        Names of the parameters Θ, whose values are in GeV.
     prior
-        From a uniform number per parameter to Θ.
+        Function from one uniform number per parameter to Θ.
     width
         Uniform numbers per event that ``momenta`` needs.
     momenta
-        From Θ and uniform numbers to the momenta (GeV) of the visible and of the invisible particles.
+        Function from Θ and uniform numbers to the momenta (GeV) of the visible and of the invisible particles.
     possible, condition
-        Which Θ have events, and the same in words.
+        Function that tells which Θ are kinematically possible, and the condition in words.
     scale
-        From Θ to the mass (GeV) where spectra of event variables peak or end; ``None`` if there is none.
+        Function from Θ to the mass (GeV) at which spectra of event variables peak or end; ``None`` if there is none.
     identical
-        Groups of visible particles that a detector cannot tell apart, by position.
+        Groups of visible particles, by position, that a detector cannot distinguish.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Topology:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The names of X: E, px, py, pz of each visible particle, then the missing momentum if anything is missing.
+        """Names of the inputs X: E, px, py, pz of each visible particle, then missing momentum if there is any.
 
         Example
         -------
@@ -100,11 +100,11 @@ class TopologySample:
     Parameters
     ----------
     topology
-        What the events are of; it names the columns of :attr:`inputs` and ``parameters``.
+        The topology, which names the columns of :attr:`inputs` and ``parameters``.
     parameters
         Θ of each event.
     visible, invisible
-        Four-momenta (E, px, py, pz); the invisible ones are what no input may use.
+        Four-momenta (E, px, py, pz); inputs must not use the invisible ones.
     """
 
     topology: Topology
@@ -114,7 +114,7 @@ class TopologySample:
 
     @property
     def missing_momentum(self) -> Float[Tensor, "event 2"]:
-        """The transverse momentum (px, py) of the invisible particles together."""
+        """The total transverse momentum (px, py) of the invisible particles."""
         return self.invisible.sum(dim=1)[:, 1:3]
 
     @property
@@ -127,24 +127,24 @@ class TopologySample:
 def sample_topology(
     topology: str | Topology, *, events: int, seed: int, first: int = 0, parameters: Sequence[float] | None = None
 ) -> TopologySample:
-    """Events of a topology; event i depends on the seed and on i, not on how many are asked for.
+    """Generate events of a topology; event i depends on the seed and i, not on the number of events.
 
     Parameters
     ----------
     topology
-        A topology, or how :func:`find_topology` finds it.
+        A topology, or its name for :func:`find_topology`.
     events, first
-        How many events, and the number of the first.
+        Number of events, and the number of the first event.
     seed
-        One seed, one sample.
+        Seed of the random numbers.
     parameters
-        Θ of all events in GeV, in the order of ``topology.parameters``; drawn from the prior if not given. The other
-        random numbers stay the same.
+        Θ of all events in GeV, in the order of ``topology.parameters``; by default drawn from the prior. The other
+        random numbers do not depend on this.
 
     Raises
     ------
     ConfigError
-        If the topology is unknown, the seed or a number of events is negative, or the parameters have no events.
+        The topology is unknown, the seed or a number of events is negative, or the parameters are impossible.
 
     References
     ----------
@@ -158,7 +158,7 @@ def sample_topology(
     """
     topology = find_topology(topology)
     if events < 0:
-        raise ConfigError(f"a sample of {events} events", "ask for at least none")
+        raise ConfigError(f"a sample of {events} events", "give at least 0")
     drawn = len(topology.parameters)
     random = uniforms(seed=seed, stream=topology.stream, first=first, count=events, width=drawn + topology.width)
     theta = topology.prior(random[:, :drawn]) if parameters is None else _fixed(topology, parameters, events=events)
@@ -172,7 +172,7 @@ def find_topology(topology: str | Topology) -> Topology:
     Raises
     ------
     ConfigError
-        If there is none.
+        There is no such topology.
 
     Example
     -------
@@ -253,7 +253,7 @@ def _top_pair_dilepton_momenta(parameters: Parameters, random: Uniforms) -> Mome
 
 
 def _endpoint(parameters: Parameters) -> Scalar:
-    """µ = (m_A² − m_C²)/m_A, where the transverse mass of massless b and C ends (arXiv:2105.10126, equation 12)."""
+    """µ = (m_A² − m_C²)/m_A, the endpoint of the transverse mass of massless b and C (arXiv:2105.10126, eq. 12)."""
     m_a, m_c = parameters.unbind(1)
     return (m_a - m_c) * (m_a + m_c) / m_a
 
@@ -263,12 +263,12 @@ def _parent_mass(parameters: Parameters) -> Scalar:
 
 
 def _mass_prior(random: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """m_A uniform."""
+    """Uniform m_A."""
     return M_A_RANGE[0] + (M_A_RANGE[1] - M_A_RANGE[0]) * random
 
 
 def _two_mass_prior(random: Uniforms) -> Parameters:
-    """m_A uniform, and δ = (m_A − m_C)²/m_A uniform in [0, m_A], so that m_C = m_A − √(δ m_A)."""
+    """Uniform m_A, and δ = (m_A − m_C)²/m_A uniform in [0, m_A], so that m_C = m_A − √(δ m_A)."""
     m_a = _mass_prior(random[:, 0])
     delta = m_a * random[:, 1]
     return torch.stack((m_a, m_a - torch.sqrt(delta * m_a)), dim=1)
@@ -286,7 +286,7 @@ def _direction(u_cos: Scalar, u_phi: Scalar) -> Float[Tensor, "event 3"]:
 
 
 def _along_beam(u_side: Scalar) -> Float[Tensor, "event 3"]:
-    """A unit vector along +z or −z, as often."""
+    """A unit vector along +z or −z, with equal probability."""
     zero = torch.zeros_like(u_side)
     return torch.stack((zero, zero, torch.where(u_side < 0.5, -1.0, 1.0).to(u_side)), dim=-1)
 
@@ -299,9 +299,9 @@ def _moving(energy: Scalar, mass: Scalar, direction: Float[Tensor, "event 3"]) -
 def _decay(
     parent: Momentum, mass: Scalar, masses: tuple[Scalar, Scalar], direction: Float[Tensor, "event 3"]
 ) -> tuple[Momentum, Momentum]:
-    """The two daughters of each parent, the first flying in ``direction`` in the parent's frame; masses in GeV.
+    """The two daughters of each parent; ``direction`` is that of the first in the parent's rest frame. Masses in GeV.
 
-    p* = √λ(m², m₁², m₂²) / 2m (PDG review of kinematics, equation 49.17), with λ as a product that keeps its digits at
+    p* = √λ(m², m₁², m₂²) / 2m (PDG review of kinematics, equation 49.17), with λ as a product, which stays precise at
     threshold.
     """
     first, second = masses
@@ -324,7 +324,7 @@ def _daughter_and_parent_up_to(heaviest: float) -> Callable[[Parameters], Bool[T
     return lambda theta: (theta[:, 1] >= 0) & (theta[:, 1] < theta[:, 0]) & parent(theta)
 
 
-#: Example 1, A → bc, both massless and seen; A flies in any direction with an energy uniform from m_A to 1500 GeV.
+#: Example 1, A → bc, both massless and visible; A moves in any direction, with energy uniform from m_A to 1500 GeV.
 VISIBLE_PAIR: Final = Topology(
     name="visible-pair",
     visible=("b", "c"),
@@ -338,7 +338,7 @@ VISIBLE_PAIR: Final = Topology(
     scale=_parent_mass,
     identical=((0, 1),),
 )
-#: Example 2, A → bC, where b is massless and C not seen; A flies along the beam, its energy as in example 1.
+#: Example 2, A → bC, with b massless and C invisible; A moves along the beam, with energy as in example 1.
 SEMI_VISIBLE: Final = Topology(
     name="semi-visible",
     visible=("b",),
@@ -351,8 +351,8 @@ SEMI_VISIBLE: Final = Topology(
     condition=f"{M_A_MIN:g} ≤ m_A ≤ {PARENT_ENERGY_MAX:g} GeV and 0 ≤ m_C < m_A",
     scale=_endpoint,
 )
-#: Example 3, A₁A₂ → (b₁C₁)(b₂C₂); the pair flies along the beam, with a mass uniform from 2m_A to 1500 GeV and an
-#: energy uniform from that mass to 2500 GeV; A₁ is isotropic in its frame.
+#: Example 3, A₁A₂ → (b₁C₁)(b₂C₂); the pair moves along the beam, with mass uniform from 2m_A to 1500 GeV and energy
+#: uniform from that mass to 2500 GeV; A₁ is isotropic in the pair's rest frame.
 PAIR_SEMI_VISIBLE: Final = Topology(
     name="pair-semi-visible",
     visible=("b1", "b2"),
@@ -366,8 +366,8 @@ PAIR_SEMI_VISIBLE: Final = Topology(
     scale=_endpoint,
     identical=((0, 1),),
 )
-#: Heavy quarks of top pairs in two leptons, A₁A₂ → (b₁ℓ₁ν₁)(b₂ℓ₂ν₂) through W bosons on their shell, produced as in
-#: example 3. It is not in the paper. Which b goes with which lepton is not known.
+#: Dileptonic pairs of heavy quarks, A₁A₂ → (b₁ℓ₁ν₁)(b₂ℓ₂ν₂) through on-shell W bosons, produced as in example 3. It is
+#: not in the paper. The pairing of b quarks and leptons is unknown.
 TOP_PAIR_DILEPTON: Final = Topology(
     name="top-pair-dilepton",
     visible=("b1", "b2", "l1", "l2"),
@@ -382,7 +382,7 @@ TOP_PAIR_DILEPTON: Final = Topology(
     identical=((0, 1), (2, 3)),
 )
 
-#: The topologies by name; the first three are those of the paper.
+#: The topologies by name; the first three are from the paper.
 TOPOLOGIES: Final = MappingProxyType(
     {topology.name: topology for topology in (VISIBLE_PAIR, SEMI_VISIBLE, PAIR_SEMI_VISIBLE, TOP_PAIR_DILEPTON)}
 )

@@ -1,4 +1,4 @@
-"""Histograms: booked from output specifications, filled exactly, stored as UHI."""
+"""Histograms: booked from specifications, filled with exact sums, stored as UHI."""
 
 from hepreco.histograms.filling import fill
 from hepreco.histograms.specs import HistogramSpec

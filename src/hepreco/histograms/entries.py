@@ -1,4 +1,4 @@
-"""Columns of awkward arrays as flat numbers, each with the event that it belongs to."""
+"""Columns of awkward arrays as flat numbers with the event of each."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -15,14 +15,14 @@ Positions = NDArray[np.int64]
 
 
 class Places(NamedTuple):
-    """Where the entries of a column lie in its buffer (``at``), and the event of each."""
+    """The positions of a column's entries in its buffer (``at``), and the event of each entry."""
 
     at: Positions
     event: Positions
 
 
 class Step(NamedTuple):
-    """One level of an array's structure: its buffers lead from some places to others."""
+    """One level of an array's structure: its buffers map the places ``start`` to the places ``end``."""
 
     kind: type[Content]
     start: Places
@@ -31,16 +31,16 @@ class Step(NamedTuple):
 
 
 def flattened(events: ak.Array, paths: Iterable[str]) -> Iterator[tuple[str, NDArray[Any], Places]]:
-    """Columns such as ``Jet.pt``, flat: all present numbers, however deeply nested, and whose they are.
+    """All numbers of columns such as ``Jet.pt``, flattened and without missing values, and the event of each.
 
-    The branches of a collection lie alike in their buffers. Columns come in alphabetic order, so that they follow each
-    other, and are given one and the same :class:`Places`: ``ak.flatten`` would find these for every branch anew, which
-    is most of the time of filling many histograms.
+    The branches of a collection have the same structure. Columns come in alphabetic order, so that these branches
+    follow each other and share one :class:`Places`. ``ak.flatten`` would compute it for every branch, which takes most
+    of the time of filling many histograms.
 
     Raises
     ------
     DatasetError
-        There is no such column, or it holds no numbers.
+        A column does not exist, or holds no numbers.
 
     Example
     -------
@@ -60,7 +60,7 @@ def flattened(events: ak.Array, paths: Iterable[str]) -> Iterator[tuple[str, NDA
 
 
 def _layout(events: ak.Array, path: str) -> Content:
-    """Cheaper than :func:`column` for what is stored, and the same."""
+    """The layout of a column; for stored columns faster than :func:`column`, with the same result."""
     layout = events.layout
     for name in path.split("."):
         if name not in layout.fields:
@@ -70,7 +70,7 @@ def _layout(events: ak.Array, path: str) -> Content:
 
 
 def _walk(layout: Content, places: Places, trail: list[Step]) -> tuple[Content, Places]:
-    """To the numbers of a layout; steps that the last column took likewise are not computed again."""
+    """Descend to the numbers of a layout; steps that equal those of the last column are reused."""
     depth = 0
     layout = _nested(layout)
     while layout.is_list or layout.is_option or layout.is_indexed:
@@ -101,7 +101,7 @@ def _same(known: Step, kind: type[Content], start: Places, buffers: tuple[NDArra
 
 
 def _through(layout: Content, places: Places, buffers: tuple[NDArray[Any], ...]) -> Places:
-    """From places in a layout to those in its content."""
+    """Map places in a layout to places in its content."""
     if layout.is_list:
         first, last = (buffer[places.at].astype(np.int64) for buffer in buffers)
         counts = last - first

@@ -1,85 +1,106 @@
-"""Filling that gives the same bins whatever the order in which chunks are added.
+"""Fills histograms so that bin contents do not depend on the order in which chunks are added.
 
-NanoAOD's generator weights are float32. Sums of such numbers in float64 are exact, in any order, as long as fewer than
-2²⁹ weights of like size meet in a bin; their squares, rounded to the 24 bits of a float32 (a relative error below
-6·10⁻⁸ in each term of a variance), have the same property. So histograms of one sample agree bin for bin for every
-chunk size and executor.
+NanoAOD's generator weights are float32. Their sums in float64 are exact, in any order, as long as a bin has fewer than
+2²⁹ weights of similar size. Squares of weights are rounded to the 24 bits of a float32 (a relative error below 6·10⁻⁸
+in each term of a variance) and have the same property. So the histograms of a sample agree bin for bin for every chunk
+size and executor.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import and_
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import awkward as ak
 import boost_histogram as bh
 import hist
 import numpy as np
+import scipy  # whose subpackages are imported when they are first used
 from numpy.typing import NDArray
 
+from hepreco.errors import DatasetError
+from hepreco.events import column
+from hepreco.histograms.axes import AnyAxis, Booked, Edges, bin_numbers, is_at_stop
 from hepreco.histograms.entries import flattened
 from hepreco.histograms.specs import HistogramSpec
 from hepreco.plugin import Axis
 
+Weights = NDArray[np.float32]
 #: In each bin, flow bins included.
 Sums = NDArray[np.float64]
 
 
 class Filled(NamedTuple):
-    """The histograms of a chunk by name, and what stands in the overflow of their first variation.
+    """The histograms of a chunk by name, and their overflow in the first variation.
 
-    ``overflow`` counts, for each histogram that has any, entries ``at_stop``, exactly at the upper end of an axis that
-    does not include it, and those ``beyond``.
+    ``overflow`` counts, for each histogram with overflow, the entries ``at_stop``, exactly at the upper end of the
+    axis, and the entries ``beyond`` it.
     """
 
     histograms: dict[str, hist.Hist]
     overflow: dict[str, dict[str, int]]
 
 
+class Entries(NamedTuple):
+    """What a histogram is filled with: the bin of each entry, of all its axes together, and the entry's event."""
+
+    bins: NDArray[np.intp]
+    event: NDArray[np.int64]
+
+
 def fill_all(
     specs: Sequence[HistogramSpec],
     events: Mapping[str, ak.Array],
     *,
-    weights: Mapping[str, NDArray[np.float32]],
+    weights: Mapping[str, Weights],
     dataset: str,
+    regions: Mapping[str, Mapping[str, NDArray[np.bool_]]] = MappingProxyType({}),
 ) -> Filled:
     """The histograms of one chunk.
 
-    Every column is made flat and looked up in an axis once for each variation, however many histograms share them.
+    Every column is made flat and looked up in an axis once for each variation of the events, however many histograms
+    share them, and however many variations of the weights alone there are: these have one and the same array of events.
 
     Parameters
     ----------
     specs
-        What to fill.
+        The histograms to fill.
     events, weights
-        Selected events of each variation with their weights.
+        Selected events of each variation, and their weights.
     dataset
         Entry of the ``dataset`` axis.
+    regions
+        For each variation, whether each event is in each region. Without it, histograms have no such axis.
 
     Returns
     -------
     Filled
-        Histograms with the axes ``dataset``, ``variation`` (both growing categories) and the one of the specification;
-        ``Weight`` storage.
+        Histograms with the axes ``dataset``, ``variation`` (both growing categories), ``region`` and those of the
+        specification; ``Weight`` storage.
     """
-    booked = {spec.name: _book(dataset, list(events), spec.last_axis()) for spec in specs}
-    axes = {spec.axis: booked[spec.name].axes[-1] for spec in specs}
-    wanted: dict[str, dict[Axis, None]] = {}
-    for spec in specs:
-        for path in spec.columns:
-            wanted.setdefault(path, {})[spec.axis] = None
+    known = list(next(iter(regions.values()), ()))
+    rows = {spec.name: [name for name in known if name in (spec.regions or known)] for spec in specs}
+    axes = {spec.name: spec.booked_axes() for spec in specs}
+    sizes = {name: math.prod(axis.extent for axis in booked) for name, booked in axes.items()}
+    sums = {name: np.zeros((2, len(events), len(rows[name]) or 1, size)) for name, size in sizes.items()}
+    names = list(events)
     overflow: dict[str, dict[str, int]] = {}
-    for position, (variation, selected) in enumerate(events.items()):
-        sums, counts = _all_sums(selected, wanted, axes=axes, weights=weights[variation])
-        overflow = overflow if position else _overflow(specs, counts)
-        for spec in specs:
-            view = booked[spec.name].view(flow=True)[0, position]
-            for path in spec.columns:
-                view["value"] += sums[path, spec.axis][0]
-                view["variance"] += sums[path, spec.axis][1]
-    return Filled(booked, overflow)
+    for variations in _sharing_events(events):
+        chosen, masks = events[names[variations[0]]], regions.get(names[variations[0]], {})
+        entries, counts = _all_entries(specs, chosen, axes=axes)
+        overflow = overflow if variations[0] else counts
+        terms = _Terms([weights[names[position]] for position in variations])
+        for name, found in entries.items():
+            for row, mask in enumerate([masks[region] for region in rows[name]] if known else [None]):
+                for each in found:
+                    sums[name][:, variations, row] += terms.sums(each, bins=sizes[name], mask=mask)
+    return Filled({name: _booked(sums[name], dataset, names, rows[name], axes[name]) for name in sums}, overflow)
 
 
 def fill(
-    spec: HistogramSpec, events: Mapping[str, ak.Array], *, weights: Mapping[str, NDArray[np.float32]], dataset: str
+    spec: HistogramSpec, events: Mapping[str, ak.Array], *, weights: Mapping[str, Weights], dataset: str
 ) -> hist.Hist:
     """One histogram of one chunk; see :func:`fill_all`."""
     return fill_all([spec], events, weights=weights, dataset=dataset).histograms[spec.name]
@@ -88,7 +109,7 @@ def fill(
 def fill_cutflow(
     passed: Mapping[str, Mapping[str, NDArray[np.bool_]]], *, weights: NDArray[np.float32], dataset: str
 ) -> hist.Hist:
-    """Weighted cut flow of one chunk: for each variation and cut, the events that pass it and all before it."""
+    """Weighted cut flow of one chunk: for each variation and cut, the events that pass this and all earlier cuts."""
     cuts = list(next(iter(passed.values())))
     booked = _book(dataset, list(passed), hist.axis.StrCategory(cuts, name="cut", label="", overflow=False))
     terms = np.stack((weights, squares(weights)))
@@ -99,7 +120,7 @@ def fill_cutflow(
 
 
 def squares(weights: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Squares of weights, rounded to the 24 bits of a float32 but not to its range: 10²⁰ has a square too.
+    """Squares of weights, rounded to the 24 bits of a float32, but without the limits of its range.
 
     Example
     -------
@@ -126,68 +147,124 @@ def sort_categories(histogram: hist.Hist) -> hist.Hist:
     return ordered
 
 
-def _book(dataset: str, variations: Sequence[str], axis: bh.axis.Axis) -> hist.Hist:
+def _book(dataset: str, variations: Sequence[str], *axes: bh.axis.Axis) -> hist.Hist:
     return hist.Hist(
         hist.axis.StrCategory([dataset], growth=True, name="dataset", label="dataset"),
         hist.axis.StrCategory(variations, growth=True, name="variation", label="variation"),
-        axis,
+        *axes,
         storage=hist.storage.Weight(),
     )
 
 
-def _all_sums(
-    events: ak.Array,
-    wanted: Mapping[str, Iterable[Axis]],
-    *,
-    axes: Mapping[Axis, hist.axis.Regular | hist.axis.Variable],
-    weights: NDArray[np.float32],
-) -> tuple[dict[tuple[str, Axis], list[Sums]], dict[tuple[str, Axis], NDArray[np.int64]]]:
-    """For every column and axis that is wanted: Σw and Σw² in each bin, and how many entries are at stop and beyond."""
-    terms = [_common(term) for term in (weights.astype(np.float64), squares(weights))]
-    sums: dict[tuple[str, Axis], list[Sums]] = {}
-    counts: dict[tuple[str, Axis], NDArray[np.int64]] = {}
-    known, each = None, terms
+def _booked(
+    sums: Sums, dataset: str, variations: Sequence[str], regions: Sequence[str], axes: Sequence[Booked]
+) -> hist.Hist:
+    """A histogram of what was summed."""
+    region = [hist.axis.StrCategory(regions, name="region", label="region", overflow=False)] if regions else []
+    histogram = _book(dataset, variations, *region, *axes)
+    view = histogram.view(flow=True)
+    view["value"], view["variance"] = sums.reshape(2, *view.shape)
+    return histogram
+
+
+def _sharing_events(events: Mapping[str, ak.Array]) -> list[list[int]]:
+    """The positions of variations, those together that have one and the same array of events."""
+    groups: dict[int, list[int]] = {}
+    for position, array in enumerate(events.values()):
+        groups.setdefault(id(array), []).append(position)
+    return list(groups.values())
+
+
+def _all_entries(
+    specs: Sequence[HistogramSpec], events: ak.Array, *, axes: Mapping[str, tuple[Booked, ...]]
+) -> tuple[dict[str, list[Entries]], dict[str, dict[str, int]]]:
+    """The entries of each histogram, one for each column of those with one axis, and what is in their overflow."""
+    wanted: dict[str, dict[AnyAxis, Booked]] = {}
+    single = {spec.name: spec.axis for spec in specs if spec.axis is not None}
+    for spec in specs:
+        for path in spec.columns:
+            wanted.setdefault(path, {}).setdefault(single[spec.name], axes[spec.name][0])
+    entries: dict[tuple[str, AnyAxis], Entries] = {}
+    counts: dict[tuple[str, AnyAxis], NDArray[np.int64]] = {}
     for path, values, places in flattened(events, wanted):
-        if places is not known:
-            known, each = places, [term[places.event] if term.ndim else term for term in terms]
-        for axis in wanted[path]:
-            where = _bins(values, axis, axes[axis])
-            sums[path, axis] = _sums(where, each, bins=axis.bins + 2)
-            over = values[where > axis.bins]
-            counts[path, axis] = np.bincount(~_at_stop(over, axis), minlength=2)
-    return sums, counts
+        for axis, booked in wanted[path].items():
+            bins = bin_numbers(values, axis, booked)
+            entries[path, axis] = Entries(bins, places.event)
+            counts[path, axis] = _over(values[bins > axis.bins], axis)
+    found = {
+        spec.name: [entries[path, single[spec.name]] for path in spec.columns]
+        or [_joint_entries(spec, events, axes[spec.name])]
+        for spec in specs
+    }
+    total = {
+        spec.name: np.sum([counts[path, single[spec.name]] for path in spec.columns], axis=0)
+        for spec in specs
+        if spec.columns
+    }
+    over = {name: {"at_stop": int(each[0]), "beyond": int(each[1])} for name, each in total.items() if each.any()}
+    return found, over
+
+
+def _over(values: NDArray[Any], axis: AnyAxis) -> NDArray[np.int64]:
+    """How many of the values in an overflow are exactly at the end of the axis, and how many are beyond."""
+    if not isinstance(axis, Axis | Edges):
+        return np.zeros(2, np.int64)
+    return np.bincount(~is_at_stop(values, axis), minlength=2)
+
+
+def _joint_entries(spec: HistogramSpec, events: ak.Array, axes: Sequence[Booked]) -> Entries:
+    """The entries of a histogram of several axes: those that have a number in each of its columns."""
+    columns = [column(events, path) for path in spec.reads]
+    try:
+        arrays = ak.broadcast_arrays(np.arange(len(events)), *columns)
+    except ValueError as error:
+        raise DatasetError(
+            f"histogram {spec.name!r}: {' and '.join(spec.reads)} have different numbers of entries in an event",
+            "fill columns of the same objects together, or of one number per event",
+        ) from error
+    present = reduce(and_, (~ak.is_none(array, axis=-1) for array in arrays))
+    event, *values = (ak.to_numpy(ak.flatten(array[present], axis=None)) for array in arrays)
+    bins = [bin_numbers(*each) for each in zip(values, spec.binning, axes, strict=True)]
+    return Entries(np.ravel_multi_index(bins, [axis.extent for axis in axes]), event.astype(np.int64))
+
+
+class _Terms:
+    """The weights of variations that share their events, and their squares."""
+
+    def __init__(self, weights: Sequence[Weights]) -> None:
+        self.several = len(weights) > 1
+        every = [np.stack([weight.astype(np.float64) for weight in weights], axis=1)]
+        every.append(np.stack([squares(weight) for weight in weights], axis=1))
+        self._terms = every if self.several else [_common(term[:, 0]) for term in every]
+        self._known: tuple[NDArray[np.int64] | None, list[Sums]] = (None, [])
+
+    def sums(self, entries: Entries, *, bins: int, mask: NDArray[np.bool_] | None) -> Sums:
+        """Σw and Σw² (2, variation, bin) of the entries whose event is in the mask."""
+        where, event = entries
+        if mask is not None:
+            inside = mask[event]
+            where, event = where[inside], event[inside]
+        if self.several:
+            matrix = scipy.sparse.csr_matrix((np.ones(len(where)), (where, event)), shape=(bins, len(self._terms[0])))
+            return np.stack([(matrix @ term).T for term in self._terms])
+        return np.stack([total[None] for total in _sums(where, self._of(event), bins=bins)])
+
+    def _of(self, event: NDArray[np.int64]) -> list[Sums]:
+        """The terms of each entry, which those of the next column often share."""
+        if self._known[0] is not event:
+            self._known = event, [term[event] if term.ndim else term for term in self._terms]
+        return self._known[1]
 
 
 def _common(terms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One number in place of many that are equal: then entries are counted instead of summed."""
+    """Replace equal terms by a single number, so that entries can be counted instead of summed."""
     return np.asarray(terms[0]) if len(terms) and (terms == terms[0]).all() else terms
 
 
-def _overflow(
-    specs: Iterable[HistogramSpec], counts: Mapping[tuple[str, Axis], NDArray[np.int64]]
-) -> dict[str, dict[str, int]]:
-    total = {spec.name: np.sum([counts[path, spec.axis] for path in spec.columns], axis=0) for spec in specs}
-    return {name: {"at_stop": int(count[0]), "beyond": int(count[1])} for name, count in total.items() if count.any()}
-
-
-def _bins(values: NDArray[Any], axis: Axis, booked: hist.axis.Regular | hist.axis.Variable) -> NDArray[np.intp]:
-    """The bin of each value: 0 for the underflow."""
-    bins = np.asarray(booked.index(values)).astype(np.intp)
-    if axis.includes_stop:
-        bins[_at_stop(values, axis)] = axis.bins - 1
-    bins += 1
-    return bins
-
-
-def _at_stop(values: NDArray[Any], axis: Axis) -> NDArray[np.bool_]:
-    """Whether each value is the upper end, as a number of the values' own precision."""
-    return values == (values.dtype.type(axis.stop) if values.dtype.kind == "f" else axis.stop)
-
-
 def _sums(where: NDArray[np.intp], terms: Sequence[NDArray[np.float64]], *, bins: int) -> list[Sums]:
-    """In each bin the sum of each term, of one number per entry or the same for all.
+    """The sum of each term in each bin; a term has one number per entry, or one number for all entries.
 
-    A multiple of the same number is exactly their sum, within the limits that the sums are exact themselves.
+    If all entries have the same number, it is multiplied by their count, which equals the sum wherever sums are exact.
     """
     counts = [np.bincount(where, minlength=bins)] if any(term.ndim == 0 for term in terms) else []
     return [

@@ -1,4 +1,4 @@
-"""From sums of weights to expected events: the factor σ·L / Σw, and when the sum is too uncertain for it."""
+"""Normalisation to the expected number of events by σ·L / Σw, with warnings where Σw is too uncertain."""
 
 import math
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from hepreco.conventions import PB_FB
 from hepreco.errors import ConfigError
 
-#: In standard deviations: a sum of weights nearer to zero leaves the normalisation to chance.
+#: A sum of weights within this number of standard deviations of zero gives a warning.
 SIGNIFICANT: Final = 2.0
 
 
@@ -18,21 +18,21 @@ def normalisation(
     sum_of_weights: float,
     sum_of_squares: float,
 ) -> tuple[float, str | None]:
-    """What the histograms of a dataset are multiplied by, and a warning where that number misleads.
+    """The factor that normalises the histograms of a dataset, and a warning if it is misleading.
 
     Parameters
     ----------
     dataset
-        Its name.
+        Name of the dataset.
     cross_section, luminosity
-        In pb and fb⁻¹; a dataset without a cross-section is not scaled.
+        Cross-section in pb and luminosity in fb⁻¹; a dataset without a cross-section is not scaled.
     sum_of_weights, sum_of_squares
-        Σw and Σw² of all events that were processed, before any cut.
+        Σw and Σw² of all processed events before any cut.
 
     Raises
     ------
     ConfigError
-        There is a cross-section and no luminosity.
+        There is a cross-section but no luminosity.
 
     Example
     -------
@@ -53,8 +53,11 @@ def normalisation(
     if not math.isfinite(scale):
         return 1.0, f"{said}, so it is not normalised to its cross-section: its histograms hold sums of weights"
     if sum_of_weights < 0:
-        return scale, f"{said}, so normalising to its cross-section turns the sign of its histograms"
+        return scale, f"{said}, so normalising to its cross-section reverses the sign of its histograms"
     uncertainty = math.sqrt(sum_of_squares)
     if sum_of_weights < SIGNIFICANT * uncertainty:
-        return scale, f"{said} ± {uncertainty:.2g}, within two standard deviations of zero: so uncertain is its scale"
+        return (
+            scale,
+            f"{said} ± {uncertainty:.2g}, within two standard deviations of zero, so its scale is very uncertain",
+        )
     return scale, None

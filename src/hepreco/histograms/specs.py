@@ -1,67 +1,141 @@
-"""What to histogram."""
+"""Specifications of histograms."""
 
+import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import hist
-
 from hepreco.errors import ConfigError
+from hepreco.events.paths import ColumnPath
+from hepreco.histograms.axes import AnyAxis, Booked, Edges, booked_axis
 from hepreco.names import check_name
 from hepreco.plugin import Axis, Column, Reconstructor
 
 #: Entries of the archive, a figure of the studies, the other axes, and what hist keeps for its own arguments.
-RESERVED: Final = frozenset({"index", "provenance", "roc", "dataset", "variation", "weight", "sample", "threads"})
+RESERVED: Final = frozenset(
+    {"index", "provenance", "roc", "dataset", "variation", "region", "weight", "sample", "threads"}
+)
+#: Of one histogram, beside dataset, variation and region.
+MOST_AXES: Final = 3
 #: Of all histograms of one dataset, in bytes: every chunk makes them, and merging holds several.
 MOST_BYTES: Final = 2**30
 
 
 @dataclass(frozen=True)
-class HistogramSpec:
-    """One histogram of one or more columns.
+class Dimension:
+    """One axis of a histogram of several.
 
     Parameters
     ----------
-    name
-        Its name in the output, and that of its last axis.
-    columns
-        What is filled, for example ``("chi2_assigner.top.mass",)``, ``("jets.pt",)`` for all selected jets,
-        ``("jets[0].pt",)`` for the first of them, or ``("len(jets)",)`` for their number: every entry of every column,
-        with its event's weight. Missing values are not filled.
+    column
+        What is filled, such as ``chi2_assigner.top.mass``. A column with one number per event goes with every entry of
+        one with several; other columns must have as many entries in each event.
     axis
         Its binning.
+    name
+        Of the axis; by default the column with dots replaced by underscores.
     label, unit
         Kept with the axis; figures write ``label [unit]``.
-
-    Raises
-    ------
-    ConfigError
-        The name could not be that of a file, or stands for something else; or there is no column.
     """
 
-    name: str
-    columns: tuple[str, ...]
-    axis: Axis
+    column: str
+    axis: AnyAxis
+    name: str = ""
     label: str = ""
     unit: str = ""
 
     def __post_init__(self) -> None:
+        ColumnPath.parse(self.column)
+        check_name(self.name or _field_name(self.column), what="an axis", reserved=RESERVED)
+
+    def booked(self) -> Booked:
+        """The axis of hist."""
+        name = self.name or _field_name(self.column)
+        return booked_axis(self.axis, name=name, label=self.label or self.column, unit=self.unit)
+
+
+@dataclass(frozen=True)
+class HistogramSpec:
+    """One histogram: of one axis, or of up to three.
+
+    Parameters
+    ----------
+    name
+        Its name in the output, and that of the last axis where there is one.
+    columns
+        Columns to fill, for example ``("chi2_assigner.top.mass",)``, ``("jets.pt",)`` for all selected jets,
+        ``("jets[0].pt",)`` for the first of them, or ``("len(jets)",)`` for their number. Every entry of every column
+        is filled with the weight of its event; missing values are not filled.
+    axis
+        Its binning: ``{ bins, start, stop }``, ``{ edges }``, ``{ first, last }`` for integers, or ``{ categories }``.
+    label, unit
+        Kept with the axis; figures write ``label [unit]``.
+    axes
+        Two or three axes, each with its column, in place of ``columns`` and ``axis``. Entries that are missing in one
+        of the columns are not filled.
+    regions
+        Names of the regions in which it is filled; all of them by default.
+
+    Raises
+    ------
+    ConfigError
+        The name could not be that of a file, or stands for something else; or there is no column or no axis.
+    """
+
+    name: str
+    columns: tuple[str, ...] = ()
+    axis: AnyAxis | None = None
+    label: str = ""
+    unit: str = ""
+    axes: tuple[Dimension, ...] = ()
+    regions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
         check_name(self.name, what="a histogram", reserved=RESERVED)
-        if not self.columns:
+        if self.axes:
+            if self.columns or self.axis or not MOST_AXES >= len(self.axes) >= 2:
+                raise ConfigError(
+                    f"histogram {self.name!r} has {len(self.axes)} axes of its own, and columns or an axis",
+                    "give columns and one axis, or two or three axes that name their columns",
+                )
+            names = [axis.name for axis in self.booked_axes()]
+            if len(set(names)) < len(names):
+                raise ConfigError(f"two axes of histogram {self.name!r} have one name", "give one of them a name")
+        elif not self.columns:
             raise ConfigError(f"histogram {self.name!r} names no column", 'give it columns = ["..."]')
+        elif self.axis is None:
+            raise ConfigError(
+                f"histogram {self.name!r} has no axis", "give it an axis, for example { bins, start, stop }"
+            )
 
-    def last_axis(self) -> hist.axis.Regular | hist.axis.Variable:
-        """The axis after ``dataset`` and ``variation``, with under- and overflow; ``unit`` is an attribute of it."""
-        axis, unit = self.axis, {"unit": self.unit}
-        label = self.label or self.name
-        if axis.spacing == "log":
-            return hist.axis.Variable(axis.edges, name=self.name, label=label, __dict__=unit)
-        return hist.axis.Regular(axis.bins, axis.start, axis.stop, name=self.name, label=label, __dict__=unit)
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns that it is filled with."""
+        return self.columns or tuple(axis.column for axis in self.axes)
+
+    @property
+    def binning(self) -> tuple[AnyAxis, ...]:
+        """The binning of each axis."""
+        return tuple(axis.axis for axis in self.axes) if self.axis is None else (self.axis,)
+
+    def booked_axes(self) -> tuple[Booked, ...]:
+        """The axes of hist after ``dataset``, ``variation`` and ``region``, with under- and overflow."""
+        if self.axis is None:
+            return tuple(axis.booked() for axis in self.axes)
+        return (booked_axis(self.axis, name=self.name, label=self.label or self.name, unit=self.unit),)
 
 
-def check_memory(specs: Iterable[HistogramSpec], *, variations: int) -> None:
-    """Refuse histograms that together would take too much memory; sixteen bytes per bin, dataset and variation."""
-    sizes = {spec.name: 16 * (spec.axis.bins + 2) * variations for spec in specs}
+def _field_name(column: str) -> str:
+    return re.sub(r"\W+", "_", column).strip("_")
+
+
+def check_memory(specs: Iterable[HistogramSpec], *, variations: int, regions: int = 1) -> None:
+    """Refuse histograms that take too much memory together: sixteen bytes per bin, dataset, variation and region."""
+    sizes = {
+        spec.name: 16 * math.prod(axis.bins + 2 for axis in spec.binning) * variations * (len(spec.regions) or regions)
+        for spec in specs
+    }
     if sum(sizes.values()) > MOST_BYTES:
         largest = max(sizes, key=lambda name: sizes[name])
         raise ConfigError(
@@ -72,15 +146,15 @@ def check_memory(specs: Iterable[HistogramSpec], *, variations: int) -> None:
 
 
 def overflow_warnings(specs: Iterable[HistogramSpec], overflow: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """What to say of histograms whose overflow holds nothing but the upper end of their axis.
+    """Warnings about histograms whose overflow holds only entries at the upper end of their axis.
 
     ``overflow`` counts entries ``at_stop`` and ``beyond`` by the histogram's name, as in
     :class:`~hepreco.histograms.filling.Filled`.
     """
-    ends = {spec.name: spec.axis.stop for spec in specs}
+    ends = {spec.name: spec.axis.stop for spec in specs if isinstance(spec.axis, Axis | Edges)}
     return [
         f"histogram {name!r}: its overflow holds {counts['at_stop']} entries, all exactly at the upper end "
-        f"{ends[name]:g}; 'closed = true' in its axis has them in the last bin, a larger stop in bins of their own"
+        f"{ends[name]:g}; set 'closed = true' in its axis to count them in the last bin, or choose a larger stop"
         for name, counts in overflow.items()
         if name in ends and counts["at_stop"] and not counts["beyond"]
     ]

@@ -1,4 +1,4 @@
-"""Histograms on disk: UHI in a zip archive, with the provenance of the run that filled them."""
+"""Stores histograms as UHI in a zip archive, with the provenance of the run that filled them."""
 
 import json
 import zipfile
@@ -16,27 +16,27 @@ from hepreco.names import check_name
 PROVENANCE: Final = "provenance.json"
 INDEX: Final = "index.json"
 FORMAT: Final = 1
-#: Names whose entry would be one of the archive's own.
+#: Names that would collide with the archive's own entries.
 OWN: Final = frozenset(entry.removesuffix(".json") for entry in (PROVENANCE, INDEX))
 
 
 @dataclass(frozen=True)
 class StoredHistograms:
-    """Histograms by name, and what made them."""
+    """Histograms by name, and their provenance."""
 
     histograms: Mapping[str, hist.Hist]
     provenance: Mapping[str, object]
 
 
 def write_histograms(path: Path, histograms: Mapping[str, hist.Hist], *, provenance: Mapping[str, object]) -> None:
-    """Write a zip archive of UHI histograms, in place only once it is whole.
+    """Write a zip archive of UHI histograms, which replaces an earlier one only when it is complete.
 
-    ``provenance`` is stored beside them as JSON.
+    ``provenance`` is stored in it as JSON.
 
     Raises
     ------
     ConfigError
-        A name could not be that of an entry.
+        The name of a histogram cannot be that of an entry.
     """
     for name in histograms:
         check_name(name, what="a histogram", reserved=OWN)
@@ -50,7 +50,7 @@ def write_histograms(path: Path, histograms: Mapping[str, hist.Hist], *, provena
 
 
 def read_provenance(path: Path) -> dict[str, Any]:
-    """The provenance alone; :class:`~hepreco.errors.OutputError` where the file is something else."""
+    """Read only the provenance; :class:`~hepreco.errors.OutputError` if the file is not such an archive."""
     try:
         with zipfile.ZipFile(path) as archive:
             provenance: dict[str, Any] = json.loads(archive.read(PROVENANCE))
@@ -60,7 +60,7 @@ def read_provenance(path: Path) -> dict[str, Any]:
 
 
 def read_histograms(path: Path) -> StoredHistograms:
-    """Read what :func:`write_histograms` wrote; :class:`~hepreco.errors.OutputError` where it is something else."""
+    """Read a file of :func:`write_histograms`; :class:`~hepreco.errors.OutputError` if it is not such an archive."""
     try:
         with zipfile.ZipFile(path) as archive:
             index = json.loads(archive.read(INDEX))

@@ -1,7 +1,7 @@
 """Templates: what each process and systematic gives in the bins of a fit."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import hist
 import numpy as np
@@ -9,33 +9,11 @@ from numpy.typing import NDArray
 
 from hepreco.errors import ConfigError
 from hepreco.inference.bins import Rows, rows
+from hepreco.inference.grouping import Grouping
 from hepreco.inference.shifts import Bins, Shift, combined, smoothed, symmetrised
 from hepreco.inference.systematics import NOMINAL, Systematic, systematics
 from hepreco.inference.tables import ChannelConfig, FitConfig
 from hepreco.plugin.options import closest
-
-
-@dataclass(frozen=True)
-class Grouping:
-    """Which datasets make a process.
-
-    Parameters
-    ----------
-    processes
-        Datasets of each simulated process, in the order in which they are stacked.
-    data
-        Datasets of observed events.
-    periods
-        The data-taking period of each dataset that has one.
-    labels, colours
-        Of processes, for figures; by default their names, and a colour of hepreco's.
-    """
-
-    processes: Mapping[str, tuple[str, ...]]
-    data: tuple[str, ...] = ()
-    periods: Mapping[str, str] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=dict)
-    colours: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

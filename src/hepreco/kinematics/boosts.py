@@ -10,8 +10,8 @@ def boost(
 ) -> Float[Tensor, "*shape 4"]:
     """Boost four-momenta by a velocity β (|β| < 1, in units of c), broadcast over the leading axes.
 
-    p′ = p + [(γ − 1)(p·β)/β² + γE] β,  E′ = γ(E + p·β); a momentum at rest moves with velocity β afterwards.
-    (γ − 1)/β² is written as γ²/(γ + 1), which holds at β = 0 too.
+    p′ = p + [(γ − 1)(p·β)/β² + γE] β,  E′ = γ(E + p·β); a particle at rest moves with velocity β afterwards.
+    (γ − 1)/β² is computed as γ²/(γ + 1), which is also defined at β = 0.
     """
     energy, p = momenta[..., :1], momenta[..., 1:]
     gamma = torch.rsqrt(1 - (velocity * velocity).sum(-1, keepdim=True))
@@ -26,10 +26,10 @@ def two_body_decay(
     masses: tuple[Float[Tensor, " event"], Float[Tensor, " event"]],
     generator: torch.Generator,
 ) -> tuple[Float[Tensor, "event 4"], Float[Tensor, "event 4"]]:
-    """Isotropic decay of each parent into two daughters of the given masses (GeV), in the parent's frame.
+    """Decay each parent isotropically in its rest frame into two daughters of the given masses (GeV).
 
-    |p*| = √λ(m², m₁², m₂²) / 2m (PDG review of kinematics, equation 49.17). Daughters heavier than the parent
-    give NaN: choose masses that fit.
+    The daughters are returned in the parent's original frame. |p*| = √λ(m², m₁², m₂²) / 2m (PDG review of kinematics,
+    equation 49.17). The result is NaN if the daughters are heavier than the parent.
     """
     m = torch.sqrt(parent[:, 0] ** 2 - (parent[:, 1:] ** 2).sum(-1))
     first, second = masses

@@ -15,7 +15,7 @@ def from_pt_eta_phi_mass(
 ) -> Float[Tensor, "*shape 4"]:
     """Four-momenta (E, px, py, pz) in GeV from NanoAOD's coordinates.
 
-    A negative mass is the field's sign for negative m² (NanoAOD jets have some by rounding) and is kept:
+    A negative mass means negative m², by the usual convention (some NanoAOD jets have it from rounding), and is kept:
     E² = p² + m·|m|.
 
     Example
@@ -24,7 +24,7 @@ def from_pt_eta_phi_mass(
     >>> from_pt_eta_phi_mass(3 * one, zero, zero, 4 * one).tolist()
     [[5.0, 3.0, 0.0, 0.0]]
     """
-    # torch's own hyperbolic functions round the last few elements of a tensor otherwise than the others.
+    # torch's hyperbolic functions round the last few elements of a tensor differently.
     grown = torch.exp(eta.abs())
     p = pt * (grown + 1 / grown) / 2
     energy = torch.sqrt(torch.clamp(p * p + mass * mass.abs(), min=0.0))
@@ -32,7 +32,7 @@ def from_pt_eta_phi_mass(
 
 
 def _sinh(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """The hyperbolic sine, which does not depend on where in a tensor x stands."""
+    """The hyperbolic sine, with a result that does not depend on the position in the tensor."""
     grown = torch.expm1(x.abs())
     return torch.sign(x) * 0.5 * (grown + grown / (grown + 1))
 
@@ -59,14 +59,14 @@ def eta(momenta: Float[Tensor, "*shape 4"]) -> Float[Tensor, "*shape"]:
 
 
 def mass_squared(momenta: Float[Tensor, "*shape 4"]) -> Float[Tensor, "*shape"]:
-    """E² − p² in GeV², written as (E − p)(E + p), which keeps its digits for light, fast particles."""
+    """E² − p² in GeV², computed as (E − p)(E + p), which stays precise for light, fast particles."""
     p = torch.linalg.vector_norm(momenta[..., 1:], dim=-1)
     energy = momenta[..., 0]
     return (energy - p) * (energy + p)
 
 
 def mass(momenta: Float[Tensor, "*shape 4"]) -> Float[Tensor, "*shape"]:
-    """Invariant mass in GeV: √(m²), and −√(−m²) where rounding or measurement makes m² negative.
+    """Invariant mass in GeV: √(m²), or −√(−m²) if rounding or measurement makes m² negative.
 
     Example
     -------
@@ -102,7 +102,7 @@ def delta_r(
     *,
     longitudinal: Callable[[Float[Tensor, "*shape 4"]], Float[Tensor, "*shape"]] = eta,
 ) -> Float[Tensor, "..."]:
-    """ΔR = √(Δη² + Δφ²) of two momenta, broadcast; ``longitudinal`` may give the rapidity in place of η.
+    """ΔR = √(Δη² + Δφ²) of two momenta, broadcast; ``longitudinal`` may compute the rapidity instead of η.
 
     Example
     -------

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-#: What is done where no longitudinal momentum is real, because the transverse mass exceeds m_W.
+#: Treatment of events in which no longitudinal momentum is real, because the transverse mass exceeds m_W.
 ComplexRoots = Literal["scale missing momentum", "take real part"]
 
 
@@ -17,19 +17,19 @@ def neutrino_solutions(
     w_mass: float,
     complex_roots: ComplexRoots,
 ) -> Float[Tensor, "*batch 2 4"]:
-    """The two massless neutrinos with which a massless lepton has the invariant mass m_W, in GeV.
+    """The two momenta in GeV of a massless neutrino that give invariant mass m_W with a massless lepton.
 
     With A = m_W²/2 + p_T(ℓ)·p_T(ν): p_z(ν) = [A p_z(ℓ) ± E(ℓ) √(A² − p_T²(ℓ) p_T²(ν))] / p_T²(ℓ). The result is NaN
-    where the lepton or the missing momentum is, and where the lepton has no transverse momentum.
+    if the lepton or the missing momentum is NaN, or if the lepton has no transverse momentum.
 
     Parameters
     ----------
     missing_momentum
-        (p_x, p_y), taken as those of the neutrino.
+        Missing transverse momentum (p_x, p_y), assumed to be that of the neutrino.
     complex_roots
-        Where the transverse mass exceeds m_W, the root is imaginary. ``scale missing momentum`` scales p_T(ν) down
-        until the transverse mass is m_W, so that m(ℓν) = m_W holds everywhere. ``take real part`` keeps p_T(ν) and
-        leaves the root out, so that m(ℓν) is the transverse mass there. Both solutions are then the same.
+        If the transverse mass exceeds m_W, the root is imaginary. ``scale missing momentum`` scales p_T(ν) down until
+        the transverse mass is m_W, so that m(ℓν) = m_W always holds. ``take real part`` keeps p_T(ν) and omits the
+        root, so that m(ℓν) is at least the transverse mass, and exceeds m_W. Both solutions are then the same.
 
     References
     ----------

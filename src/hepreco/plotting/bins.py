@@ -1,4 +1,4 @@
-"""How bins are described on axes."""
+"""Labels of axes with bins and units."""
 
 import re
 from typing import Any
@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 
 def is_linear(edges: NDArray[np.float64]) -> bool:
-    """Whether all bins are equally wide."""
+    """Whether all bins have equal width."""
     return bool(np.allclose(np.diff(edges), edges[1] - edges[0], rtol=1e-6, atol=0))
 
 
 def is_logarithmic(edges: NDArray[np.float64]) -> bool:
-    """Whether bins are unequal, and equally wide on a logarithmic axis.
+    """Whether bins have unequal width, but equal width on a logarithmic axis.
 
     Example
     -------
@@ -24,7 +24,7 @@ def is_logarithmic(edges: NDArray[np.float64]) -> bool:
 
 
 def per_bin(quantity: str, edges: NDArray[np.float64], *, label: str) -> str:
-    """Name a vertical axis: with the width of the bins where they have one, in the unit that ``label`` ends with.
+    """Label a vertical axis with a quantity and, for bins of equal width, the width in the unit of ``label``.
 
     Example
     -------
@@ -39,7 +39,7 @@ def per_bin(quantity: str, edges: NDArray[np.float64], *, label: str) -> str:
 
 
 def label_of(axis: Any) -> str:
-    """Write the label of a histogram's axis, with its unit in brackets where the axis has one as an attribute.
+    """The label of a histogram's axis, followed by the axis's attribute ``unit`` in brackets if it has one.
 
     Example
     -------
@@ -54,7 +54,7 @@ def label_of(axis: Any) -> str:
 
 
 def unit_of(label: str) -> str:
-    """Find the unit that a label ends with, in brackets, with a space before it; nothing where there is none.
+    """The unit in brackets at the end of a label, with a leading space; empty if there is none.
 
     Example
     -------

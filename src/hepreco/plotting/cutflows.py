@@ -15,32 +15,32 @@ from hepreco.plotting.maps import ROW, draw_table
 from hepreco.plotting.spectra import MOST, NOMINAL, require_axes
 from hepreco.plotting.style import COLOURS, STYLE, end_labels, new_axes
 
-#: Letters of a line in the head of a table's column.
+#: Characters per line in the heading of a column.
 WORDS: Final = 16
 
 
 @rc_context(STYLE)
 def cutflow_figure(h: hist.Hist, *, labels: Mapping[str, str] | None = None) -> Figure:
-    """Draw the nominal events after each cut, from top to bottom, as a bar for each dataset.
+    """Draw the nominal events after each cut, from top to bottom, as one bar per dataset.
 
     Parameters
     ----------
     h
-        Axes ``dataset``, ``variation`` and ``cut``, ``Weight`` storage.
+        A histogram with axes ``dataset``, ``variation`` and ``cut``, and ``Weight`` storage.
     labels
-        For the legend, by dataset; those that are missing are called by their names.
+        Labels in the legend, by dataset; the default is the name of the dataset.
 
     Returns
     -------
     Figure
-        Beside each bar stands the number of events, and what fraction of the first row they are. The axis is
-        logarithmic where yields differ by more than a factor of 50. More than ten datasets are a table instead: a row
-        for each, a column for each cut, with the same numbers.
+        Next to each bar are the number of events and its fraction of the first row. The axis is logarithmic if yields
+        differ by more than a factor of 50. More than ten datasets are shown as a table with the same numbers, with a
+        row per dataset and a column per cut.
 
     Raises
     ------
     StudyError
-        If axes or storage are others.
+        The histogram has other axes or another storage.
 
     Example
     -------
@@ -64,7 +64,7 @@ def cutflow_figure(h: hist.Hist, *, labels: Mapping[str, str] | None = None) -> 
 
 
 def _table(values: NDArray[np.float64], *, names: list[str], cuts: list[str]) -> Figure:
-    """A row for each dataset."""
+    """Draw a table with one row per dataset."""
     figure = Figure(figsize=(2.4 + 1.3 * len(cuts), 1.6 + ROW * len(names)))
     (axes,) = new_axes(figure)
     first = values[:, :1]
@@ -124,10 +124,10 @@ def _bars(
 
 
 def _number(value: float, first: float) -> str:
-    """Write a number of events and its fraction of the first."""
+    """Format a number of events and its fraction of the first."""
     return f"{_events(value)}  ({100 * value / first:.3g} %)" if first else _events(value)
 
 
 def _events(value: float, _: object = None) -> str:
-    """Write a number of events, large ones in groups of three digits."""
+    """Format a number of events, large ones in groups of three digits."""
     return f"{value:,.0f}".replace(",", "\u2009") if abs(value) >= 1000 else f"{value:.3g}"

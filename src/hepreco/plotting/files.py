@@ -1,4 +1,4 @@
-"""Figures on disk."""
+"""Saves figures."""
 
 from pathlib import Path
 
@@ -18,10 +18,10 @@ def save_figure(figure: Figure, path: Path) -> list[Path]:
     Parameters
     ----------
     figure
-        What to write.
+        The figure.
     path
-        Where, without suffix: ``figures/chi2_assigner.top.mass`` gives ``figures/chi2_assigner.top.mass.png`` and
-        ``.pdf``. Its directory is made.
+        Path without suffix: ``figures/chi2_assigner.top.mass`` gives ``figures/chi2_assigner.top.mass.png`` and
+        ``.pdf``. Missing directories are created.
 
     Returns
     -------
@@ -31,7 +31,7 @@ def save_figure(figure: Figure, path: Path) -> list[Path]:
     Raises
     ------
     OutputError
-        If they cannot be written.
+        The files cannot be written.
 
     Example
     -------
@@ -46,7 +46,5 @@ def save_figure(figure: Figure, path: Path) -> list[Path]:
         figure.savefig(png, dpi=DPI, metadata={"Software": None})
         figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
     except OSError as error:
-        raise OutputError(
-            f"cannot write the figure {path}: {error}", "choose a directory that can be written"
-        ) from None
+        raise OutputError(f"cannot write the figure {path}: {error}", "choose a writable directory") from None
     return [png, pdf]

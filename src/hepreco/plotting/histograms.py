@@ -1,4 +1,4 @@
-"""Histograms of a run, datasets over each other."""
+"""Draws the histograms of a run, with all datasets in one figure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,28 +21,28 @@ from hepreco.plotting.style import COLOURS, GREY, STYLE, end_labels, new_axes, n
 def histogram_figure(h: hist.Hist, *, labels: Mapping[str, str] | None = None, density: bool = False) -> Figure:
     """Draw every dataset's nominal histogram with its statistical uncertainty and the envelope of its variations.
 
-    Of more than ten datasets the nine largest are drawn, and the sum of all others in black; below, a panel has a row
-    for each dataset, with its name, whose colours show the shape.
+    If there are more than ten datasets, the nine largest are drawn, and the sum of all others in black. A panel below
+    then has a row for each dataset, whose colours show its shape.
 
     Parameters
     ----------
     h
-        Axes ``dataset``, ``variation`` and a numeric one, ``Weight`` storage.
+        A histogram with axes ``dataset``, ``variation`` and a numeric one, and ``Weight`` storage.
     labels
-        For the legend, by dataset; those that are missing are called by their names.
+        Labels in the legend, by dataset; the default is the name of the dataset.
     density
-        Draw fractions of each dataset's Σw (that outside the axis included) in place of events, to compare shapes of
-        datasets whose yields differ. Variations are divided by their own Σw, so the envelope is that of the shape.
+        Draw fractions of each dataset's Σw (including entries outside the axis) instead of events, to compare shapes.
+        Variations are divided by their own Σw, so the envelope is that of the shape.
 
     Returns
     -------
     Figure
-        With a logarithmic mass or score axis where the bins are spaced so. A remark says what lies outside the axis.
+        The horizontal axis is logarithmic if the bins are. A note gives the fraction of entries outside the axis.
 
     Raises
     ------
     StudyError
-        If axes or storage are others, or a dataset without events is to be drawn as fractions.
+        The histogram has other axes or another storage, or ``density`` is requested for a dataset without events.
 
     Example
     -------
@@ -77,7 +77,7 @@ def histogram_figure(h: hist.Hist, *, labels: Mapping[str, str] | None = None, d
 
 
 def _outside(drawn: Sequence[Spectrum]) -> str:
-    """What lies outside the axis: of each of a few datasets, of many the largest part."""
+    """Fractions of entries outside the axis: of each dataset, or the largest if there are many datasets."""
     some = [each for each in drawn if abs(each.outside) >= 0.0005]
     if len(some) > 3:
         return f"at most {100 * max(abs(each.outside) for each in some):.1f} %"
@@ -91,7 +91,7 @@ def _alone() -> tuple[Figure, Axes]:
 
 
 def _with_rows(h: hist.Hist, edges: NDArray[np.float64], *, labels: Mapping[str, str]) -> tuple[Figure, Axes]:
-    """A panel for lines above one with a row for each dataset."""
+    """A figure with a panel for lines, above a panel with a row for each dataset."""
     names = list(h.axes["dataset"])
     below = 1.0 + ROW * len(names)
     figure = Figure(figsize=(7.2, 4.8 + below))
@@ -103,7 +103,7 @@ def _with_rows(h: hist.Hist, edges: NDArray[np.float64], *, labels: Mapping[str,
 
 
 def _draw(axes: Axes, edges: NDArray[np.float64], spectrum: Spectrum, *, colour: str) -> None:
-    """Draw the envelope hatched, the statistical uncertainty as a shade, and the values as a step line."""
+    """Draw the envelope hatched, the statistical uncertainty shaded, and the values as a step line."""
     if spectrum.low is not None and spectrum.high is not None:
         axes.stairs(
             spectrum.high, edges, baseline=spectrum.low, fill=False, hatch="/////", edgecolor=colour, linewidth=0

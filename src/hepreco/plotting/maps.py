@@ -1,4 +1,4 @@
-"""Panels in which hundreds of datasets stand below each other, a row each."""
+"""Panels with hundreds of datasets, one row for each."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -9,12 +9,12 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
-#: Perceptually even, also with colour-vision deficiency, and dark where there is much.
+#: Perceptually uniform, also with colour-vision deficiency; large values are dark.
 COLOUR_MAP: Final = "Blues"
-#: Height of a row in inches, and the size of its letters.
+#: Height of a row in inches, and its font size.
 ROW: Final = 0.14
 LETTERS: Final = 7
-#: Fractions below it have the colour of none.
+#: Smaller fractions have the colour of zero.
 LEAST: Final = 1e-4
 
 
@@ -24,11 +24,11 @@ def draw_shapes(axes: Axes, edges: NDArray[np.float64], rows: NDArray[np.float64
     Parameters
     ----------
     edges
-        Of the bins.
+        Edges of the bins.
     rows
-        Of shape ``(dataset, bin)``; negative bins have the colour of none.
+        Contents of the bins, of shape ``(dataset, bin)``; negative bins have the colour of zero.
     names
-        Of the rows.
+        Names of the rows.
     """
     largest = rows.max(axis=1, initial=0.0, keepdims=True)
     fractions = np.clip(np.divide(rows, largest, out=np.zeros_like(rows), where=largest > 0), 0.0, 1.0)
@@ -46,18 +46,18 @@ def draw_table(
     Parameters
     ----------
     fractions
-        Of shape ``(row, column)``.
+        Fractions of shape ``(row, column)``.
     texts
-        Of the cells, row by row.
+        Texts of the cells, row by row.
     names
-        Of the rows.
+        Names of the rows.
     """
     norm = LogNorm(LEAST, 1.0)
     axes.imshow(np.clip(fractions, LEAST, 1.0), cmap=COLOUR_MAP, norm=norm, aspect="auto", interpolation="nearest")
     for (row, column), fraction in np.ndenumerate(fractions):
         colour = "white" if norm(max(fraction, LEAST)) > 0.6 else "black"
         text = axes.text(column, row, texts[row][column], ha="center", va="center", fontsize=LETTERS, color=colour)
-        text.set_in_layout(False)  # a thousand of them would be measured, and none leaves its cell
+        text.set_in_layout(False)  # the layout need not measure a thousand texts, since none leaves its cell
     _name_rows(axes, names)
 
 

@@ -1,4 +1,4 @@
-"""A mass peak with its fit."""
+"""Draws a mass peak with its fit."""
 
 import hist
 import mplhep as mh
@@ -17,21 +17,21 @@ POINTS = 400
 
 @rc_context(STYLE)
 def mass_peak_figure(h: hist.Hist, peak: MassPeak, *, title: str = "") -> Figure:
-    """Draw the histogram that was fitted, the fitted model, their pulls and the numbers.
+    """Draw the fitted histogram, the model, the pulls, and the results.
 
     Parameters
     ----------
     h
-        The histogram that was given to :func:`hepreco.studies.mass_peak`.
+        The histogram that was fitted by :func:`hepreco.studies.mass_peak`.
     peak
-        What that returned.
+        The result of the fit.
     title
-        Stands above the panel, for example the dataset.
+        Text above the panel, for example the dataset.
 
     Returns
     -------
     Figure
-        Points are Σw per bin with √Σw²; the lower panel holds (points − fit) / √Σw², where there are entries.
+        Points are Σw per bin with √Σw²; the lower panel shows (points − fit) / √Σw² for bins with entries.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""Reliability diagrams."""
+"""Draws reliability diagrams."""
 
 from collections.abc import Mapping
 
@@ -12,22 +12,22 @@ from hepreco.studies import Reliability
 
 @rc_context(STYLE)
 def reliability_figure(scores: Mapping[str, Reliability]) -> Figure:
-    """Draw the observed fraction of signal against the score, and their difference below.
+    """Draw the observed fraction of signal against the score, with their difference below.
 
     Parameters
     ----------
     scores
-        By their names in the legend, where the expected calibration errors (ECE) stand too.
+        Reliabilities by name. The legend shows the names and the expected calibration errors (ECE).
 
     Returns
     -------
     Figure
-        On the dotted line scores are what they claim to be.
+        Calibrated scores lie on the dotted line.
 
     Raises
     ------
     StudyError
-        If there are no scores.
+        There are no scores.
 
     Example
     -------

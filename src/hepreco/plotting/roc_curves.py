@@ -1,4 +1,4 @@
-"""ROC curves over each other."""
+"""Draws ROC curves in one figure."""
 
 from collections.abc import Mapping
 
@@ -21,18 +21,18 @@ def roc_figure(curves: Mapping[str, ROC]) -> Figure:
     Parameters
     ----------
     curves
-        By their names in the legend.
+        ROC curves by their names in the legend.
 
     Returns
     -------
     Figure
-        Bands are the uncertainties of the rejection; where no background is left, the curve ends. The dotted line is
-        that of a random choice.
+        Bands are the uncertainties of the rejection; curves end where no background is left. The dotted line is a
+        random choice.
 
     Raises
     ------
     StudyError
-        If there are no curves.
+        There are no curves.
 
     Example
     -------
@@ -75,6 +75,6 @@ def _draw(axes: Axes, name: str, curve: ROC, *, colour: str) -> None:
 
 
 def _highest(curve: ROC) -> float:
-    """Find the highest rejection that at least ten per cent of signal and a known background have."""
+    """The highest rejection at a signal efficiency of at least five per cent, with enough background."""
     useful = (curve.signal_efficiency >= 0.05) & (curve.background_efficiency > curve.background_uncertainty)
     return float(1 / curve.background_efficiency[useful].min()) if useful.any() else 1.0

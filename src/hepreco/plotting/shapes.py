@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from hepreco.errors import StudyError
-from hepreco.inference.templates import Channel, Grouping
+from hepreco.inference.grouping import Grouping
+from hepreco.inference.templates import Channel
 from hepreco.plotting.bins import is_logarithmic, per_bin
 from hepreco.plotting.options import FiguresConfig
 from hepreco.plotting.style import COLOURS, GREY, colour_of, end_labels, experiment, name_bins, new_axes, rc

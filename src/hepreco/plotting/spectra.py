@@ -1,4 +1,4 @@
-"""What a figure shows of a histogram with datasets and variations: plain arrays, ready to draw."""
+"""Extracts arrays to draw from a histogram with datasets and variations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hepreco.errors import StudyError
 
 NOMINAL = "nominal"
-#: More datasets than this cannot be told apart by colour.
+#: More datasets than this cannot be distinguished by colour.
 MOST: Final = 10
 
 
@@ -22,13 +22,13 @@ class Spectrum:
     Parameters
     ----------
     label
-        For the legend.
+        Label in the legend.
     values, uncertainties
-        Of shape ``(bin,)``, nominal.
+        Nominal values and uncertainties, of shape ``(bin,)``.
     low, high
-        Envelope of all variations and the nominal one; ``None`` where the dataset has no variations.
+        Envelope of all variations and the nominal one; ``None`` if the dataset has no variations.
     outside
-        Fraction of Σw that lies outside the axis.
+        Fraction of Σw outside the axis.
     """
 
     label: str
@@ -43,8 +43,8 @@ def require_axes(histogram: hist.Hist, *names: str) -> None:
     """Refuse a histogram whose first axes have other names, or that does not store Σw²."""
     if histogram.ndim != 3 or tuple(histogram.axes.name)[: len(names)] != names:
         raise StudyError(
-            f"a histogram with axes {tuple(histogram.axes.name)} came, three were expected, beginning with {names}",
-            "give a histogram of a run as it is, without slicing",
+            f"the histogram has axes {tuple(histogram.axes.name)}, expected are three that begin with {names}",
+            "give a histogram of a run, without slicing",
         )
     if not issubclass(histogram.storage_type, hist.storage.Weight):
         raise StudyError(
@@ -55,10 +55,10 @@ def require_axes(histogram: hist.Hist, *names: str) -> None:
 
 
 def spectra(histogram: hist.Hist, *, labels: Mapping[str, str], density: bool) -> list[Spectrum]:
-    r"""Take each dataset's bins; ``density`` divides each variation by its own Σw, that outside the axis included.
+    r"""The bins of each dataset; ``density`` divides each variation by its Σw, including entries outside the axis.
 
-    Of more than :data:`MOST` datasets those of largest \|Σw\| stand for themselves, and the last spectrum is the sum of
-    all others.
+    If there are more than :data:`MOST` datasets, only those of largest \|Σw\| have their own spectra, and the last
+    spectrum is the sum of all others.
     """
     require_axes(histogram, "dataset", "variation")
     names = list(histogram.axes["dataset"])
@@ -82,7 +82,7 @@ def _largest_and_others(
 
 
 def _sum(histogram: hist.Hist, names: list[str]) -> hist.Hist:
-    """The sum of some datasets; one that lacks a variation of another one enters with its nominal bins."""
+    """The sum of some datasets; for variations that a dataset lacks, its nominal bins are used."""
     total = histogram[{"dataset": names[0]}].copy()
     total.reset()
     varied = total.view(flow=True)
@@ -98,11 +98,11 @@ def _sum(histogram: hist.Hist, names: list[str]) -> hist.Hist:
 
 def _spectrum(histogram: hist.Hist, *, label: str, density: bool) -> Spectrum:
     by_variation = {name: histogram[{"variation": name}] for name in histogram.axes["variation"]}
-    # a variation that another dataset has, and this one has not, is an empty row
+    # the row of a variation that this dataset lacks is empty
     filled = {name: each for name, each in by_variation.items() if each.variances(flow=True).any() or name == NOMINAL}
     totals = {name: float(each.values(flow=True).sum()) for name, each in filled.items()}
     if density and min(totals.values()) <= 0:
-        raise StudyError(f"Σw of {label!r} is not positive, so it has no fractions", "draw it without density")
+        raise StudyError(f"Σw of {label!r} is not positive, so fractions are undefined", "draw it without density")
     scales = {name: 1 / totals[name] if density else 1.0 for name in filled}
     varied = np.stack([each.values() * scales[name] for name, each in filled.items()])
     nominal, total = filled[NOMINAL], totals[NOMINAL]

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from hepreco.errors import StudyError
 from hepreco.inference.fitting import Prediction
-from hepreco.inference.templates import Channel, Grouping
+from hepreco.inference.grouping import Grouping
+from hepreco.inference.templates import Channel
 from hepreco.plotting.bins import is_logarithmic, per_bin
 from hepreco.plotting.options import FiguresConfig
 from hepreco.plotting.style import GREY, colour_of, end_labels, experiment, name_bins, rc, share_axis, tick

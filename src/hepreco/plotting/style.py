@@ -1,4 +1,4 @@
-"""One look for all figures: mplhep's plain style, with a font that holds the field's letters."""
+"""The style of all figures: mplhep's plain style, with a font that has all needed characters."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -14,7 +14,7 @@ from matplotlib.ticker import NullLocator
 
 from hepreco.plotting.options import FiguresConfig
 
-FONTS: Final = ["Fira Sans", "DejaVu Sans"]  # the second for letters that the first lacks
+FONTS: Final = ["Fira Sans", "DejaVu Sans"]  # the second has characters that the first lacks
 #: Distinguishable with colour-vision deficiency and in grey: M. A. Petroff, arXiv:2107.02270.
 COLOURS: Final = (
     "#3f90da",
@@ -29,7 +29,7 @@ COLOURS: Final = (
     "#92dadd",
 )
 GREY: Final = "#717581"
-#: matplotlib's parameters, to be set with ``rc_context`` while a figure is made or written.
+#: Parameters of matplotlib, set with ``rc_context`` while a figure is made or written.
 STYLE: Final[dict[Any, Any]] = {
     **mh.style.plothist,
     "figure.figsize": (6.4, 4.8),
@@ -56,7 +56,7 @@ STYLE: Final[dict[Any, Any]] = {
 
 
 def new_axes(figure: Figure, *, ratios: tuple[float, ...] = (1.0,)) -> list[Axes]:
-    """Add panels above each other that share their x axis; ``ratios`` are their heights, from the top."""
+    """Add stacked panels with a common x axis; ``ratios`` are their heights from top to bottom."""
     panels = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
     for axes in panels:
         tick(axes)
@@ -64,7 +64,7 @@ def new_axes(figure: Figure, *, ratios: tuple[float, ...] = (1.0,)) -> list[Axes
 
 
 def tick(axes: Axes) -> None:
-    """Say how ticks look: matplotlib makes them when it draws, perhaps outside this style."""
+    """Set the appearance of ticks here, because matplotlib may create them later, outside this style."""
     axes.tick_params(which="both", direction="in", top=True, right=True, labelfontfamily=rcParams["font.family"])
     axes.tick_params(which="major", length=6, labelsize=11)
     axes.tick_params(which="minor", length=3)
@@ -110,11 +110,11 @@ def colour_of(name: str, position: int, colours: Mapping[str, str]) -> str:
 
 
 def end_labels(axes: Axes, *, x: str = "", y: str = "") -> None:
-    """Label axes at their ends."""
+    """Label the axes at their ends."""
     axes.set_xlabel(x, loc="right")
     axes.set_ylabel(y, loc="top")
 
 
 def note(axes: Axes, text: str) -> None:
-    """Write a small remark above the panel, right."""
+    """Write a small note above the panel, on the right."""
     axes.text(1.0, 1.01, text, transform=axes.transAxes, ha="right", va="bottom", color=GREY, fontsize=9)

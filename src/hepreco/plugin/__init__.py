@@ -1,4 +1,4 @@
-"""What a plugin is: the hook, the contract of a reconstructor, and the registry of those installed.
+"""Plugins: the hook, the contract of a reconstructor, and the registry of installed plugins.
 
 The public names are imported when they are first used, so that plugins can be listed without torch.
 """
@@ -6,6 +6,12 @@ The public names are imported when they are first used, so that plugins can be l
 from typing import TYPE_CHECKING
 
 from hepreco.lazy import public_names
+
+#: What an interface of version 1 is now.
+_GONE = {
+    "SupervisedTrainable": "derive from Trainable and set trains_on = 'classes'",
+    "SelfTrainable": "derive from Trainable, set trains_on = 'generated', and let train take samples first",
+}
 
 if TYPE_CHECKING:
     from hepreco.plugin.columns import Axis as Axis
@@ -16,11 +22,11 @@ if TYPE_CHECKING:
     from hepreco.plugin.corrections import ObjectCorrection as ObjectCorrection
     from hepreco.plugin.corrections import WeightCorrection as WeightCorrection
     from hepreco.plugin.interface import Reconstructor as Reconstructor
-    from hepreco.plugin.interface import SelfTrainable as SelfTrainable
-    from hepreco.plugin.interface import SupervisedTrainable as SupervisedTrainable
+    from hepreco.plugin.interface import Report as Report
     from hepreco.plugin.interface import Trainable as Trainable
     from hepreco.plugin.interface import TrainedNetwork as TrainedNetwork
     from hepreco.plugin.interface import TrainingOptions as TrainingOptions
+    from hepreco.plugin.interface import TrainsOn as TrainsOn
     from hepreco.plugin.listing import ListedPlugin as ListedPlugin
     from hepreco.plugin.listing import list_plugins as list_plugins
     from hepreco.plugin.manager import BrokenPlugin as BrokenPlugin
@@ -30,5 +36,11 @@ if TYPE_CHECKING:
     from hepreco.plugin.spec import API_VERSION as API_VERSION
     from hepreco.plugin.spec import OLDEST_API_VERSION as OLDEST_API_VERSION
     from hepreco.plugin.spec import hookimpl as hookimpl
+    from hepreco.weights.card import Option as Option
 else:
-    __all__, __getattr__, __dir__ = public_names(__name__, __file__, {"Checkpoint": "TrainedNetwork"})
+    __all__, _get, __dir__ = public_names(__name__, __file__, {"Checkpoint": "TrainedNetwork"})
+
+    def __getattr__(name: str) -> object:
+        if name in _GONE:
+            raise ImportError(f"hepreco.plugin has no {name} since hepreco 0.2: {_GONE[name]}")
+        return _get(name)

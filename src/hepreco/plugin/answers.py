@@ -1,4 +1,4 @@
-"""What a plugin has computed: compared with what its columns promise, and put beside the events."""
+"""The output of a plugin: checked against its columns, and attached to the events."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -25,14 +25,14 @@ def attachable(
     plugin: str,
     stored: Mapping[str, str] = MappingProxyType({}),
 ) -> ak.Array:
-    """A plugin's tensors as one record per event, missing where the event was not in the batch, with a reason.
+    """A plugin's tensors as one record per event, with a reason; events outside the batch have missing values.
 
-    ``stored`` names the NanoAOD collections behind those of the batch, where they have other names.
+    ``stored`` gives the NanoAOD collections of those collections of the batch that have other names.
 
     Raises
     ------
     PluginError
-        The tensors are not what the plugin's columns promise.
+        The tensors do not match the plugin's columns.
     """
     check_outputs(tensors, columns=columns, batch=batch, plugin=plugin)
     fields = {}
@@ -50,10 +50,10 @@ def attachable(
 
 
 def partly_missing(tensors: Mapping[str, Tensor], *, columns: tuple[Column, ...], batch: EventBatch) -> dict[str, int]:
-    """For each column of numbers, how many events lack an entry of it though the plugin answered in another.
+    """The number of answered events, for each floating-point column, in which some of its values are NaN.
 
-    Entries of objects count where a slot holds one; an index of −1 is an answer. Columns without such an event are left
-    out.
+    A value per object counts only where there is an object; an index of −1 is an answer. Columns without such an event
+    are left out.
     """
     answered = torch.from_numpy(_reasons(tensors, np.ones(len(batch), dtype=bool)) == Reason.ANSWERED)
     counts = {}
@@ -70,7 +70,7 @@ def partly_missing(tensors: Mapping[str, Tensor], *, columns: tuple[Column, ...]
 def check_outputs(
     tensors: Mapping[str, Tensor], *, columns: tuple[Column, ...], batch: EventBatch, plugin: str
 ) -> None:
-    """Raise :class:`~hepreco.errors.PluginError` unless the tensors are what the columns promise."""
+    """Raise :class:`~hepreco.errors.PluginError` unless the tensors match the columns."""
     remedy = "run 'hepreco plugins check' and tell the plugin's author"
     names = [spec.name for spec in columns]
     if sorted(tensors) != sorted(names):
@@ -87,7 +87,7 @@ def check_outputs(
             raise PluginError(f"plugin {plugin!r}: {spec.name} is {tensor.dtype}, promised a {spec.kind}", remedy)
         if tensor.is_floating_point() and torch.isinf(tensor.float()).any():
             beyond = "infinite" if torch.isinf(tensor).any() else "beyond the range of float32"
-            raise PluginError(f"plugin {plugin!r}: {spec.name} is {beyond}; NaN stands for no answer", remedy)
+            raise PluginError(f"plugin {plugin!r}: {spec.name} is {beyond}; use NaN for no answer", remedy)
 
 
 def _reasons(tensors: Mapping[str, Tensor], enough: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -101,7 +101,7 @@ def _reasons(tensors: Mapping[str, Tensor], enough: NDArray[np.bool_]) -> NDArra
 
 
 def _spread(values: Tensor, enough: NDArray[np.bool_], *, missing: float) -> Tensor:
-    """Rows for all events, filled with ``missing`` where the batch has none."""
+    """Rows for all events; those of events outside the batch are filled with ``missing``."""
     rows = values.new_full((len(enough), *values.shape[1:]), missing)
     rows[torch.from_numpy(enough).to(rows.device)] = values
     return rows

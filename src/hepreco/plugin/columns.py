@@ -1,4 +1,4 @@
-"""What a plugin computes: the description of its columns."""
+"""Description of the columns that a plugin computes."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -13,17 +13,17 @@ from hepreco.names import check_field
 
 #: The field of every plugin's record that holds a :class:`Reason`.
 REASON: Final = "reason"
-#: Of an axis: a histogram stores sixteen bytes for each of them, for each dataset and variation.
+#: Most bins of an axis: a histogram stores sixteen bytes per bin, dataset and variation.
 MOST_BINS: Final = 1_000_000
 
 
 class Reason(IntEnum):
-    """Why an event has no answer of a plugin, if it has none; the field ``reason`` of the plugin's record."""
+    """Whether a plugin answered for an event, or why not: the field ``reason`` of the plugin's record."""
 
     ANSWERED = 0
-    #: Fewer objects than the plugin's ``at_least``: it was not asked.
+    #: The event has fewer objects than the plugin's ``at_least``, and was not passed to it.
     TOO_FEW_OBJECTS = 1
-    #: It was asked, and gave NaN in all its columns.
+    #: The plugin returned NaN in all its floating-point columns.
     NO_ANSWER = 2
 
 
@@ -34,14 +34,14 @@ class Axis:
     Parameters
     ----------
     bins
-        How many; at most a million.
+        Number of bins, at most a million.
     start, stop
         Lower and upper end.
     spacing
         ``linear``, or ``log``: bins of equal ratio.
     closed
-        Whether a value of exactly ``stop`` belongs to the last bin, as a score of 1 does, or to the overflow, as a pt
-        or a count does. By default to the last bin if the axis is linear from 0 or −1 to 1.
+        Whether a value of exactly ``stop`` is counted in the last bin (as for scores) or in the overflow (as for a pt
+        or a count). By default it is counted in the last bin if the axis is linear from 0 or −1 to 1.
 
     Example
     -------
@@ -58,7 +58,7 @@ class Axis:
     def __post_init__(self) -> None:
         said = f"no histogram axis has {self.bins} bins from {self.start} to {self.stop} ({self.spacing})"
         if not (self.bins >= 1 and self.start < self.stop and np.isfinite(self.stop - self.start)):
-            raise ConfigError(said, "give at least one bin, and numbers start < stop")
+            raise ConfigError(said, "give at least one bin, and finite numbers with start < stop")
         if self.spacing == "log" and self.start <= 0:
             raise ConfigError(said, "give start > 0 for log spacing")
         if self.bins > MOST_BINS:
@@ -66,11 +66,11 @@ class Axis:
                 said, f"give at most {MOST_BINS} bins: every one takes memory for each dataset and variation"
             )
         if not (np.diff(self.edges) > 0).all():
-            raise ConfigError(f"{said}: they are narrower than the rounding of numbers", "give fewer bins")
+            raise ConfigError(f"{said}: the bins are narrower than the rounding of numbers", "give fewer bins")
 
     @property
     def edges(self) -> NDArray[np.float64]:
-        """Where bins begin and end."""
+        """The edges of the bins."""
         space = np.geomspace if self.spacing == "log" else np.linspace
         return space(self.start, self.stop, self.bins + 1)
 
@@ -93,18 +93,18 @@ class Column:
     kind
         ``scalar``; ``index``, a position in an original NanoAOD collection, −1 for none; or ``four-vector``.
     per
-        ``None``: one per event. An integer: that many per event. The name of an input collection: one per object,
-        handed back parallel to the original collection.
+        ``None`` for one value per event, an integer for that number of values per event, or the name of an input
+        collection for one value per object, attached parallel to the original collection.
     unit
-        ``GeV``, ``rad``, ``GeV^2`` or nothing. A four-vector is in GeV.
+        ``GeV``, ``rad``, ``GeV^2`` or empty. A four-vector is in GeV.
     label
-        For figures, LaTeX between dollar signs.
+        Axis label in figures, with LaTeX between dollar signs.
     axis
-        Default binning, of the value or of a four-vector's mass; ``None`` books no histogram. A score for ROC
-        curves wants about a thousand bins.
+        Default binning of the value, or of a four-vector's mass; ``None`` for no histogram. A score for ROC curves
+        needs about a thousand bins.
     of
-        Of an index: the collection that it points into, for example ``Jet``. ``None`` stands for the only collection
-        that the plugin reads.
+        The collection that an index points into, for example ``Jet``; by default the only collection that the plugin
+        reads.
     """
 
     name: str
@@ -127,12 +127,12 @@ class Column:
             )
 
     def collection(self, inputs: InputSpec) -> str | None:
-        """The collection that an index points into: the one it names, or the only one of the plugin's inputs."""
+        """The collection that an index points into: ``of``, or the only collection among the plugin's inputs."""
         names = [spec.collection for spec in inputs.objects]
         return names[0] if self.kind == "index" and self.of is None and len(names) == 1 else self.of
 
     def shape(self, batch: EventBatch) -> tuple[int, ...]:
-        """The shape of the tensor that stands for this column."""
+        """The shape of this column's tensor for a batch."""
         match self.per:
             case None:
                 per: tuple[int, ...] = ()

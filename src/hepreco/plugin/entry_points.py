@@ -1,4 +1,4 @@
-"""What is installed in the entry-point group of plugins, without importing any of it."""
+"""The installed entry points of plugins, found without importing any of them."""
 
 import os
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ DISABLE: Final = "HEPRECO_DISABLE_PLUGINS"
 
 
 def installed() -> list[EntryPoint]:
-    """Every entry point of the group, in an order that does not depend on how they were installed."""
+    """All entry points of the group, in an order that does not depend on how they were installed."""
     return sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value))
 
 
@@ -23,20 +23,20 @@ def disabled_names() -> tuple[str, ...]:
 
 
 def name_clash(name: str, distributions: Iterable[str]) -> str:
-    """Why neither of two plugins of one name can be used."""
+    """The reason why plugins that share a name cannot be used."""
     others = ", ".join(sorted(distributions))
     return f"two reconstructors are named {name!r} (from {others}): disable or uninstall one"
 
 
 def version_refusal(declared: Any, module: str) -> PluginError | None:
-    """Why a plugin that follows these versions of the contract cannot be used; ``None`` if it can.
+    """The error for a plugin that follows these versions of the contract; ``None`` if it can be used.
 
     Parameters
     ----------
     declared
-        What its module calls ``HEPRECO_API_VERSION``.
+        The value of ``HEPRECO_API_VERSION`` in its module.
     module
-        Its name, for the error.
+        Name of the module, for the error.
 
     Example
     -------

@@ -4,14 +4,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Final, Literal, get_args
 
 from torch import Tensor
 
-from hepreco.errors import ConfigError
+from hepreco.errors import ConfigError, PluginError
 from hepreco.events import EventBatch, InputSpec
 from hepreco.plugin.columns import Column
-from hepreco.weights.manifest import Option
+from hepreco.weights.card import Option
+
+#: What a plugin is trained on: events of one kind, classes of events, or events that it generates by itself.
+TrainsOn = Literal["events", "classes", "generated"]
+#: Called after every epoch with its number, counted from 1, and the losses that it reached by name.
+Report = Callable[[int, Mapping[str, float]], None]
+#: What the command line says of the range of an option.
+_COUNT: Final = {"min": 1}
 
 
 @dataclass(frozen=True)
@@ -90,42 +97,42 @@ class Reconstructor(ABC):
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How to train: what every trainable plugin understands.
+    """How to train: what every trainable plugin understands, and ``hepreco train`` takes.
 
     Parameters
     ----------
     epochs
-        At most that many passes over the training sample.
+        The largest number of passes over the training sample.
     batch_size
         Events per optimiser step.
     learning_rate
-        Of Adam.
+        The step size of Adam.
     schedule
-        ``constant``, or ``cosine``: the learning rate falls to zero over the epochs.
+        A constant learning rate, or one that falls to zero over the epochs (cosine).
     patience
-        Stop after that many epochs without a lower validation loss.
+        Training stops after that many epochs without a lower validation loss.
     validation_fraction
-        Of the events, kept out of training to measure the validation loss.
+        The part of the events that is kept out of training to measure the validation loss.
     seed
-        Of initialisation, split and shuffling.
+        What initialisation, split and shuffling are drawn from.
     device
-        ``cpu`` or ``cuda``.
+        Where to train: cpu or cuda.
     resume_from
         Directory of the running checkpoint: written every epoch, continued from where it exists.
     """
 
-    epochs: int = 200
-    batch_size: int = 512
-    learning_rate: float = 1e-3
+    epochs: int = field(default=200, metadata=_COUNT)
+    batch_size: int = field(default=512, metadata=_COUNT)
+    learning_rate: float = field(default=1e-3, metadata={"min": 0, "min_open": True})
     schedule: Literal["constant", "cosine"] = "constant"
-    patience: int = 20
-    validation_fraction: float = 0.1
+    patience: int = field(default=20, metadata=_COUNT)
+    validation_fraction: float = field(default=0.1, metadata={"min": 0, "max": 1, "min_open": True, "max_open": True})
     seed: int = 1
     device: str = "cpu"
     resume_from: Path | None = None
 
     def __post_init__(self) -> None:
-        if min(self.epochs, self.batch_size, self.patience) < 1 or self.learning_rate <= 0:
+        if min(self.epochs, self.batch_size, self.patience) < 1 or not self.learning_rate > 0:
             raise ConfigError(
                 f"cannot train with {self}", "give positive epochs, batch size, patience and learning rate"
             )
@@ -144,41 +151,32 @@ class TrainedNetwork:
 
 
 class Trainable(ABC):
-    """A reconstructor whose weights ``hepreco train`` can make."""
+    """A reconstructor whose weights ``hepreco train`` can make.
+
+    Its class variable :attr:`trains_on` states what :meth:`train` is given. Events are read through the plugin's own
+    :attr:`Reconstructor.inputs`.
+    """
+
+    trains_on: ClassVar[TrainsOn] = "events"
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.trains_on not in get_args(TrainsOn):
+            raise PluginError(
+                f"{cls.__qualname__} trains on {cls.trains_on!r}", f"choose one of {', '.join(get_args(TrainsOn))}"
+            )
 
     @abstractmethod
-    def train(
-        self, samples: EventBatch, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]
-    ) -> TrainedNetwork:
-        """Train on a batch read through the plugin's own :attr:`Reconstructor.inputs`.
+    def train(self, samples: Mapping[str, EventBatch], options: TrainingOptions, *, report: Report) -> TrainedNetwork:
+        """Train the network.
 
-        ``report(epoch, losses)`` is called after every epoch.
-        """
-
-
-class SupervisedTrainable(ABC):
-    """A reconstructor that learns from events of known classes to tell them apart."""
-
-    @abstractmethod
-    def train(
-        self,
-        samples: Mapping[str, EventBatch],
-        options: TrainingOptions,
-        *,
-        report: Callable[[int, Mapping[str, float]], None],
-    ) -> TrainedNetwork:
-        """Train on one batch per class, read through the plugin's own :attr:`Reconstructor.inputs`.
-
-        ``report(epoch, losses)`` is called after every epoch.
-        """
-
-
-class SelfTrainable(ABC):
-    """A reconstructor that makes the events that ``hepreco train`` trains it on."""
-
-    @abstractmethod
-    def train(self, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]) -> TrainedNetwork:
-        """Generate events from ``options.seed`` and train on them.
-
-        ``report(epoch, losses)`` is called after every epoch.
+        Parameters
+        ----------
+        samples
+            With ``trains_on = "events"`` the one entry ``events``; with ``"classes"`` a batch for every class by its
+            name; with ``"generated"`` nothing, since the plugin generates its events from ``options.seed``.
+        options
+            How to train.
+        report
+            Called after every epoch.
         """

@@ -1,4 +1,4 @@
-"""Running what others wrote, so that it can fail but not end the process."""
+"""Runs code of plugins so that it can fail without ending the process."""
 
 import signal
 import threading
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def interrupts() -> Iterator[Callable[[], bool]]:
-    """A function that says whether the user has pressed Ctrl-C within the block.
+    """A function that tells whether the user has pressed Ctrl-C within the block.
 
     Code of a plugin may raise ``SystemExit`` or ``KeyboardInterrupt`` like any other exception. Only the signal tells a
     ``KeyboardInterrupt`` that a plugin raised from one that the user asked for: the former is the plugin's fault, the
@@ -26,12 +26,12 @@ def interrupts() -> Iterator[Callable[[], bool]]:
     pressed = threading.Event()
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield pressed.is_set  # signals reach the main thread alone, and none where they are ignored
+        yield pressed.is_set  # signals reach only the main thread, and no handler where they are ignored
         return
 
     def note(number: int, frame: object) -> None:
         pressed.set()
-        before(number, frame)  # type: ignore[arg-type]  # what was there before takes the same
+        before(number, frame)  # type: ignore[arg-type]  # the previous handler takes the same arguments
 
     signal.signal(signal.SIGINT, note)
     try:

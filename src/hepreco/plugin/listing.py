@@ -1,4 +1,4 @@
-"""Which plugins are installed, told by their manifests; only those without one are imported."""
+"""The list of installed plugins, read from their manifests; only plugins without a manifest are imported."""
 
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -8,24 +8,24 @@ from typing import Literal
 from hepreco.errors import PluginError, describe
 from hepreco.plugin.entry_points import DISABLE, disabled_names, installed, name_clash, version_refusal
 from hepreco.plugin.isolation import interrupts
-from hepreco.plugin.manifest import Manifest, PluginCard, find_manifest
+from hepreco.plugin.manifest import Manifest, ManifestEntry, find_manifest
 
-#: ``installed``: announced by a manifest, and not imported; ``ready``: imported, and found to keep the contract.
+#: ``installed``: described by a manifest, not imported; ``ready``: imported, and keeps the contract.
 State = Literal["installed", "ready", "broken", "disabled"]
 
 
 @dataclass(frozen=True)
 class ListedPlugin:
-    """One line of the list.
+    """One entry of the list.
 
     Parameters
     ----------
     name, kind, summary
-        Of the plugin; of one that could not be imported the name is that of its entry point.
+        Name, kind and description of the plugin; one that cannot be imported has the name of its entry point.
     distribution, version
-        Where it comes from.
+        The distribution that it comes from.
     state, reason
-        Whether it can be used, and why not.
+        Whether it can be used, and if not, why.
     """
 
     name: str
@@ -38,12 +38,12 @@ class ListedPlugin:
 
 
 def list_plugins(*, load: bool = False) -> tuple[ListedPlugin, ...]:
-    """Every plugin that is installed, in the order of entry points; disabled ones last.
+    """All installed plugins in the order of their entry points, disabled ones last.
 
     Parameters
     ----------
     load
-        Import all of them, so that broken ones are found.
+        Import all plugins, so that broken ones are found.
     """
     disabled = disabled_names()
     found = [
@@ -62,7 +62,7 @@ def _listed(entry: EntryPoint, *, load: bool) -> list[ListedPlugin]:
     try:
         manifest = None if load else find_manifest(entry)
     except PluginError:
-        manifest = None  # the code is at hand
+        manifest = None  # the code describes the plugin instead
     return _announced(manifest, entry, *distribution) if manifest else _imported(entry, *distribution)
 
 
@@ -71,8 +71,8 @@ def _announced(manifest: Manifest, entry: EntryPoint, distribution: str, version
     reason = describe(refusal) if refusal else ""
     state: State = "broken" if reason else "installed"
     return [
-        ListedPlugin(card.name, card.kind, card.summary, distribution, version, state, reason)
-        for card in manifest.plugins
+        ListedPlugin(plugin.name, plugin.kind, plugin.summary, distribution, version, state, reason)
+        for plugin in manifest.plugins
     ]
 
 
@@ -81,8 +81,8 @@ def _imported(entry: EntryPoint, distribution: str, version: str) -> list[Listed
         try:
             from hepreco.plugin.description import describe_module  # noqa: PLC0415  imports torch
 
-            cards = describe_module(entry).plugins
-            return [ListedPlugin(card.name, card.kind, card.summary, distribution, version, "ready") for card in cards]
+            found = describe_module(entry).plugins
+            return [ListedPlugin(each.name, each.kind, each.summary, distribution, version, "ready") for each in found]
         except BaseException as error:
             if interrupted():
                 raise
@@ -90,7 +90,7 @@ def _imported(entry: EntryPoint, distribution: str, version: str) -> list[Listed
 
 
 def _without_clashes(found: list[ListedPlugin]) -> list[ListedPlugin]:
-    """Neither of two plugins of one name can be used."""
+    """Marks plugins that share a name as broken, since neither can be used."""
     count = Counter(plugin.name for plugin in found)
     return [
         replace(
@@ -104,14 +104,14 @@ def _without_clashes(found: list[ListedPlugin]) -> list[ListedPlugin]:
     ]
 
 
-def installed_cards() -> tuple[PluginCard, ...]:
+def announced_plugins() -> tuple[ManifestEntry, ...]:
     """What the manifests of the installed plugins say; plugins without one are not imported for it."""
-    disabled, cards = disabled_names(), []
+    disabled, found = disabled_names(), []
     for entry in installed():
         try:
             manifest = None if entry.name in disabled else find_manifest(entry)
         except PluginError:
-            continue  # which 'hepreco plugins list' shows
+            continue  # 'hepreco plugins list' shows the error
         if manifest and not version_refusal(manifest.api_version, entry.value):
-            cards += [card for card in manifest.plugins if card.name not in disabled]
-    return tuple(cards)
+            found += [plugin for plugin in manifest.plugins if plugin.name not in disabled]
+    return tuple(found)

@@ -1,4 +1,4 @@
-"""Finding installed plugins: validate each one, block some, hide none."""
+"""Finds and validates installed plugins, and reports the broken and disabled ones."""
 
 import inspect
 from collections import Counter
@@ -26,13 +26,14 @@ Kind = Literal["reconstructor", "correction"]
 
 @dataclass(frozen=True)
 class RegisteredPlugin:
-    """A plugin that is ready to use, and the distribution that it comes from."""
+    """A plugin that is ready to use, where it comes from, and the newest version of the contract that it follows."""
 
     name: str
     plugin_class: type[Plugin]
     distribution: str
     version: str
     module: str
+    api_version: int
 
     @property
     def kind(self) -> Kind:
@@ -92,14 +93,14 @@ class BrokenPlugin:
 
 @dataclass(frozen=True)
 class PluginRegistry:
-    """All that was found in the entry-point group ``hepreco``."""
+    """All plugins found in the entry-point group ``hepreco``."""
 
     plugins: tuple[RegisteredPlugin, ...]
     broken: tuple[BrokenPlugin, ...]
     disabled: tuple[str, ...]
 
     def __getitem__(self, name: str) -> RegisteredPlugin:
-        """The plugin of that name; :class:`~hepreco.errors.PluginError` says why there is none."""
+        """The plugin of this name; :class:`~hepreco.errors.PluginError` says why it cannot be used."""
         for plugin in self.plugins:
             if plugin.name == name:
                 return plugin
@@ -107,14 +108,14 @@ class PluginRegistry:
             if name in (broken.name, broken.distribution, broken.distribution.removeprefix("hepreco-")):
                 raise PluginError(
                     f"plugin {name!r} is broken: {broken.reason}",
-                    f"mend or uninstall {broken.distribution}, or set {DISABLE}={broken.name} to do without it",
+                    f"repair or uninstall {broken.distribution}, or set {DISABLE}={broken.name} to do without it",
                 )
         if name in self.disabled:
             raise PluginError(f"plugin {name!r} is disabled", f"take it out of {DISABLE}")
         names = [plugin.name for plugin in self.plugins]
         close = get_close_matches(name, names, n=1)
         raise PluginError(
-            f"no plugin {name!r} is installed; there are: {', '.join(names) or 'none'}",
+            f"no plugin {name!r} is installed; installed are: {', '.join(names) or 'none'}",
             f"did you mean {close[0]!r}?"
             if close
             else f"install its distribution, for example 'pip install hepreco-{name}'",
@@ -149,16 +150,18 @@ def discover() -> PluginRegistry:
 
 
 def load(entry: EntryPoint) -> list[RegisteredPlugin]:
-    """Import the module of an entry point, and take what it registers.
+    """Import the module of an entry point and return the plugins that it registers.
 
     Raises
     ------
     PluginError
-        The module does not keep the contract. Whatever else it raises while it is imported passes.
+        The module breaks the contract. Other exceptions of the import are passed on.
     """
     module = entry.load()
-    if refusal := version_refusal(getattr(module, "HEPRECO_API_VERSION", None), entry.value):
+    declared: Any = getattr(module, "HEPRECO_API_VERSION", None)
+    if refusal := version_refusal(declared, entry.value):
         raise refusal
+    followed = min(declared[1] if isinstance(declared, tuple | list) else declared, spec.API_VERSION)
     manager = pluggy.PluginManager("hepreco")
     manager.add_hookspecs(spec)
     manager.register(module, name=entry.name)
@@ -170,7 +173,7 @@ def load(entry: EntryPoint) -> list[RegisteredPlugin]:
     def registers(*bases: type) -> Callable[[str, type[Plugin]], None]:
         def register(name: str, plugin_class: type[Plugin]) -> None:
             _validate(name, plugin_class, bases)
-            registered.append(RegisteredPlugin(name, plugin_class, *source, module=entry.module))
+            registered.append(RegisteredPlugin(name, plugin_class, *source, entry.module, followed))
 
         return register
 

@@ -1,4 +1,4 @@
-"""The static manifest of a distribution: what its plugins are, to be read without importing them.
+"""The static manifest of a distribution, which describes its plugins without importing them.
 
 A package of plugins ships the file ``hepreco.json`` beside its ``__init__.py``. ``hepreco plugins manifest`` writes it
 from the code, and :func:`hepreco.testing.assert_manifest` tests that it still agrees with the code.
@@ -17,19 +17,19 @@ FILE: Final = "hepreco.json"
 
 
 @dataclass(frozen=True)
-class PluginCard:
+class ManifestEntry:
     """One plugin, as its manifest describes it.
 
     Parameters
     ----------
     name
-        What a configuration calls it.
+        Name of the plugin in configurations.
     kind
-        Which hook offers it.
+        The hook that registers it.
     summary
         What it does, in one line.
-    trainable
-        Whether ``hepreco train`` can make its weights.
+    trains_on
+        What ``hepreco train`` trains it on: ``events``, ``classes`` or ``generated``; ``None`` if it has no weights.
     options
         A JSON Schema of its options.
     """
@@ -37,21 +37,22 @@ class PluginCard:
     name: str
     kind: Literal["reconstructor", "correction"]
     summary: str
-    trainable: bool
+    trains_on: str | None
     options: dict[str, Any]
 
     def __post_init__(self) -> None:
-        for name, kind in (("name", str), ("kind", str), ("summary", str), ("trainable", bool), ("options", dict)):
+        kinds = {"name": str, "kind": str, "summary": str, "trains_on": str | None, "options": dict}
+        for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):
-                raise TypeError(f"{name} is no {kind.__name__}")
+                raise TypeError(f"{name} is no {getattr(kind, '__name__', kind)}")
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """All plugins of one module, and the version of the contract that they follow, or the oldest and the newest."""
+    """The plugins of one module, and the version of the contract that they follow, or its oldest and newest version."""
 
     api_version: int | tuple[int, int]
-    plugins: tuple[PluginCard, ...]
+    plugins: tuple[ManifestEntry, ...]
 
     def as_json(self) -> str:
         """The text of the file."""
@@ -59,9 +60,9 @@ class Manifest:
 
 
 def manifest_path(module: str) -> Path | None:
-    """Where the manifest of a package would be; ``None`` for a module that is not a package, or is not installed.
+    """The path of a package's manifest, which need not exist; ``None`` if the module is not an installed package.
 
-    Looks for the outermost package alone, since to look inside of it would import it.
+    Only the outermost package is searched for, since a search inside it would import it.
     """
     outermost, *inner = module.split(".")
     spec = find_spec(outermost)
@@ -90,7 +91,7 @@ def read_manifest(path: Path) -> Manifest:
         document = json.loads(path.read_text("utf-8"))
         version = document["api_version"]
         followed = tuple(version) if isinstance(version, list) else int(version)
-        return Manifest(followed, tuple(PluginCard(**card) for card in document["plugins"]))
+        return Manifest(followed, tuple(ManifestEntry(**_renamed(entry)) for entry in document["plugins"]))
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise PluginError(
             f"{path} is not a manifest of plugins: {describe(error)}", "write it again with 'hepreco plugins manifest'"
@@ -98,9 +99,17 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def names_of(entry: EntryPoint) -> tuple[str, ...]:
-    """The plugins that a manifest announces; none where there is no manifest that can be read."""
+    """Names of the plugins in an entry point's manifest; empty if no manifest can be read."""
     try:
         manifest = find_manifest(entry)
     except PluginError:
         return ()
-    return tuple(card.name for card in manifest.plugins) if manifest else ()
+    return tuple(entry.name for entry in manifest.plugins) if manifest else ()
+
+
+def _renamed(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry as it is written today: until hepreco 0.2 it had ``trainable``, true or false."""
+    if "trainable" not in entry:
+        return entry
+    rest = {name: value for name, value in entry.items() if name != "trainable"}
+    return {**rest, "trains_on": "events" if entry["trainable"] else None}

@@ -1,4 +1,4 @@
-"""Importing the modules that hold an analysis's own functions: installed, or beside its configuration."""
+"""Imports an analysis's own functions from installed modules or from a module beside its configuration."""
 
 import sys
 from importlib import import_module, invalidate_caches
@@ -10,25 +10,24 @@ from hepreco.plugin.isolation import interrupts
 
 
 def import_beside(module: str, directory: Path, *, where: str) -> None:
-    """Import a module that is installed or stands in a directory, which is then searched for modules last.
+    """Import a module that is installed or lies in a directory.
 
-    The directory stays on ``sys.path``, since the functions of the module are looked up again when they are called,
-    and processes that are started from here inherit it.
+    The directory is appended to ``sys.path`` and stays there, since the functions of the module are looked up again
+    when they are called. Processes that are started from here inherit it.
 
     Parameters
     ----------
     module
-        Its full name.
+        Full name of the module.
     directory
-        Where it may stand.
+        The directory that may contain it.
     where
-        Who needs it, for errors.
+        What needs the module, for errors.
 
     Raises
     ------
     ConfigError
-        There is no such module, another one of that name comes first, or it fails while it is imported, by whatever
-        exception.
+        The module does not exist, another module of its name is found first, or importing it raises any exception.
     """
     outermost = module.partition(".")[0]
     own = _module_file(outermost, directory.resolve())
@@ -44,7 +43,7 @@ def import_beside(module: str, directory: Path, *, where: str) -> None:
 
 
 def _module_file(name: str, directory: Path) -> tuple[Path, Path] | None:
-    """The directory, and the file in it that a module of that name is read from."""
+    """The directory, and the file in it that holds the module of this name."""
     for path in (directory / f"{name}.py", directory / name / "__init__.py"):
         if path.is_file():
             return directory, path
@@ -71,5 +70,5 @@ def _import(module: str, directory: Path, *, where: str) -> None:
                     f"put {module.replace('.', '/')}.py into {directory}, or install the package that holds it",
                 ) from None
             raise ConfigError(
-                f"{where}: the module {module!r} cannot be imported: {describe(error)}", "mend the module"
+                f"{where}: the module {module!r} cannot be imported: {describe(error)}", "correct the module"
             ) from error

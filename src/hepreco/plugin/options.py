@@ -1,4 +1,4 @@
-"""Plain tables into frozen dataclasses, strictly, and in words where they do not fit."""
+"""Strict conversion of plain tables into frozen dataclasses, with readable errors."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -16,17 +16,17 @@ _WORDS = {tuple: "list", list: "list", dict: "table", Mapping: "table"}
 
 
 class _MisfitError(Exception):
-    """A value that does not fit, in words."""
+    """A value of the wrong type; the message says so in words."""
 
 
 def structure(table: Mapping[str, Any], target: type[T], *, where: str, remedy: str) -> T:
-    """An object of the target class from a table, as TOML gives it.
+    """Build an object of the target class from a table of TOML.
 
     Raises
     ------
     ConfigError
         A key is unknown or missing, or a value is of another type: numbers are not strings, a string is not a list,
-        and 1 is not true. All that does not fit is named, with the keys that lead to it.
+        and 1 is not true. The error names every such key by its path.
     """
     try:
         return _converter().structure(dict(table), target)
@@ -39,7 +39,7 @@ def structure(table: Mapping[str, Any], target: type[T], *, where: str, remedy: 
 
 
 def closest(word: str, known: Iterable[str]) -> str:
-    """A question after the known word that is most like this one; all of them, if none is.
+    """Suggest the known word that is most similar; list all known words if none is similar.
 
     Example
     -------
@@ -85,7 +85,7 @@ def _scalar(value: Any, kind: type) -> Any:
         return kind(value)
     except OverflowError:
         bits = value.bit_length()
-        raise _MisfitError(f"an integer of {bits} bits is no number that can be computed with") from None
+        raise _MisfitError(f"an integer of {bits} bits is too large to compute with") from None
 
 
 def _choice(value: Any, kind: Any) -> Any:
@@ -93,7 +93,7 @@ def _choice(value: Any, kind: Any) -> Any:
     if isinstance(value, str | int) and value in choices:
         return value
     question = closest(value, map(str, choices)) if isinstance(value, str) else "choose one of them"
-    raise _MisfitError(f"{_shown(value)} is none of {', '.join(map(repr, choices))} ({question})")
+    raise _MisfitError(f"{_shown(value)} is not one of {', '.join(map(repr, choices))} ({question})")
 
 
 def _table(kind: type, converter: cattrs.BaseConverter) -> Callable[[Any, Any], Any]:
@@ -123,7 +123,7 @@ def _list(kind: Any, converter: cattrs.BaseConverter) -> Callable[[Any, Any], An
 
 
 def _as_list(value: object) -> str:
-    """How a list would be written."""
+    """A hint how to write the value as a list."""
     if isinstance(value, Mapping):
         return ": write the name of the table in double brackets"
     return f": write [{_shown(value)}]" if isinstance(value, str) else ""
@@ -164,7 +164,7 @@ def _one_of(kind: Any, converter: cattrs.BaseConverter) -> Callable[[Any, Any], 
 
 
 def _is_known(kind: Any, converter: cattrs.BaseConverter) -> bool:
-    """Whether a file can hold it: a parameter that may be a tensor in Python is a number there."""
+    """Whether a file can hold this type: a parameter that may be a tensor in Python is a number in a file."""
     try:
         converter.get_structure_hook(kind)
     except cattrs.StructureHandlerNotFoundError:
@@ -173,7 +173,7 @@ def _is_known(kind: Any, converter: cattrs.BaseConverter) -> bool:
 
 
 def _likeness(table: Mapping[str, Any], kind: Any) -> float:
-    """How many keys of a table are fields of a class, or look like one."""
+    """The number of keys of a table that are fields of a class; keys that resemble a field count half."""
     names = [field.name for field in fields(kind)]
     return sum(1.0 if key in names else 0.5 * bool(get_close_matches(key, names, n=1)) for key in table)
 
@@ -187,11 +187,11 @@ def _misfit(value: object, *kinds: Any) -> _MisfitError:
 
 
 def _shown(value: object) -> str:
-    """A value in an error: its beginning."""
+    """The beginning of a value, for an error."""
     try:
         text = one_line(repr(value))
     except RecursionError:
-        return "what is nested so deeply"
+        return "a value that is nested so deeply"
     return text if len(text) <= 80 else f"{text[:80]}…"
 
 

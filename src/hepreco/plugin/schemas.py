@@ -1,4 +1,4 @@
-"""JSON Schema of frozen dataclasses: what a table of a configuration may hold, with the words of their docstrings."""
+"""JSON Schema of configuration tables, made from frozen dataclasses and their docstrings."""
 
 import inspect
 import math
@@ -19,7 +19,7 @@ _ROLE: Final = re.compile(r":[a-z]+:`(?:~[\w.]*?\.?(?P<last>\w+)|(?P<whole>[^`]+
 
 
 def schema_of(kind: type) -> dict[str, Any]:
-    """The JSON Schema of a dataclass, closed to unknown keys, in which docstrings describe classes and fields.
+    """The JSON Schema of a dataclass, without unknown keys, and with descriptions from docstrings.
 
     Raises
     ------
@@ -30,11 +30,11 @@ def schema_of(kind: type) -> dict[str, Any]:
     -------
     >>> from hepreco.plugin import Axis
     >>> schema_of(Axis)["properties"]["bins"]
-    {'type': 'integer', 'description': 'How many; at most a million.'}
+    {'type': 'integer', 'description': 'Number of bins, at most a million.'}
     """
     try:
         with warnings.catch_warnings():
-            # A file holds no tensor; what else a parameter may be is what its schema says.
+            # A file holds no tensor, so the schema has only the other types of a parameter.
             warnings.simplefilter("ignore", PydanticJsonSchemaWarning)
             schema: dict[str, Any] = TypeAdapter(kind).json_schema()
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
@@ -55,21 +55,24 @@ def summary_of(kind: type) -> str:
 
 
 def descriptions_of(kind: type) -> dict[str, str]:
-    """What the section ``Parameters`` of a numpy docstring says of each field."""
-    sections = _SECTION.split(inspect.cleandoc(kind.__doc__ or ""))
-    parameters = dict(zip(sections[1::2], sections[2::2], strict=True)).get("Parameters", "")
-    entries = re.findall(r"^(\w[\w, ]*)(?: *:.*)?\n((?:[ \t]+.*\n?|\n)*)", parameters, re.M)
-    return {name.strip(): plain_text(text) for names, text in entries for name in names.split(",")}
+    """What the sections ``Parameters`` of a class and of those that it derives from say of each field."""
+    said: dict[str, str] = {}
+    for each in reversed(kind.__mro__):
+        sections = _SECTION.split(inspect.cleandoc(vars(each).get("__doc__") or ""))
+        parameters = dict(zip(sections[1::2], sections[2::2], strict=True)).get("Parameters", "")
+        entries = re.findall(r"^(\w[\w, ]*)(?: *:.*)?\n((?:[ \t]+.*\n?|\n)*)", parameters, re.M)
+        said |= {name.strip(): plain_text(text) for names, text in entries for name in names.split(",")}
+    return said
 
 
 def plain_text(text: str) -> str:
-    """Words of a docstring in one line, in Markdown: roles become code."""
+    """The text of a docstring in one line of Markdown; roles become code."""
     unmarked = _ROLE.sub(lambda match: f"`{match['last'] or match['whole']}`", text)
     return " ".join(unmarked.replace("``", "`").replace("\\|", "|").split())
 
 
 def words_for(schema: Mapping[str, Any]) -> str:
-    """The type of a JSON Schema, for people.
+    """The type of a JSON Schema in words.
 
     Example
     -------
@@ -100,7 +103,7 @@ def _describe(definition: dict[str, Any], kind: type) -> None:
 
 
 def dataclasses_of(kind: object) -> Iterator[type]:
-    """A dataclass, and all that its fields are made of."""
+    """A dataclass, and all dataclasses among the types of its fields."""
     if isinstance(kind, type) and is_dataclass(kind):
         yield kind
         for hint in get_type_hints(kind).values():
@@ -110,7 +113,7 @@ def dataclasses_of(kind: object) -> Iterator[type]:
 
 
 def _tidy(schema: dict[str, Any]) -> dict[str, Any]:
-    """Without titles, and without defaults that TOML does not have: null and infinity."""
+    """Removes titles, and defaults that are null or infinite."""
     tidied: dict[str, Any] = {}
     for key, value in schema.items():
         if key in ("properties", "$defs"):
@@ -127,7 +130,7 @@ def _tidy(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """TOML has no null: what may be ``None`` is what may be left out."""
+    """Removes null, which TOML lacks: a key that may be ``None`` may be left out."""
     choices = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
     if len(choices) == 1:
         return {**choices[0], **{key: value for key, value in schema.items() if key != "anyOf"}}

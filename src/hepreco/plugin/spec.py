@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from hepreco.plugin.corrections import Correction
     from hepreco.plugin.interface import Reconstructor
 
-#: The newest version of the contract between hepreco and its plugins. A plugin module states the one that it was
-#: written for as ``HEPRECO_API_VERSION``: an integer, or a pair of the oldest and the newest.
+#: The newest version of the contract between hepreco and its plugins. A plugin module states the version that it was
+#: written for as ``HEPRECO_API_VERSION``: an integer, or a pair of the oldest and the newest version.
 API_VERSION: Final = 2
-#: Plugins that were written for this version, or a later one up to :data:`API_VERSION`, run.
+#: The oldest version of the contract that still runs.
 OLDEST_API_VERSION: Final = 1
 
 hookspec = pluggy.HookspecMarker("hepreco")
@@ -22,9 +22,9 @@ hookimpl = pluggy.HookimplMarker("hepreco")
 
 @hookspec
 def hepreco_register_reconstructors(register: "Callable[[str, type[Reconstructor]], None]") -> None:
-    """Offer reconstructors: call ``register(name, cls)`` for each.
+    """Register reconstructors by calling ``register(name, cls)`` for each.
 
-    Called once in each process that looks plugins up, never per chunk. ``name`` is what a configuration uses
+    Called once in each process that looks plugins up, never per chunk. ``name`` is the plugin's name in configurations
     (lower case, words joined by hyphens).
     """
 

@@ -1,5 +1,6 @@
-"""The coffea processor, the executors that it runs on, and the account of every chunk."""
+"""The coffea processor, the executors that it runs on, and the report on every chunk."""
 
+from hepreco.processing.attachment import attach
 from hepreco.processing.columns_out import ColumnWriter
 from hepreco.processing.executors import DaskExecutor, FuturesExecutor, IterativeExecutor
 from hepreco.processing.processor import ReconstructionProcessor
@@ -21,6 +22,7 @@ __all__ = [
     "ProcessedChunks",
     "ReconstructionProcessor",
     "RunReport",
+    "attach",
     "make_executor",
     "prepare",
     "process",

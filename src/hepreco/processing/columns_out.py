@@ -1,4 +1,4 @@
-"""Columns out: what the plugins found, per event, as Parquet or ROOT files."""
+"""Writes the columns of plugins per event to Parquet or ROOT files."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,9 +24,8 @@ class ColumnWriter:
     """Writes one file per chunk, on the worker that processed it.
 
     The file holds the selected events of the nominal variation: ``run``, ``luminosityBlock``, ``event``, ``weight``
-    (the generator's, not normalised), and ``<plugin>_<column>``, four-vectors as ``…_pt``, ``…_eta``, ``…_phi``,
-    ``…_mass``.
-    A missing number is NaN. The directory must be one that all workers see.
+    (the generator weight, not normalised), and ``<plugin>_<column>``, with four-vectors as ``…_pt``, ``…_eta``,
+    ``…_phi``, ``…_mass``. Missing numbers are NaN. All workers must see the directory.
     """
 
     directory: Path
@@ -39,7 +38,7 @@ class ColumnWriter:
         return f"{chunk.dataset}/{stem}-{chunk.start}-{chunk.stop}-{digest}.{self.format}"
 
     def __call__(self, events: ak.Array, *, plugins: Iterable[str], weight: NDArray[np.float32], chunk: Chunk) -> str:
-        """Write a chunk; returns the file's name relative to the directory. Writing it again replaces it."""
+        """Write the file of a chunk, replacing an earlier one, and return its name relative to the directory."""
         table = {name: ak.to_numpy(events[name]) for name in ("run", "luminosityBlock", "event")} | {"weight": weight}
         for plugin in plugins:
             for name in events[plugin].fields:
@@ -51,7 +50,7 @@ class ColumnWriter:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._write(table, partial)
             partial.replace(path)
-        except Exception as error:  # on a full disk pyarrow and uproot raise what their clean-up meets
+        except Exception as error:  # on a full disk pyarrow and uproot raise whatever their clean-up raises
             problem = f"cannot write {path}: {what_was_raised(error)}"
             raise OutputError(problem, "make room, or choose another directory for --output") from None
         return name
@@ -65,12 +64,13 @@ class ColumnWriter:
 
 
 def check_column_names(reconstructors: Mapping[str, Reconstructor]) -> None:
-    """Refuse columns of plugins that would have one name in a file of columns, where one would replace the other.
+    """Refuse columns of plugins that would have the same name in a column file.
 
     Raises
     ------
     ConfigError
-        Names both, for example a four-vector ``z``, written as ``z_mass`` among others, and a scalar ``z_mass``.
+        Two names coincide, for example those of a four-vector ``z``, written as ``z_mass`` and others, and of a scalar
+        ``z_mass``.
     """
     origins: dict[str, str] = {}
     for plugin, reconstructor in reconstructors.items():
@@ -84,7 +84,7 @@ def check_column_names(reconstructors: Mapping[str, Reconstructor]) -> None:
 
 
 def _branches(plugin: str, reconstructor: Reconstructor) -> Iterator[tuple[str, str]]:
-    """Every name in a plugin's files with the column it is of; ROOT counts lists in a branch called after them."""
+    """Every name in a plugin's files with its column; ROOT adds a counter ``n…`` for each list."""
     yield f"{plugin}_{REASON}", f"{plugin}.{REASON}"
     for column in reconstructor.outputs:
         components = [f"_{name}" for name in MOMENTUM] if column.kind == "four-vector" else [""]

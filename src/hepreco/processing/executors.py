@@ -1,4 +1,4 @@
-"""coffea's executors, for functions that give an account of their own failures."""
+"""coffea's executors for functions that report their own failures, so that coffea does not retry."""
 
 import signal
 from collections.abc import Iterator
@@ -49,14 +49,14 @@ def _ignore_interrupts() -> None:
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Threads that start inside, and all processes that they start later, see no interrupts of the terminal.
+    """Threads started in this context, and the processes that they start later, receive no interrupts.
 
-    One that comes meanwhile reaches the main thread afterwards. It is for the parent to end its workers.
+    An interrupt during the context reaches the main thread afterwards. The parent has to end its workers.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # where it starts later, it lets interrupts through again
+    resource_tracker.ensure_running()  # if started later, it would unblock interrupts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -66,7 +66,7 @@ def interrupts_held() -> Iterator[None]:
 
 @dataclass
 class IterativeExecutor(processor.IterativeExecutor):  # type: ignore[misc]
-    """One process. A file that cannot be read is tried again ``file_retries`` times."""
+    """Runs in this process; a file that cannot be read is tried again ``file_retries`` times."""
 
     retries: int = 0
     file_retries: int = 2
@@ -74,7 +74,7 @@ class IterativeExecutor(processor.IterativeExecutor):  # type: ignore[misc]
 
 @dataclass
 class FuturesExecutor(processor.FuturesExecutor):  # type: ignore[misc]
-    """Processes of this machine."""
+    """Runs in several processes of this machine."""
 
     retries: int = 0
     file_retries: int = 2
@@ -84,7 +84,7 @@ class FuturesExecutor(processor.FuturesExecutor):  # type: ignore[misc]
 
 @dataclass
 class DaskExecutor(processor.DaskExecutor):  # type: ignore[misc]
-    """A dask.distributed cluster."""
+    """Runs on a dask.distributed cluster."""
 
     retries: int = 0
     file_retries: int = 2

@@ -1,4 +1,4 @@
-"""What a result depends on, by content: files, options, and the code of functions and plugins."""
+"""Hashes of all that a result depends on: files, options, and the code of functions and plugins."""
 
 import ast
 import hashlib
@@ -32,12 +32,12 @@ def digest(value: Any) -> str:
 
 
 def of_file(path: str) -> str:
-    """Size and time of a file, or what its protocol offers in their place; empty where it offers nothing.
+    """Size and modification time of a file, or similar properties of a remote file; empty if there are none.
 
     Raises
     ------
     OSError
-        There is no such file.
+        The file does not exist.
     """
     if get_protocol(path) == "file":
         status = Path(path).stat()
@@ -48,7 +48,7 @@ def of_file(path: str) -> str:
 
 
 def of_value(value: object) -> Any:
-    """Options as plain values: fields of dataclasses by name, and the contents of files that they name."""
+    """Options as plain values: dataclasses with their fields by name, and paths with a hash of the file's contents."""
     if is_dataclass(value) and not isinstance(value, type):
         named = {field.name: of_value(getattr(value, field.name)) for field in fields(value)}
         return {"class": f"{type(value).__module__}.{type(value).__qualname__}", **named}
@@ -62,18 +62,18 @@ def of_value(value: object) -> Any:
 
 
 def of_code(thing: object) -> str:
-    """A hash of the source of a function or class, of its package, and of whatever these import that is not installed.
+    """A hash of the source of a function or class, of its package, and of its imports that are not installed.
 
-    A package counts with all its files, so that tables beside the code count as well.
+    All files of a package enter the hash, so that data files beside the code count as well.
     """
     module = inspect.getmodule(thing)
     if module is None or getattr(module, "__file__", None) is None:
-        return hashlib.sha256(cloudpickle.dumps(thing)).hexdigest()  # of a notebook
+        return hashlib.sha256(cloudpickle.dumps(thing)).hexdigest()  # defined in a notebook
     return of_module(module.__name__, str(module.__file__))
 
 
 def of_module(name: str, file: str) -> str:
-    """A hash of a module's package and of what it imports; ``file`` is where the module is."""
+    """A hash of the package and imports of a module, which lies in ``file``."""
     hashes: dict[Path, str] = {}
     waiting = [Path(file)]
     while waiting:
@@ -86,7 +86,7 @@ def of_module(name: str, file: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _source(path: Path, mtime: int, size: int) -> tuple[str, tuple[Path, ...]]:  # noqa: ARG001  they make the key
+def _source(path: Path, mtime: int, size: int) -> tuple[str, tuple[Path, ...]]:  # noqa: ARG001  they are part of the cache's key
     """The hash of a file, and the files that it imports."""
     content = path.read_bytes()
     imported = tuple(_imported(content)) if path.suffix == ".py" and not path.is_relative_to(_OURS) else ()
@@ -94,7 +94,7 @@ def _source(path: Path, mtime: int, size: int) -> tuple[str, tuple[Path, ...]]: 
 
 
 def of_libraries() -> dict[str, str]:
-    """Versions of the libraries that compute."""
+    """Versions of the libraries that affect results."""
     return {name: distribution_version(name) for name in LIBRARIES}
 
 
@@ -120,7 +120,7 @@ def _package(path: Path) -> Iterator[Path]:
 
 
 def _imported(content: bytes) -> Iterator[Path]:
-    """Modules that a source file imports, but for those of packages that are installed."""
+    """Modules that a source file imports, without those of installed packages."""
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError):
@@ -129,7 +129,7 @@ def _imported(content: bytes) -> Iterator[Path]:
         match node:
             case ast.Import(names=aliases):
                 names = [alias.name for alias in aliases]
-            case ast.ImportFrom(module=str(module), level=0):  # others are of the same package
+            case ast.ImportFrom(module=str(module), level=0):  # relative imports are of the same package
                 names = [module]
             case _:
                 continue

@@ -1,21 +1,19 @@
 """The coffea processor: select, reconstruct, fill."""
 
-import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.metadata import version
-from typing import Any
+from itertools import chain
+from typing import Any, Final
 
 import awkward as ak
 import numpy as np
-import torch
 from coffea import processor
 from numpy.typing import NDArray
 
 from hepreco.conventions import check_positive
-from hepreco.errors import ConfigError, DatasetError, HepRecoError, PluginError, what_was_raised
+from hepreco.errors import ConfigError, DatasetError
 from hepreco.events import (
     NOMINAL,
     Columns,
@@ -27,12 +25,8 @@ from hepreco.events import (
 from hepreco.events.arrays import finite
 from hepreco.events.bridge import Converter
 from hepreco.events.columns import WEIGHT, of_inputs
-from hepreco.events.objects import MOMENTUM, momentum_columns
 from hepreco.events.paths import ColumnPath
 from hepreco.events.selections import (
-    bind,
-    check_selections,
-    collections_of,
     definitions,
     fields_asked_for,
     select_objects,
@@ -44,22 +38,52 @@ from hepreco.histograms import HistogramSpec
 from hepreco.histograms.filling import fill_all, fill_cutflow, sort_categories
 from hepreco.histograms.normalisation import normalisation
 from hepreco.histograms.specs import check_memory, default_histograms, overflow_warnings
-from hepreco.names import check_field
-from hepreco.plugin import Reason, Reconstructor
-from hepreco.plugin.answers import attachable, partly_missing
+from hepreco.plugin import Correction, Reconstructor
 from hepreco.plugin.columns import REASON
+from hepreco.plugin.options import closest
 from hepreco.processing import identity
+from hepreco.processing.attachment import momenta_of, one_thread_of_a_worker, set_up, with_columns
 from hepreco.processing.columns_out import ColumnWriter, check_column_names
+from hepreco.processing.corrections import AppliedCorrection, Corrections
+from hepreco.processing.functions import Observable
+from hepreco.processing.order import in_order
 from hepreco.processing.report import Chunk, ProcessedChunks, RunReport
-from hepreco.processing.selection import Cut, FunctionCut, cut_flow
-from hepreco.weights import read_manifest
+from hepreco.processing.selection import AnyCut, Cut, Flow, Region, check_regions, cut_flow
+from hepreco.weights import read_card
 
 Output = dict[str, Any]
-CUTFLOW = "cutflow"
+CUTFLOW: Final = "cutflow"
+OBSERVABLES: Final = "observables"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Selected events of one variation of objects, with what plugins found.
+
+    Parameters
+    ----------
+    events
+        With the answers of plugins and observables.
+    weights
+        By variation: that of the objects, and those of the weights alone.
+    regions
+        Whether each event is in each region.
+    flows
+        For each region and each of its cuts, which of all events pass it and all before it.
+    without_answer, partly_missing
+        Counts of missing answers, as in :class:`~hepreco.processing.RunReport`.
+    """
+
+    events: ak.Array
+    weights: dict[str, NDArray[np.float32]]
+    regions: dict[str, NDArray[np.bool_]]
+    flows: dict[str, Flow]
+    without_answer: dict[str, dict[str, int]]
+    partly_missing: dict[str, dict[str, int]]
 
 
 class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
-    """Runs reconstructors over NanoAOD events and histograms what they find.
+    """Selects NanoAOD events, runs reconstructors on them, and fills histograms.
 
     The output is ``{"histograms": {name: hist.Hist}, "report": RunReport}``, with the weighted cut flow among the
     histograms.
@@ -67,33 +91,43 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
     Parameters
     ----------
     reconstructors
-        By the field name under which their columns are attached to the events (``events.<name>``).
+        Plugins by the field name under which their columns are attached to the events (``events.<name>``).
     selection
-        Cuts, applied in order. Events with non-finite momenta, in collections that a cut or plugin reads, are cut
-        first, and counted.
+        Cuts, applied in order. Events with non-finite momenta in collections that a cut or plugin reads are cut first,
+        and counted.
     histograms
-        What to fill beside the default histograms of the reconstructors' columns. One of the same name as a default
-        takes its place.
+        Histograms in addition to the default ones of the reconstructors' columns. One with the name of a default
+        histogram replaces it.
     variations
-        Beside the nominal one; each goes through selection and plugins.
+        Variations in addition to the nominal one; each is carried through selection and plugins.
     luminosity
-        In fb⁻¹; datasets with a cross-section are normalised to it.
+        Integrated luminosity in fb⁻¹, to which datasets with a cross-section are normalised.
     device
-        Where the plugins compute.
+        The device on which plugins compute.
     columns
         Writes every plugin's columns per event.
     objects
-        Selected objects by name, for cuts, histograms and plugins. They are selected anew for every variation.
+        Selected objects by name, for cuts, histograms and plugins. They are selected again for every variation.
     bindings
         Which selected objects a plugin reads in place of its own choice: the name of the objects by the role that the
-        plugin gives them, by the plugin's field name, such as ``{"chi2_assigner": {"jets": "jets"}}``.
+        plugin gives them, by the plugin's field name, such as ``{"chi2_assigner": {"jets": "jets"}}``. A column of
+        four-vectors of another plugin, such as ``chi2_assigner.top``, may be read like objects.
+    corrections
+        By the names of their tables, in order. Object corrections run before objects are selected, weight corrections
+        on selected events.
+    regions
+        By name, combinations of ``cuts``; histograms then have an axis ``region``.
+    cuts
+        Those that regions combine. They may read what plugins have answered.
+    observables
+        Functions of yours, computed from selected events after the plugins.
     """
 
     def __init__(
         self,
         reconstructors: Mapping[str, Reconstructor] | None = None,
         *,
-        selection: Sequence[Cut | FunctionCut] = (),
+        selection: Sequence[AnyCut] = (),
         histograms: Sequence[HistogramSpec] = (),
         variations: Sequence[Variation] = (),
         luminosity: float | None = None,
@@ -101,32 +135,33 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         columns: ColumnWriter | None = None,
         objects: Mapping[str, ObjectSelection] | None = None,
         bindings: Mapping[str, Mapping[str, str]] | None = None,
+        corrections: Mapping[str, Correction | AppliedCorrection] | None = None,
+        regions: Mapping[str, Region] | None = None,
+        cuts: Sequence[AnyCut] = (),
+        observables: Sequence[Observable] = (),
     ) -> None:
-        self.reconstructors = dict(reconstructors or {})
         self.objects = dict(objects or {})
-        check_selections(self.objects)
-        self.bound = {
-            name: bind(plugin.inputs, (bindings or {}).get(name, {}), self.objects, plugin=name)
-            for name, plugin in self.reconstructors.items()
-        }
-        self.selection = tuple(selection)
+        self.reconstructors, self.bound = in_order(reconstructors or {}, self.objects, bindings or {})
+        self.selection, self.cuts = tuple(selection), tuple(cuts)
+        self.observables = tuple(observables)
+        self.regions = dict(regions or {})
+        check_regions(self.regions, self.cuts)
+        self.corrections = Corrections(corrections or {})
         specs = {spec.name: spec for spec in (*default_histograms(self.reconstructors), *histograms)}
         self.histograms = tuple(specs.values())
         self.variations = (NOMINAL, *variations)
         for spec in self.histograms:
             self._require_columns(spec)
-        check_memory(self.histograms, variations=len(self.variations))
+        names = [each.name for each in self.variations]
+        names += [*self.corrections.object_variations, *self.corrections.weight_variations]
+        check_memory(self.histograms, variations=len(names), regions=len(self.regions) or 1)
         self.missing_momenta = missing_momenta(
             self.variations,
             inputs={name: plugin.inputs for name, plugin in self.reconstructors.items()},
-            columns={f"histogram {spec.name!r}": spec.columns for spec in self.histograms}
-            | {f"cut {cut.name!r}": cut.momentum_columns for cut in self.selection},
-            functions=any(isinstance(cut, FunctionCut) for cut in self.selection),
+            columns={f"histogram {spec.name!r}": spec.reads for spec in self.histograms}
+            | {f"cut {cut.name!r}": cut.momentum_columns for cut in (*self.selection, *self.cuts)},
+            functions=any(not isinstance(part, Cut) for part in (*self.selection, *self.cuts, *self.observables)),
         )
-        for name in self.reconstructors:
-            check_field(name, what="a plugin's table")
-            if name in self.objects:
-                raise ConfigError(f"{name!r} names selected objects and a plugin's table", "rename one of them")
         if columns:
             check_column_names(self.reconstructors)
         if luminosity is not None:
@@ -134,13 +169,18 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         self.luminosity = luminosity
         self.device = device
         self.columns = columns
-        _unique([cut.name for cut in selection] + ["all", "finite momenta"], "cuts")
+        _unique([cut.name for cut in (*selection, *cuts)] + ["all", "finite momenta"], "cuts")
         _unique([spec.name for spec in histograms] + [CUTFLOW], "histograms")
-        _unique([variation.name for variation in self.variations], "variations")
+        _unique(names, "variations")
+        _unique([each.name for each in self.observables], "observables")
 
     def _require_columns(self, spec: HistogramSpec) -> None:
         """Refuse a histogram of a column that its plugin does not have, before any event is read."""
-        for path in spec.columns:
+        if unknown := [name for name in spec.regions if name not in self.regions]:
+            raise ConfigError(
+                f"histogram {spec.name!r} names the region {unknown[0]!r}", closest(unknown[0], self.regions)
+            )
+        for path in spec.reads:
             field, _, rest = path.partition(".")
             names = (
                 [*(column.name for column in self.reconstructors[field].outputs), REASON]
@@ -152,43 +192,39 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     def setup(self) -> None:
         """Load every plugin's weights now, so that a missing file stops the run before it starts."""
-        for name, reconstructor in self.reconstructors.items():
-            try:
-                _set_up(reconstructor, self.device)
-            except (HepRecoError, KeyboardInterrupt):
-                raise
-            except BaseException as error:
-                problem = f"plugin {name!r} cannot be set up: {what_was_raised(error)}"
-            else:
-                continue
-            raise PluginError(problem, "run 'hepreco plugins check', tell its author")
+        self.corrections.setup()
+        set_up(self.reconstructors, self.device)
 
-    @cached_property
-    def reads(self) -> Columns:
-        """The columns of the files that cuts, plugins, histograms and variations read."""
-        columns = self._named
+    def reads(self, dataset: str = "", *, is_data: bool = False) -> Columns:
+        """The columns of the files of a dataset that are read, of any simulated one by default."""
+        corrections = tuple(self.corrections.reads(dataset, is_data=is_data))
+        columns = self._named | Columns(tuple(path for path in corrections if not self._is_made(path)))
         return replace(
             columns,
             required=stored_columns(columns.required, self.objects),
             optional=stored_columns(columns.optional, self.objects),
         )
 
+    def _is_made(self, path: str) -> bool:
+        """Whether a column is none of the files, but the answer of a plugin or an observable."""
+        name = ColumnPath.parse(path).names[0]
+        return name in self.reconstructors or name == OBSERVABLES
+
     @cached_property
     def _named(self) -> Columns:
-        """The columns that are read, of the files or of selected objects."""
-        paths = [path for spec in self.histograms for path in spec.columns]
-        filled = tuple(path for path in paths if ColumnPath.parse(path).names[0] not in self.reconstructors)
-        columns = Columns((*filled, *definitions(self.objects)))
+        """The columns that are read, of the files or of selected objects, but for those of corrections."""
+        paths = [path for spec in self.histograms for path in spec.reads]
+        columns = Columns((*paths, *definitions(self.objects)))
         columns |= Columns(optional=tuple(f"{met}.{name}" for met in self.missing_momenta for name in ("pt", "phi")))
         for name, plugin in self.reconstructors.items():
             columns |= of_inputs(plugin.inputs, bound=self.bound[name])
-        for part in (*self.selection, *self.variations):
+        for part in (*self.selection, *self.cuts, *self.observables, *self.variations):
             columns |= part.reads
-        return columns
+        return replace(columns, required=tuple(path for path in columns.required if not self._is_made(path)))
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What determines the result: code, versions, options, and the hashes of weights."""
+        """All that determines the result: code, versions, options, and hashes of weights."""
         return {
             "hepreco": version("hepreco"),
             "code": identity.of_code(ReconstructionProcessor),
@@ -200,7 +236,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                         type(plugin).__module__.partition(".")[0].replace("_", "-")
                     ),
                     "code": identity.of_code(type(plugin)),
-                    "weights": read_manifest(plugin.weights).sha256 if plugin.weights else None,
+                    "weights": read_card(plugin.weights).sha256 if plugin.weights else None,
                 }
                 for name, plugin in self.reconstructors.items()
             },
@@ -211,6 +247,10 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 for variation in self.variations
             ],
             "columns": self.columns.format if self.columns else None,
+            "corrections": {name: each.provenance for name, each in self.corrections.applied.items()},
+            "regions": identity.of_value(self.regions),
+            "cuts": [cut.provenance for cut in self.cuts],
+            "observables": [each.provenance for each in self.observables],
             "objects": identity.of_value(self.objects),
             "bindings": identity.of_value(self.bound),
             "device": self.device,
@@ -218,15 +258,15 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the provenance: results of chunks with another fingerprint must not be mixed.
+        """Hash of the provenance; results with different fingerprints must not be combined.
 
-        Luminosity and cross-sections are not in it: they are applied at the end of a run.
+        It does not contain luminosity and cross-sections, which are applied at the end of a run.
         """
         return identity.digest(self.provenance)
 
     def process(self, events: ak.Array) -> Output:
         """One chunk: its histograms, not yet normalised, and its report."""
-        with _one_thread_of_a_worker():
+        with one_thread_of_a_worker():
             self.setup()
             return self._process(events)
 
@@ -234,41 +274,100 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         meta = events.metadata
         chunk = Chunk(meta["dataset"], meta["filename"], meta["entrystart"], meta["entrystop"])
         weight, usable = self._weights(events)
-        passed: dict[str, dict[str, NDArray[np.bool_]]] = {}
-        selected: dict[str, ak.Array] = {}
-        weights: dict[str, NDArray[np.float32]] = {}
-        without_answer: dict[str, dict[str, int]] = {}
-        partly: dict[str, dict[str, int]] = {}
-        for variation in self.variations:
-            try:
-                varied = variation(events, missing_momenta=self.missing_momenta)
-                varied = self._with_objects(varied, period=meta.get("period", ""))
-                passed[variation.name] = cut_flow(varied, self.selection, finite=usable)
-                mask = list(passed[variation.name].values())[-1]
-                weights[variation.name] = weight[mask]
-                selected[variation.name], missing, lacking = self._reconstruct(varied[mask], weight[mask], chunk)
-            except BaseException as error:
-                place = f"dataset {chunk.dataset!r}, {chunk.file}, entries [{chunk.start}, {chunk.stop})"
-                (error.__cause__ or error).add_note(f"{place}, variation {variation.name!r}")
-                raise
-            without_answer, partly = without_answer or missing, partly or lacking
-        histograms, overflow = fill_all(self.histograms, selected, weights=weights, dataset=chunk.dataset)
+        passed: dict[str, Flow] = {}
+        in_regions: dict[str, dict[str, Flow]] = {name: {} for name in self.regions}
+        filled: dict[str, Answered] = {}
+        name = NOMINAL.name
+        try:
+            for name, varied in self._varied(events):
+                passed[name] = cut_flow(varied, self.selection, finite=usable)
+                answered = self._answered(varied, list(passed[name].values())[-1], weight, name)
+                for region, flow in answered.flows.items():
+                    in_regions[region][name] = passed[name] | flow
+                filled |= dict.fromkeys(answered.weights, answered)
+        except BaseException as error:
+            place = f"dataset {chunk.dataset!r}, {chunk.file}, entries [{chunk.start}, {chunk.stop})"
+            (error.__cause__ or error).add_note(f"{place}, variation {name!r}")
+            raise
+        nominal = filled[NOMINAL.name]
+        histograms, overflow = fill_all(
+            self.histograms,
+            {name: each.events for name, each in filled.items()},
+            weights={name: each.weights[name] for name, each in filled.items()},
+            regions={name: each.regions for name, each in filled.items()} if self.regions else {},
+            dataset=chunk.dataset,
+        )
         histograms[CUTFLOW] = fill_cutflow(passed, weights=weight, dataset=chunk.dataset)
+        for region, flows in in_regions.items():
+            histograms[f"{CUTFLOW}.{region}"] = fill_cutflow(flows, weights=weight, dataset=chunk.dataset)
+        applied = self.corrections.names(chunk.dataset, is_data=meta.get("data", False))
         report = RunReport(
             processed=ProcessedChunks([chunk]),
             sum_of_weights={chunk.dataset: float(weight.sum(dtype=np.float64))},
             cross_section={chunk.dataset: meta["cross_section"]} if "cross_section" in meta else {},
-            without_answer={chunk.dataset: without_answer},
-            partly_missing={chunk.dataset: partly},
+            without_answer={chunk.dataset: nominal.without_answer},
+            partly_missing={chunk.dataset: nominal.partly_missing},
+            corrections={chunk.dataset: applied} if self.corrections.applied else {},
             overflow=overflow,
-            columns=self._write(selected[NOMINAL.name], weights[NOMINAL.name], chunk),
+            columns=self._write(nominal.events, nominal.weights[NOMINAL.name], chunk),
         )
         return {"histograms": histograms, "report": report}
 
+    def _varied(self, events: ak.Array) -> Iterator[tuple[str, ak.Array]]:
+        """The events of each variation of objects, with corrected and selected objects."""
+        corrected = self.corrections.with_objects(events)
+        name, nominal = next(corrected)
+        shifted = ((each.name, each(nominal, missing_momenta=self.missing_momenta)) for each in self.variations)
+        for name, varied in chain(shifted, corrected):
+            yield name, self._with_objects(varied, period=events.metadata.get("period", ""))
+
+    def _answered(
+        self, events: ak.Array, selected: NDArray[np.bool_], weight: NDArray[np.float32], variation: str
+    ) -> Answered:
+        """Selected events of one variation with the answers of plugins, their weights and their regions.
+
+        Cuts that read no answers come first in a region, and plugins run on events that pass those of some region.
+        """
+        early = {cut.name: cut(events) for cut in self.cuts if self._is_early(cut)}
+        flows = {
+            name: self._early(region).flow(early, selected=selected, first=early)
+            for name, region in self.regions.items()
+        }
+        ends = [list(flow.values())[-1] if flow else selected for flow in flows.values()]
+        wanted = np.logical_or.reduce(ends) if ends else selected
+        chosen, missing, lacking = with_columns(
+            events[wanted],
+            self.reconstructors,
+            weight=weight[wanted],
+            bound=self.bound,
+            objects=self.objects,
+            device=self.device,
+        )
+        if self.observables:
+            found = {each.name: each(chosen) for each in self.observables}
+            chosen = ak.with_field(chosen, ak.zip(found, depth_limit=1), OBSERVABLES)
+        cuts = {cut.name: early[cut.name][wanted] if cut.name in early else cut(chosen) for cut in self.cuts}
+        inside = {}
+        for name, region in self.regions.items():
+            late = region.flow(cuts, selected=selected[wanted], first=early)
+            inside[name] = list(late.values())[-1] if late else selected[wanted]
+            flows[name] |= {cut: _spread(mask, wanted) for cut, mask in late.items() if cut not in flows[name]}
+        weights = self.corrections.weights(chosen, weight[wanted], varied=variation == NOMINAL.name)
+        weights = {name if name != NOMINAL.name else variation: each for name, each in weights.items()}
+        return Answered(chosen, weights, inside, flows, missing, lacking)
+
+    def _is_early(self, cut: AnyCut) -> bool:
+        return isinstance(cut, Cut) and not self._is_made(cut.collection)
+
+    def _early(self, region: Region) -> Region:
+        """Those cuts of a region that read no answers of plugins."""
+        early = {cut.name for cut in self.cuts if self._is_early(cut)}
+        return Region(*(tuple(name for name in names if name in early) for names in (region.all, region.none)))
+
     def selected(self, events: ak.Array, plugin: str) -> EventBatch:
-        """What a plugin is given of these events: of those that pass the selection, in the nominal variation."""
+        """The input of a plugin from the events that pass the selection, in the nominal variation."""
         weight, usable = self._weights(events)
-        events = self._with_objects(events, period=events.metadata.get("period", ""))
+        _, events = next(self._varied(events))
         mask = list(cut_flow(events, self.selection, finite=usable).values())[-1]
         inputs = self.reconstructors[plugin].inputs
         return Converter(events[mask], weight[mask])(inputs, bound=self.bound[plugin])[0]
@@ -281,7 +380,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         return fields_asked_for(self._named.required, self.objects)
 
     def postprocess(self, accumulator: Output) -> Output:
-        """Order the categories and normalise to luminosity, once all chunks are added."""
+        """Sort the categories and normalise to the luminosity, after all chunks are added."""
         report: RunReport = accumulator["report"]
         histograms = {name: sort_categories(histogram) for name, histogram in accumulator["histograms"].items()}
         report.scale, warnings = self._scales(report, histograms)
@@ -294,7 +393,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         return {"histograms": histograms, "report": report}
 
     def check_dataset(self, dataset: Dataset) -> None:
-        """Refuse a cross-section where there is no luminosity, and a period for which a tag has no working point."""
+        """Refuse a cross-section without a luminosity, and a period for which a tag has no working point."""
         if dataset.cross_section is not None and self.luminosity is None:
             raise ConfigError(
                 f"dataset {dataset.name!r} has a cross-section, but there is no luminosity", "give luminosity in fb⁻¹"
@@ -304,7 +403,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 tag.threshold(dataset.period)
 
     def _scales(self, report: RunReport, histograms: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:
-        """What each dataset is multiplied by, and warnings."""
+        """The factor that normalises each dataset, and warnings."""
         found = {}
         for name, total in report.sum_of_weights.items():
             every = histograms[CUTFLOW][{"dataset": name, "variation": NOMINAL.name, "cut": "all"}]
@@ -328,35 +427,11 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 f"{events.metadata['filename']}: no branch 'genWeight', which a dataset with a cross-section needs",
                 "take cross_section out of the dataset if it is data",
             )
-        read = [path for plugin in self.reconstructors.values() for path in momentum_columns(plugin.inputs)]
-        selected = [f"{name}.{coordinate}" for name in self.objects for coordinate in MOMENTUM]
-        cut = [name for cut in self.selection for name in cut.momentum_columns]
-        momenta = stored_columns((*cut, *read, *selected), self.objects)
+        cut = [name for part in (*self.selection, *self.cuts, *self.observables) for name in part.momentum_columns]
+        cut = stored_columns((path for path in cut if not self._is_made(path)), self.objects)
+        momenta = (*cut, *momenta_of(self.reconstructors, self.objects))
         usable = np.isfinite(weight)
         return np.where(usable, weight, np.float32(0)), usable & finite(events, momenta)
-
-    def _reconstruct(
-        self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk
-    ) -> tuple[ak.Array, dict[str, dict[str, int]], dict[str, dict[str, int]]]:
-        """The events with every plugin's columns; how many each plugin had no answer for, by reason; by column."""
-        missing, lacking = {}, {}
-        convert = Converter(events, weight)
-        for name, plugin in self.reconstructors.items():
-            if name in events.fields:
-                raise ConfigError(
-                    f"{name!r} names a plugin's columns and a branch of {chunk.file}", "rename the plugin's table"
-                )
-            batch, enough = convert(plugin.inputs, bound=self.bound[name])
-            columns = _guarded(plugin, batch.to(self.device), name=name, chunk=chunk)
-            stored = {key: collections_of(value, self.objects)[0] for key, value in self.bound[name].items()}
-            record = attachable(
-                columns, columns=plugin.outputs, batch=batch, enough=enough, events=events, plugin=name, stored=stored
-            )
-            events = ak.with_field(events, record, name)
-            lacking[name] = partly_missing(columns, columns=plugin.outputs, batch=batch)
-            counts = np.bincount(ak.to_numpy(record[REASON]), minlength=len(Reason)).tolist()
-            missing[name] = {reason.name.lower(): counts[reason] for reason in Reason if reason}
-        return events, missing, lacking
 
     def _write(self, events: ak.Array, weight: NDArray[np.float32], chunk: Chunk) -> set[str]:
         if self.columns is None:
@@ -364,45 +439,11 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         return {self.columns(events, plugins=self.reconstructors, weight=weight, chunk=chunk)}
 
 
-def _guarded(plugin: Reconstructor, batch: Any, *, name: str, chunk: Chunk) -> Mapping[str, torch.Tensor]:
-    """Run a plugin; whatever it raises becomes a PluginError.
-
-    An OSError is not its cause, because coffea drops a chunk in silence when one stands anywhere in the chain and bad
-    files are skipped.
-    """
-    try:
-        with torch.no_grad():
-            return plugin.reconstruct(batch)
-    except (HepRecoError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        problem = f"plugin {name!r} raised {what_was_raised(error)}"
-        cause = None if isinstance(error, OSError) else error
-    raise PluginError(
-        f"{problem} on {chunk.file} [{chunk.start}, {chunk.stop})", "run 'hepreco plugins check', tell its author"
-    ) from cause
-
-
-@contextmanager
-def _one_thread_of_a_worker() -> Iterator[None]:
-    """One thread of torch in a worker process, so that processes do not fight for cores; then as many as before."""
-    before = torch.get_num_threads()
-    if multiprocessing.parent_process() is not None:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@lru_cache(maxsize=256)
-def _set_up(reconstructor: Reconstructor, device: str) -> None:
-    """Once per process and plugin."""
-    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(
-            f"device {device!r} was asked for, and there is none", "use --device cpu, or a machine with a GPU"
-        )
-    reconstructor.setup(device)
+def _spread(mask: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A mask of wanted events as one of all events."""
+    found = np.zeros(len(wanted), bool)
+    found[wanted] = mask
+    return found
 
 
 def _unique(names: list[str], what: str) -> None:

@@ -1,4 +1,4 @@
-"""The account of a run: which chunks were processed, which were not, and why."""
+"""The report of a run: which chunks were processed, which were not, and why."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ class Chunk(NamedTuple):
 
     @property
     def events(self) -> int:
-        """How many entries it has."""
+        """Number of entries."""
         return self.stop - self.start
 
 
@@ -27,7 +27,7 @@ class Failure:
     """A chunk that was not processed.
 
     ``kind`` is ``unreadable`` (the file), ``error`` (the analysis or a plugin), or ``lost`` (its worker died). A file
-    that could not be opened stands as one chunk of no entries: how many it has is not known.
+    that could not be opened is listed as one chunk without entries, since their number is unknown.
     """
 
     chunk: Chunk
@@ -37,7 +37,7 @@ class Failure:
 
     @classmethod
     def from_exception(cls, chunk: Chunk, error: BaseException) -> Self:
-        """Say why a chunk failed. Only the border of reading raises an error that makes it ``unreadable``."""
+        """The failure of a chunk; it is ``unreadable`` only if reading raised an UnreadableError."""
         if isinstance(error, HepRecoError):
             kind: Literal["unreadable", "error"] = "unreadable" if isinstance(error, UnreadableError) else "error"
             return cls(chunk, kind, one_line(error.problem), one_line(error.remedy))
@@ -47,7 +47,7 @@ class Failure:
 
 
 class ProcessedChunks:  # noqa: PLW1641  it grows, so it has no hash
-    """Entries that were processed, by dataset and file, with neighbouring chunks joined, so that it stays small.
+    """The processed entries by dataset and file; adjacent chunks are joined to save memory.
 
     Example
     -------
@@ -61,7 +61,7 @@ class ProcessedChunks:  # noqa: PLW1641  it grows, so it has no hash
         self.add(chunks)
 
     def add(self, chunks: Iterable[Chunk]) -> None:
-        """Count chunks in; ``ValueError`` where some of their entries were counted before."""
+        """Add chunks; ``ValueError`` if some of their entries were added before."""
         for chunk in chunks:
             _insert(self._intervals.setdefault((chunk.dataset, chunk.file), []), chunk)
 
@@ -81,7 +81,7 @@ class ProcessedChunks:  # noqa: PLW1641  it grows, so it has no hash
         return any(start <= chunk.start and chunk.stop <= stop for start, stop in intervals)
 
     def datasets(self) -> set[str]:
-        """Of which something was processed."""
+        """The datasets with processed events."""
         return {dataset for dataset, _ in self._intervals}
 
     def events(self, dataset: str) -> int:
@@ -90,7 +90,7 @@ class ProcessedChunks:  # noqa: PLW1641  it grows, so it has no hash
 
 
 def _insert(intervals: list[tuple[int, int]], chunk: Chunk) -> None:
-    """Put an interval into its place in a sorted list, joined to its neighbours."""
+    """Insert an interval into a sorted list, joined with adjacent intervals."""
     start, stop = chunk.start, chunk.stop
     place = bisect_left(intervals, (start, stop))
     before = intervals[place - 1] if place else None
@@ -108,30 +108,33 @@ def _insert(intervals: list[tuple[int, int]], chunk: Chunk) -> None:
 
 @dataclass
 class RunReport:
-    """What a run did, per dataset; reports of chunks add up.
+    """The outcome of a run by dataset; reports of chunks can be added.
 
     Parameters
     ----------
     processed
-        The chunks whose events are in the histograms, neighbours joined.
+        The chunks whose events are in the histograms, adjacent ones joined.
     failures
-        The chunks whose events are not.
+        The chunks whose events are not in the histograms.
     sum_of_weights
-        Of all processed events before any cut, per dataset: what histograms are normalised to.
+        Sum of weights of all processed events before any cut, by dataset; histograms are normalised with it.
     cross_section
-        In pb, per dataset; ``None`` for data.
+        Cross-section in pb by dataset; ``None`` for data.
     without_answer
-        Per dataset, plugin and reason (``too_few_objects``, ``no_answer``), how many selected events have no answer.
+        Numbers of selected events without an answer, by dataset, plugin and reason (``too_few_objects``,
+        ``no_answer``).
     partly_missing
-        Per dataset, plugin and column, how many selected events with an answer lack an entry of this column.
+        Numbers of selected events with an answer in which a column has missing values, by dataset, plugin and column.
     overflow
         Per histogram, how many nominal entries are ``at_stop``, exactly at the upper end of its axis, and ``beyond``.
+    corrections
+        Per dataset, the names of the corrections that were applied.
     warnings
-        What a reader of the histograms should know, in sentences.
+        Warnings for readers of the histograms, in sentences.
     columns
-        Names of the files of columns that were written.
+        Names of the column files that were written.
     scale
-        Per dataset, what the sums of weights were multiplied by in the end.
+        The factor by which histograms were multiplied at the end, by dataset.
     """
 
     processed: ProcessedChunks = field(default_factory=ProcessedChunks)
@@ -142,11 +145,12 @@ class RunReport:
     columns: set[str] = field(default_factory=set)
     partly_missing: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     overflow: dict[str, dict[str, int]] = field(default_factory=dict)
+    corrections: dict[str, list[str]] = field(default_factory=dict)
     warnings: set[str] = field(default_factory=set)
     scale: dict[str, float] = field(default_factory=dict)
 
     def __iadd__(self, other: Self) -> Self:
-        """Count another account in, at a cost that does not grow with this one."""
+        """Add another report, at a cost that does not grow with this one."""
         self.processed.add(other.processed)
         self.failures |= other.failures
         _add(self.sum_of_weights, other.sum_of_weights)
@@ -154,12 +158,13 @@ class RunReport:
         _add(self.without_answer, other.without_answer)
         _add(self.partly_missing, other.partly_missing)
         _add(self.overflow, other.overflow)
+        self.corrections |= other.corrections
         self.columns |= other.columns
         self.warnings |= other.warnings
         return self
 
     def __add__(self, other: Self) -> Self:
-        """Both accounts in one; a dataset has one cross-section."""
+        """The sum of both reports."""
         total = type(self)()
         total += self
         total += other
@@ -172,7 +177,7 @@ class RunReport:
 
     @property
     def datasets(self) -> list[str]:
-        """All datasets of which the run saw a chunk, sorted."""
+        """All datasets with processed or failed chunks, sorted."""
         return sorted(self.processed.datasets() | {failure.chunk.dataset for failure in self.failures})
 
     def events(self, dataset: str) -> int:
@@ -180,7 +185,7 @@ class RunReport:
         return self.processed.events(dataset)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, sorted, with neighbouring chunks of a file joined."""
+        """The report as plain values, sorted, with adjacent chunks of a file joined."""
         failures = [
             {**failure.chunk._asdict(), "kind": failure.kind, "reason": failure.reason, "remedy": failure.remedy}
             for failure in sorted(self.failures, key=lambda failure: (failure.chunk, failure.reason))
@@ -210,11 +215,11 @@ class RunReport:
         )
 
 
-_PLAIN = ("sum_of_weights", "cross_section", "without_answer", "partly_missing", "overflow", "scale")
+_PLAIN = (*("sum_of_weights", "cross_section", "without_answer", "partly_missing", "overflow", "scale", "corrections"),)
 
 
 def _add(total: dict[str, Any], more: Mapping[str, Any]) -> None:
-    """Add numbers by name, however deep the tables are."""
+    """Add numbers by name in nested tables."""
     for name, value in more.items():
         if isinstance(value, Mapping):
             _add(total.setdefault(name, {}), value)

@@ -1,4 +1,4 @@
-"""Running a processor over datasets, with an account of every chunk."""
+"""Runs a processor over datasets, and reports on every chunk."""
 
 import io
 import json
@@ -20,16 +20,16 @@ from hepreco.events import Columns, Dataset
 from hepreco.events.columns import WEIGHT, is_bit, missing_column
 from hepreco.events.reading import TIMEOUT
 from hepreco.processing import identity
-from hepreco.processing.checkpoints import Checkpoints
 from hepreco.processing.executors import DaskExecutor, FuturesExecutor, IterativeExecutor, Workers, interrupts_held
 from hepreco.processing.processor import Output, ReconstructionProcessor
 from hepreco.processing.report import Chunk, Failure, RunReport
+from hepreco.processing.stored_results import StoredResults
 from hepreco.processing.tasks import Bundle, FileOfEvents, Preparation, Processing, Task
 
 ExecutorName = Literal["iterative", "futures", "dask"]
 Item = TypeVar("Item")
 DEATH: Final = "its worker process died (out of memory, or a crash in compiled code)"
-#: More chunks than that are handed out in bundles, so that driver and scheduler have as many results at most to handle.
+#: Largest number of bundles: more chunks are grouped, which limits the results that driver and scheduler handle.
 BUNDLES: Final = 2000
 
 
@@ -44,17 +44,17 @@ def make_executor(
     name
         ``iterative`` (this process), ``futures`` (processes of this machine) or ``dask``.
     workers
-        Number of processes, of ``futures`` and of the embedded Dask cluster.
+        Number of processes of ``futures``, or of the local Dask cluster.
     scheduler
-        Address of a running Dask scheduler; by default a ``LocalCluster`` is started, and closed again.
+        Address of a running Dask scheduler; by default a ``LocalCluster`` is started, and closed at the end.
     status
         Whether to show progress bars.
     file_retries
-        How often to try again a file that cannot be read.
+        How often to try a file again that cannot be read.
     """
     if scheduler is not None and name != "dask":
         raise ConfigError(f"a scheduler address needs the executor 'dask', not {name!r}", "add --executor dask")
-    coffea_console.quiet = not status  # its bars ignore the executor's own flag where output is not a terminal
+    coffea_console.quiet = not status  # coffea ignores the executor's flag if output is not a terminal
     if name == "iterative":
         yield IterativeExecutor(status=status, file_retries=file_retries)
     elif name == "futures":
@@ -62,7 +62,7 @@ def make_executor(
             yield FuturesExecutor(workers=workers, status=status, file_retries=file_retries, pool=pool)
     else:
         import dask  # noqa: PLC0415
-        from distributed import Client, LocalCluster  # noqa: PLC0415  slow to import, and seldom needed
+        from distributed import Client, LocalCluster  # noqa: PLC0415  slow to import, rarely needed
 
         if scheduler is not None:
             try:
@@ -79,24 +79,24 @@ def make_executor(
                 cluster,
                 Client(cluster) as client,
             ):
-                cluster.adapt(minimum=workers, maximum=workers)  # replaces workers that die, also while they start
+                cluster.adapt(minimum=workers, maximum=workers)  # replaces workers that die, even while starting
                 yield DaskExecutor(client=client, status=status, file_retries=file_retries)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do: nothing of it has started yet.
+    """The plan of a run that has not started yet.
 
     Parameters
     ----------
     tasks
         The chunks to process.
     failures
-        Files that cannot be used, where that is tolerated.
+        Files that cannot be used and are skipped.
     cross_sections
-        In pb, by dataset.
+        Cross-sections in pb by dataset.
     warnings
-        What some files lack and is made up for.
+        Warnings about missing branches that are substituted.
     """
 
     reconstruction: ReconstructionProcessor
@@ -107,7 +107,7 @@ class Plan:
 
     @property
     def columns(self) -> list[str]:
-        """The files of columns that it may write, relative to their directory."""
+        """The column files that the run may write, relative to their directory."""
         writer = self.reconstruction.columns
         return [writer.name(task.chunk) for task in self.tasks] if writer else []
 
@@ -122,29 +122,29 @@ def run(
     checkpoints: Path | None = None,
     timeout: float = TIMEOUT,
 ) -> Output:
-    """Process every chunk of every dataset, or say which ones were not and why.
+    """Process all chunks of all datasets; the report names every chunk that failed, and why.
 
     Parameters
     ----------
     reconstruction
-        What to do with a chunk.
+        The processor.
     datasets
-        Which files.
+        The datasets to process.
     executor
-        From :func:`make_executor`.
+        An executor from :func:`make_executor`.
     chunksize
-        About how many events a chunk has; the histograms do not depend on it.
+        Approximate number of events of a chunk; the histograms do not depend on it.
     skip_bad_files
-        Count files that cannot be opened and go on, instead of stopping before any work is done.
+        Report files that cannot be opened and continue, instead of stopping before any chunk is processed.
     checkpoints
-        Directory in which finished chunks are kept; those found there are not processed again.
+        Directory for the results of finished chunks; chunks found there are not processed again.
     timeout
-        Seconds that opening a file, or reading a chunk of it, may take.
+        Time limit in seconds for opening a file or reading a chunk of it.
 
     Returns
     -------
     dict
-        ``{"histograms": …, "report": RunReport}``; look at ``report.complete``.
+        ``{"histograms": …, "report": RunReport}``; check ``report.complete``.
 
     Raises
     ------
@@ -176,8 +176,8 @@ def prepare(
 ) -> Plan:
     """Load weights, open every file, and divide the events into chunks.
 
-    ``memory`` is a JSON file that remembers what was found of each file, for as long as the file stays the same. The
-    other parameters and errors are those of :func:`run`.
+    ``memory`` is a JSON file that stores the properties of each file until the file changes. The other parameters and
+    errors are those of :func:`run`.
     """
     reconstruction.setup()
     for dataset in datasets:
@@ -203,15 +203,15 @@ def prepare(
 
 
 def process(plan: Plan, *, executor: ExecutorBase, checkpoints: Path | None = None, timeout: float = TIMEOUT) -> Output:
-    """Process what is planned; parameters and result are those of :func:`run`."""
+    """Process the chunks of a plan; parameters and result are those of :func:`run`."""
     writer = plan.reconstruction.columns
-    stored = Checkpoints(checkpoints, writer.directory if writer else None) if checkpoints else None
+    stored = StoredResults(checkpoints, writer.directory if writer else None) if checkpoints else None
     work = Processing(cloudpickle.dumps(plan.reconstruction), executor.file_retries, timeout, stored)
     output: Output = {"histograms": {}, "report": RunReport(failures=set(plan.failures))}
     waiting = {task.key: task for task in plan.tasks}
 
     def recall() -> None:
-        """Count in what is stored, of an earlier run or of workers that died since."""
+        """Add stored results, from an earlier run or from workers that died since."""
         for keys, result in stored.load(waiting) if stored else ():
             iadd(output, result)
             for key in keys:
@@ -248,7 +248,7 @@ def _files(reconstruction: ReconstructionProcessor, datasets: Sequence[Dataset])
     files = []
     for dataset in datasets:
         weight = Columns((WEIGHT,) if dataset.cross_section is not None else ())
-        columns = reconstruction.reads | weight
+        columns = reconstruction.reads(dataset.name) | weight
         files += [FileOfEvents(dataset.name, path, dataset.tree, columns) for path in dataset.paths()]
     return files
 
@@ -256,7 +256,7 @@ def _files(reconstruction: ReconstructionProcessor, datasets: Sequence[Dataset])
 def _found(
     files: list[FileOfEvents], *, executor: ExecutorBase, timeout: float, memory: Path | None
 ) -> list[FileOfEvents]:
-    """The files with what is in them: opened, or remembered where they are the same as before."""
+    """The files with their properties, which are remembered for unchanged files and read from the others."""
     remembered = _remembered(files, memory)
     unknown = [file for file in files if file not in remembered]
     look = Preparation(executor.file_retries, timeout)
@@ -281,10 +281,10 @@ def _surviving(
     divide: Callable[[list[Item]], list[list[Item]]],
     lost: Callable[[list[Item]], Any],
 ) -> Iterator[tuple[list[Item], Any]]:
-    """Items and results of an executor, in as many calls as the deaths of workers ask for.
+    """Items and results of an executor, even if workers die.
 
-    Where one dies, the halves of what it was given are tried on their own, until the culprit stands alone; it is tried
-    once more before it is lost.
+    When a worker dies, its items are divided into halves that are tried separately, until a single item is left; this
+    is tried once more before it counts as lost.
     """
     groups = [items] if items else []
     alone: list[list[Item]] = []
@@ -314,7 +314,7 @@ def _executed(executor: ExecutorBase, items: list[Any], function: Callable[[Any]
 
 
 def _halves(items: list[Any]) -> list[list[Any]]:
-    """Two halves, also of a single bundle of several chunks; what cannot be divided is given back whole."""
+    """Divide items into two halves, or a single bundle into two; an indivisible list is returned whole."""
     if len(items) == 1 and isinstance(items[0], tuple):
         middle = len(items[0]) // 2
         return [[items[0][:middle]], [items[0][middle:]]] if middle else [items]
@@ -328,7 +328,7 @@ def _bundled(tasks: list[Task]) -> list[Bundle]:
 
 
 def _chunks(file: FileOfEvents, chunksize: int) -> Iterator[Chunk]:
-    """Chunks of about equal size; one without events for a file without."""
+    """Chunks of about equal size; a file without events has one empty chunk."""
     number = max(round(file.entries / chunksize), 1)
     size = max(math.ceil(file.entries / number), 1)
     for start in range(0, max(file.entries, 1), size):
@@ -336,14 +336,14 @@ def _chunks(file: FileOfEvents, chunksize: int) -> Iterator[Chunk]:
 
 
 def _task(chunk: Chunk, file: FileOfEvents, dataset: Dataset, *, fingerprint: str) -> Task:
-    """The task of a chunk, with a hash of all that determines its result."""
+    """The task of a chunk; its key is a hash of all that determines the result."""
     columns = file.columns.required
     key = identity.digest([fingerprint, file.identity, file.uuid, file.tree, columns, dataset.period, *chunk])
     return Task(chunk, file.tree, file.uuid, key, dataset.cross_section is not None, dataset.period)
 
 
 def _refuse_unknown_columns(files: Sequence[FileOfEvents]) -> None:
-    """Raise where a column that the run needs is in no file: it is misspelt, or of another version of NanoAOD."""
+    """Raise if a required column is in no file: it is misspelt, or belongs to another version of NanoAOD."""
     usable = [file for file in files if not file.failure]
     nowhere = set.intersection(*(set(file.missing) for file in usable)) if usable else set()
     for path in sorted(nowhere - {WEIGHT}):
@@ -353,7 +353,7 @@ def _refuse_unknown_columns(files: Sequence[FileOfEvents]) -> None:
 
 
 def _missing_bits(files: Sequence[FileOfEvents]) -> Iterator[str]:
-    """What to say of trigger bits that some files lack, with the names of the first few."""
+    """Warnings about trigger bits that some files lack, with the names of the first few files."""
     for path in sorted({path for file in files for path in file.missing if is_bit(path)}):
         lacking = [file.path for file in files if path in file.missing]
         named = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
@@ -379,7 +379,7 @@ def _remembered(files: list[FileOfEvents], memory: Path | None) -> dict[FileOfEv
             if kept["identity"] == identity.of_file(file.path):
                 found[file] = replace(file, **kept)
         except (OSError, TypeError, KeyError):
-            continue  # new, gone, or kept by another version: it is opened
+            continue  # a new or missing file, or an entry of another version: open it
     return found
 
 
@@ -392,7 +392,7 @@ def _kept(memory: Path) -> dict[str, Any]:
 
 
 def _remember(files: Iterable[FileOfEvents], memory: Path | None) -> None:
-    """Keep what was found of sound files of which a change would show, beside what is kept already."""
+    """Store the properties of sound files with an identity, in addition to stored ones."""
     if memory is None:
         return
     before = _kept(memory)

@@ -1,4 +1,4 @@
-"""Events for training, exactly as a run gives them to a plugin."""
+"""Reads events for training exactly as a run gives them to a plugin."""
 
 import numpy as np
 
@@ -12,20 +12,20 @@ from hepreco.processing.processor import ReconstructionProcessor
 def read_selected(
     reconstruction: ReconstructionProcessor, dataset: Dataset, plugin: str, *, chunksize: int = 50_000
 ) -> EventBatch:
-    """What a run gives one of its plugins, of all events of a dataset, in the nominal variation.
+    """The input that a run gives to one of its plugins, for all events of a dataset, in the nominal variation.
 
-    Selection, objects and weights are those of the run. Datasets of simulation are not normalised to each other.
+    Selection, objects and weights are those of the run. Simulated datasets are not normalised to each other.
 
     Parameters
     ----------
     reconstruction
         The processor of the run.
     dataset
-        Whose events.
+        The dataset to read.
     plugin
-        The plugin's field name.
+        Field name of the plugin.
     chunksize
-        Events that are read at a time.
+        Number of events that are read at a time.
 
     Raises
     ------
@@ -35,12 +35,12 @@ def read_selected(
         A file cannot be read, or no event passes.
     """
     reconstruction.check_dataset(dataset)
-    columns = reconstruction.reads | Columns((WEIGHT,) if dataset.cross_section is not None else ())
+    columns = reconstruction.reads(dataset.name) | Columns((WEIGHT,) if dataset.cross_section is not None else ())
     chunks = read_chunks(dataset, columns, chunksize=chunksize)
     batches = [reconstruction.selected(events, plugin) for events in chunks]
     if not np.any([len(batch) for batch in batches]):
         raise DatasetError(
-            f"dataset {dataset.name!r}: no event passes the selection and has the objects that {plugin} asks for",
+            f"dataset {dataset.name!r}: no event passes the selection and has the objects that {plugin} needs",
             "loosen the selection, or use a sample that passes it",
         )
     return EventBatch.concatenate(batches)

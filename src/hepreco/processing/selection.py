@@ -1,37 +1,38 @@
-"""Event selection: named cuts on how many objects pass, and functions for what cannot be said so."""
+"""Event selection: named cuts on how many objects pass, applied one after the other; regions, which combine cuts."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pkgutil import resolve_name
 from typing import Any
 
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from hepreco.errors import ConfigError, HepRecoError, SelectionError, what_was_raised
+from hepreco.errors import ConfigError
 from hepreco.events import Columns, ObjectSpec, passing
 from hepreco.events.columns import compared
 from hepreco.events.objects import MOMENTUM
-from hepreco.names import check_label
+from hepreco.names import check_label, check_name
+from hepreco.plugin.options import closest
 from hepreco.processing import identity
+from hepreco.processing.functions import FunctionCut
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Keep events in which enough objects of a collection pass.
+    """Keep events by the number of objects of a collection that pass.
 
     Parameters
     ----------
     name
-        Its name in the cut flow.
+        Name of the cut in the cut flow.
     collection
         Selected objects, or a collection of NanoAOD; one that holds one record per event (``PuppiMET``, ``HLT``) counts
-        as one object.
+        as one object. In the cuts of regions also ``observables``, or a plugin's columns, such as ``chi2_assigner``.
     where
-        What an object must pass, for example ``("pt > 30", "|eta| < 2.4")``.
+        Cuts that an object must pass, for example ``("pt > 30", "|eta| < 2.4")``.
     at_least, at_most
-        How many objects must pass; ``at_most = 0`` (with ``at_least = 0``) is a veto.
+        Smallest and largest number of objects that pass; ``at_most = 0`` (with ``at_least = 0``) is a veto.
 
     Example
     -------
@@ -48,126 +49,97 @@ class Cut:
 
     def __post_init__(self) -> None:
         check_label(self.name, what="a cut")
-        ObjectSpec(self.collection, self.where)  # refuses what it cannot read
+        ObjectSpec(self.collection, self.where)  # refuses malformed cuts
 
     @property
     def momentum_columns(self) -> tuple[str, ...]:
-        """The components of momenta that it compares, such as ``Jet.pt``."""
+        """The components of momenta that it cuts on, such as ``Jet.pt``."""
         return tuple(f"{self.collection}.{name}" for name in compared(self.where) if name in MOMENTUM)
 
     @property
     def reads(self) -> Columns:
-        """The columns that it compares, or any column of the collection where it counts objects alone."""
+        """The columns that it cuts on; any column of the collection if it only counts objects."""
         return Columns(tuple(f"{self.collection}.{name}" for name in compared(self.where)) or (self.collection,))
 
     @property
     def provenance(self) -> Any:
-        """What determines its answer, as plain values."""
+        """All that determines the decision, as plain values."""
         return identity.of_value(self)
 
     def __call__(self, events: ak.Array) -> NDArray[np.bool_]:
         """Whether each event passes."""
-        mask = passing(events, self.collection, self.where)
+        mask = ak.fill_none(passing(events, self.collection, self.where), False, axis=None)
         count = ak.to_numpy(ak.sum(mask, axis=1) if mask.ndim > 1 else mask).astype(np.int64)
         return (count >= self.at_least) & (count <= (np.inf if self.at_most is None else self.at_most))
 
 
+AnyCut = Cut | FunctionCut
+#: For each cut in order, whether each event passes it and all before it.
+Flow = dict[str, NDArray[np.bool_]]
+
+
 @dataclass(frozen=True)
-class FunctionCut:
-    """Keep events for which a function of yours is true.
+class Region:
+    """A table ``[regions.<name>]``: selected events that pass all of some cuts and none of others.
 
     Parameters
     ----------
-    name
-        Its name in the cut flow.
-    function
-        ``package.module:name`` of a function that takes the events, and the options by keyword, and returns one truth
-        value per event.
-    collections
-        Those whose momenta it reads: an event with a momentum there that is not finite is cut first, and counted.
-    options
-        Keyword arguments of the function.
+    all
+        Names of cuts that its events pass.
+    none
+        Names of cuts that its events do not pass.
 
     Raises
     ------
     ConfigError
-        There is no such function.
-
-    Example
-    -------
-    >>> cut = FunctionCut("two jets", "awkward:all", options={"axis": 1})
-    >>> cut(ak.Array([[True, True], [True, False]])).tolist()
-    [True, False]
+        A cut is named twice.
     """
 
-    name: str
-    function: str
-    collections: tuple[str, ...] = ()
-    options: Mapping[str, Any] | None = None
+    all: tuple[str, ...] = ()
+    none: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_label(self.name, what="a cut")
-        self._resolved()
+        if len({*self.all, *self.none}) < len(self.all) + len(self.none):
+            raise ConfigError(f"a region names a cut twice: {[*self.all, *self.none]}", "name each cut once")
 
-    @property
-    def momentum_columns(self) -> tuple[str, ...]:
-        """All components of the momenta of its collections, such as ``Jet.pt``."""
-        return tuple(f"{collection}.{name}" for collection in self.collections for name in MOMENTUM)
+    def flow(
+        self, cuts: Mapping[str, NDArray[np.bool_]], *, selected: NDArray[np.bool_], first: Collection[str]
+    ) -> Flow:
+        """For each of its cuts in order, the events that pass it and all before it; a cut of ``none`` as ``not …``.
 
-    @property
-    def reads(self) -> Columns:
-        """The momenta of its collections, and whatever else it asks for."""
-        return Columns(optional=self.momentum_columns, anything=True)
-
-    @property
-    def provenance(self) -> Any:
-        """What determines its answer, as plain values: the code of the function as well."""
-        return {**identity.of_value(self), "code": identity.of_code(self._resolved())}
-
-    def __call__(self, events: ak.Array) -> NDArray[np.bool_]:
-        """Whether each event passes.
-
-        Raises
-        ------
-        SelectionError
-            The function raises, or gives something else than one truth value per event.
+        Parameters
+        ----------
+        cuts
+            Whether each event passes, by the cut's name.
+        selected
+            The events that pass the selection.
+        first
+            The cuts that come before the others.
         """
-        passes = self._called(events)
-        if passes.shape != (len(events),) or passes.dtype != np.bool_:
-            raise SelectionError(
-                f"cut {self.name!r}: {self.function} gave {passes.dtype} of shape {passes.shape}",
-                f"return one truth value for each of the {len(events)} events",
-            )
-        return passes
-
-    def _called(self, events: ak.Array) -> NDArray[np.bool_]:
-        try:
-            return ak.to_numpy(self._resolved()(events, **(self.options or {})))
-        except (HepRecoError, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            problem = f"cut {self.name!r}: {self.function} raised {what_was_raised(error)}"
-            cause = None if isinstance(error, OSError) else error  # coffea would take an OSError for one of the file
-        raise SelectionError(problem, "mend the function, or take the cut out") from cause
-
-    def _resolved(self) -> Callable[..., ak.Array]:
-        try:
-            function: Callable[..., ak.Array] = resolve_name(self.function)
-        except (ValueError, ImportError, AttributeError) as error:
-            raise ConfigError(
-                f"cut {self.name!r}: no function {self.function!r}: {error}", "name it as package.module:name"
-            ) from None
-        except (HepRecoError, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            problem = f"cut {self.name!r}: the module of {self.function!r} raised {what_was_raised(error)}"
-            raise ConfigError(problem, "mend the module") from None
-        return function
+        steps = [(name, cuts[name]) for name in self.all] + [(f"not {name}", ~cuts[name]) for name in self.none]
+        steps.sort(key=lambda step: step[0].removeprefix("not ") not in first)
+        masks = {}
+        for name, mask in steps:
+            selected = selected & mask
+            masks[name] = selected
+        return masks
 
 
-def cut_flow(
-    events: ak.Array, cuts: Sequence[Cut | FunctionCut], *, finite: NDArray[np.bool_]
-) -> dict[str, NDArray[np.bool_]]:
+def check_regions(regions: Mapping[str, Region], cuts: Sequence[AnyCut]) -> None:
+    """Refuse regions that name cuts which are not there, or have names that cannot be; :class:`ConfigError`."""
+    known = [cut.name for cut in cuts]
+    for name, region in regions.items():
+        check_name(name, what="a region")
+        for cut in (*region.all, *region.none):
+            if cut not in known:
+                raise ConfigError(
+                    f"[regions.{name}] names the cut {cut!r}, which is not in [[cuts]]", closest(cut, known)
+                )
+    if unused := [cut for cut in known if not any(cut in (*each.all, *each.none) for each in regions.values())]:
+        raise ConfigError(f"the cut {unused[0]!r} is in no region", "name it in one, or move it to [[selection]]")
+
+
+def cut_flow(events: ak.Array, cuts: Sequence[AnyCut], *, finite: NDArray[np.bool_]) -> Flow:
     """For each cut in order, the events that pass it and all before it; the last mask is the selection."""
     masks = {"all": np.ones(len(events), dtype=bool), "finite momenta": finite}
     passed = finite

@@ -1,4 +1,4 @@
-"""What a worker does: look at a file, or process the chunks of a bundle. Neither raises; both give an account."""
+"""The work of a worker: inspect a file, or process the chunks of a bundle. Both report failures instead of raising."""
 
 import time
 from collections.abc import Callable
@@ -15,13 +15,13 @@ from hepreco.events.columns import WEIGHT
 from hepreco.events.reading import ChunkReader, attempt, read_events
 from hepreco.events.sources import open_source
 from hepreco.processing import identity
-from hepreco.processing.checkpoints import Checkpoints
 from hepreco.processing.processor import Output, ReconstructionProcessor
 from hepreco.processing.report import Chunk, Failure, RunReport
+from hepreco.processing.stored_results import StoredResults
 
 Value = TypeVar("Value")
 
-#: A bundle that takes longer stores what it has so far, every so many seconds.
+#: Seconds between checkpoints of a bundle.
 SAVE_EVERY: Final = 60.0
 #: Seconds before a file that could not be read is tried again.
 PAUSE: Final = 0.5
@@ -29,24 +29,24 @@ PAUSE: Final = 0.5
 
 @dataclass(frozen=True)
 class FileOfEvents:
-    """One file of a dataset, and what was found when it was opened.
+    """One file of a dataset, and its properties, which are known after it is opened.
 
     Parameters
     ----------
     dataset, path, tree
-        Which file.
+        Name of the dataset, path of the file, and name of the tree.
     columns
-        What the run reads of it.
+        The columns that the run reads.
     identity
-        Size and time, or what the protocol offers.
+        Size and modification time, or similar properties of a remote file.
     entries, uuid
-        Of its tree.
+        Number of entries of the tree, and unique identifier of the file.
     missing
         The required columns that it lacks.
     names
-        Of its branches, where some are missing: to advise.
+        Names of its branches if required columns are missing, for the error.
     failure
-        Why it cannot be used.
+        Why the file cannot be used.
     """
 
     dataset: str
@@ -64,8 +64,8 @@ class FileOfEvents:
 class Task(NamedTuple):
     """One chunk to process.
 
-    Its key is a hash of all that determines the result; ``normalised`` says that its dataset has a cross-section,
-    ``period`` when its data were taken.
+    ``key`` is a hash of all that determines the result, ``normalised`` tells whether the dataset has a cross-section,
+    and ``period`` is its data-taking period.
     """
 
     chunk: Chunk
@@ -81,16 +81,16 @@ Bundle = tuple[Task, ...]
 
 @dataclass(frozen=True)
 class Preparation:
-    """Opens a file and finds how many events it has, and whether its structure is sound.
+    """Opens a file, counts its events, and checks its structure.
 
-    Called on files, it gives lists, so that results add up.
+    It returns a list, so that results of several files can be added.
     """
 
     retries: int
     timeout: float
 
     def __call__(self, file: FileOfEvents) -> list[FileOfEvents]:
-        """The file with what was found, or with its failure."""
+        """The file with its properties, or with its failure."""
         try:
             return [_tried(partial(self._look, file), retries=self.retries)]
         except KeyboardInterrupt:
@@ -118,24 +118,24 @@ class Preparation:
 
 @dataclass(frozen=True)
 class Processing:
-    """Processes the chunks of a bundle, one after the other, and adds up what they give.
+    """Processes the chunks of a bundle one after the other, and adds their outputs.
 
     Parameters
     ----------
     pickled
-        The processor.
+        The pickled processor.
     retries
         How often a file that cannot be read is tried again.
     timeout
         Seconds that opening a file, or reading a chunk, may take.
-    checkpoints
+    stored
         Where results are stored, if anywhere.
     """
 
     pickled: bytes = field(repr=False)
     retries: int
     timeout: float
-    checkpoints: Checkpoints | None
+    stored: StoredResults | None
 
     def __call__(self, bundle: Bundle) -> Output:
         """Histograms and report of the bundle."""
@@ -152,9 +152,9 @@ class Processing:
                 failed.add(Failure.from_exception(task.chunk, error))
             else:
                 done.append(task.key)
-            if self.checkpoints and done and (task is bundle[-1] or time.monotonic() - saved > SAVE_EVERY):
+            if self.stored and done and (task is bundle[-1] or time.monotonic() - saved > SAVE_EVERY):
                 try:
-                    self.checkpoints.save([task.key for task in bundle], done, total)
+                    self.stored.save([task.key for task in bundle], done, total)
                 except OutputError as error:  # what is not stored counts as not done, so that nobody counts on it
                     return _failed(bundle, error)
                 saved = time.monotonic()
@@ -163,8 +163,8 @@ class Processing:
 
     def _process(self, task: Task) -> Output:
         reconstruction = _unpickled(self.pickled)
-        columns = reconstruction.reads | Columns((WEIGHT,) if task.normalised else ())
         chunk = task.chunk
+        columns = reconstruction.reads(chunk.dataset) | Columns((WEIGHT,) if task.normalised else ())
         opened = attempt(
             lambda: open_source(chunk.file, task.tree, wanted=columns.wanted), path=chunk.file, timeout=self.timeout
         )
@@ -180,7 +180,7 @@ class Processing:
             try:
                 output = reconstruction.process(events)
             finally:
-                if reader.failure is not None:  # whatever a function made of it
+                if reader.failure is not None:  # even if a function caught it
                     raise reader.failure
         output["report"].warnings |= {f"dataset {chunk.dataset!r}: {note}" for note in reader.notes}
         return output
@@ -192,7 +192,7 @@ def _failed(bundle: Bundle, error: BaseException) -> Output:
 
 
 def _tried(function: Callable[[], Value], *, retries: int) -> Value:
-    """Call it, again where reading fails: a server may recover. Anything else would fail again."""
+    """Call a function, and again if reading fails, since a server may recover; other errors would recur."""
     for _ in range(retries):
         try:
             return function()

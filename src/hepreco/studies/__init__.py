@@ -1,4 +1,4 @@
-"""Studies: numbers with uncertainties from histograms; pure functions, so sums of histograms give the merged result."""
+"""Studies: results with uncertainties, computed from histograms only, so that summed histograms give merged results."""
 
 from hepreco.studies.mass_peak import MassPeak, mass_peak
 from hepreco.studies.peak_model import Background, PeakModel

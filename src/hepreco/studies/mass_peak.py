@@ -16,15 +16,15 @@ from hepreco.studies.values import Value
 from hepreco.studies.weighted_bins import WeightedBins, weighted_bins
 
 NAMES = ("signal", "position", "width", "b0", "b1")
-#: In events of average weight: coefficients of the background below this are held at zero, so none is at its limit.
+#: Smaller background coefficients, in events of average weight, are fixed at zero, so that none is at its limit.
 NEGLIGIBLE = 0.01
-#: In range, on both sides. Keeps the exponential within what is representable, and no histogram resolves steeper ones.
+#: Limit of the exponential's slope, which avoids overflow; no histogram resolves steeper slopes.
 STEEPEST = 30.0
 
 
 @dataclass(frozen=True)
 class MassPeak:
-    """What the fit of a mass peak found; masses in the unit of the axis.
+    """The result of the fit of a mass peak; masses in the unit of the axis.
 
     Parameters
     ----------
@@ -35,14 +35,14 @@ class MassPeak:
     signal_yield
         Integral of the whole Gaussian, in sums of weights.
     window
-        Where the purity holds.
+        The mass window of the purity.
     fit_range
-        The range that was fitted: what was asked for, widened to edges of bins.
+        The fitted range: the requested one, extended to edges of bins.
     chi2, ndof
         Pearson's χ², with variances from the model, over bins in which at least one event of average weight is
-        expected, and the number of these bins less that of fitted parameters.
+        expected, and the number of these bins minus that of fitted parameters.
     valid
-        Whether the covariance matrix, and so every uncertainty, can be trusted.
+        Whether the covariance matrix, and so all uncertainties, are reliable.
     model
         The fitted model, for drawing.
     """
@@ -68,22 +68,23 @@ def mass_peak(
 ) -> MassPeak:
     r"""Fit a Gaussian peak on a smooth background.
 
-    Minimises the binned extended likelihood of weighted events: in each bin, Poisson with observation and expectation
-    divided by the local average weight :math:`Σw^2 / Σw`, taken over the bin and two neighbours on either side,
+    Minimises the binned extended likelihood of weighted events. Each bin is Poisson, with observation and expectation
+    divided by the local average weight :math:`Σw^2 / Σw` of the bin and its two neighbours on either side,
 
     .. math:: -2\ln L = 2 \sum_i s_i \left[μ_i - n_i + n_i \ln(n_i / μ_i)\right],
         \qquad s_i = \frac{\left|\sum_{j≈i} n_j\right|}{\sum_{j≈i} v_j}.
 
-    The expectation is integrated over each bin. The uncertainty of the purity comes from the whole covariance matrix.
+    The expectation is integrated over each bin. The uncertainty of the purity uses the full covariance matrix.
 
     Parameters
     ----------
     histogram
-        One numeric axis, ``Weight`` storage. Negative weights are allowed. Under- and overflow take no part.
+        A histogram with one numeric axis and ``Weight`` storage. Negative weights are allowed; under- and overflow are
+        ignored.
     window
-        Where purity is counted, and the peak is looked for.
+        The range in which the peak is searched and the purity computed.
     fit_range
-        What is fitted; by default the window, widened by half its width on either side, within the axis.
+        The range to fit; by default the window, widened by half its width on either side, within the axis.
     background
         Shape of the background.
 
@@ -95,18 +96,18 @@ def mass_peak(
     Raises
     ------
     StudyError
-        If the histogram is empty, is not one-dimensional or lacks Σw², if the ranges do not fit its axis or hold too
-        few bins, or if the fit finds no peak: no signal above its uncertainty, or one at the limit of the window.
+        The histogram is empty, is not one-dimensional or lacks Σw², the ranges are outside its axis or contain too few
+        bins, or the fit finds no peak: the signal is below its uncertainty or at the limit of the window.
 
     Notes
     -----
-    Holds where the peak is Gaussian in the window, wider than about half a bin, and the background smooth in the fit
-    range: look at ``chi2``, and draw it. Without a true peak the fit may settle on a fluctuation of two or three
-    standard deviations: this measures peaks, it does not discover them. Combinatorial background that peaks under the
-    signal counts as signal. Uncertainties are symmetric, from the second derivatives at the minimum: they need about
-    ten events of average weight in the peak. Coefficients of a linear background that the fit drives to zero are held
-    there and add no uncertainty, and a very pure peak has a purity of 1 ± 0. Weights may depend on the mass, but not
-    abruptly from one bin to the next.
+    The method is valid if the peak is Gaussian in the window and wider than about half a bin, and the background is
+    smooth in the fit range: check ``chi2`` and the figure. Without a true peak the fit may find a fluctuation of two or
+    three standard deviations, so it cannot establish a peak. Combinatorial background that peaks under the signal
+    counts as signal. Uncertainties are symmetric, from the second derivatives at the minimum; they require about ten
+    events of average weight in the peak. Coefficients of a linear background that the fit drives to zero are fixed
+    there and add no uncertainty, so a very pure peak has a purity of 1 ± 0. Weights may depend on the mass, but not
+    change abruptly from one bin to the next.
 
     References
     ----------
@@ -148,7 +149,7 @@ def mass_peak(
 def _in_range(
     bins: WeightedBins, *, window: tuple[float, float], fit_range: tuple[float, float] | None
 ) -> WeightedBins:
-    """Keep the bins that overlap the fit range, if they can be fitted."""
+    """The bins that overlap the fit range; raises if they cannot be fitted."""
     first, last = bins.edges[0], bins.edges[-1]
     if not first <= window[0] < window[1] <= last:
         raise StudyError(
@@ -158,7 +159,7 @@ def _in_range(
     low, high = fit_range or (max(first, window[0] - margin), min(last, window[1] + margin))
     if not first <= low <= window[0] < window[1] <= high <= last:
         raise StudyError(
-            f"fit range ({low:g}, {high:g}) does not hold the window {window} inside the axis ({first:g}, {last:g})",
+            f"fit range ({low:g}, {high:g}) must contain the window {window}, within the axis ({first:g}, {last:g})",
             "choose a fit range around the window, within the axis",
         )
     rounding = 1e-9 * (last - first)
@@ -166,7 +167,7 @@ def _in_range(
     stop = int(np.searchsorted(bins.edges, high - rounding, side="left"))
     if stop - start <= len(NAMES):
         raise StudyError(
-            f"fit range ({low:g}, {high:g}) holds {stop - start} bins, more than {len(NAMES)} are needed",
+            f"fit range ({low:g}, {high:g}) has {stop - start} bins, but more than {len(NAMES)} are needed",
             "widen the fit range, or book finer bins",
         )
     kept = WeightedBins(bins.edges[start : stop + 1], bins.values[start:stop], bins.variances[start:stop])
@@ -179,7 +180,7 @@ def _in_range(
 
 
 def _in_units(bins: WeightedBins, unit: float) -> WeightedBins:
-    """Count in events of average weight, with variances smoothed over neighbouring bins where weights vary."""
+    """Convert to events of average weight, with variances smoothed over neighbouring bins."""
     values, variances = bins.values / unit, bins.variances / unit**2
     local, spread = (np.convolve(x, np.ones(5), mode="same") for x in (values, variances))
     scale = np.divide(np.abs(local), spread, out=np.ones_like(local), where=(spread > 0) & (local != 0))
@@ -187,7 +188,7 @@ def _in_units(bins: WeightedBins, unit: float) -> WeightedBins:
 
 
 def _fit(bins: WeightedBins, *, window: tuple[float, float], shape: Background) -> Minuit:
-    """Take the best of fits from several widths."""
+    """The best of fits that start from several widths."""
     low, high = bins.edges[0], bins.edges[-1]
     background = partial(background_cdf, shape=shape, low=low, high=high)
 
@@ -230,7 +231,7 @@ def _minimise(
 
 
 def _starts(bins: WeightedBins, window: tuple[float, float], shape: Background) -> list[tuple[float, ...]]:
-    """Guess the background from the sides of the window, the peak from what is left inside, with several widths."""
+    """Start values: the background from the sides of the window, and the peak, with several widths, from the excess."""
     centres, widths = (bins.edges[1:] + bins.edges[:-1]) / 2, np.diff(bins.edges)
     span = bins.edges[-1] - bins.edges[0]
     inside = (centres > window[0]) & (centres < window[1])
@@ -260,13 +261,11 @@ def _require_peak(fit: Minuit, bins: WeightedBins, window: tuple[float, float]) 
     spread = fit.errors["signal"]
     found = f"signal {signal:.3g} ± {spread:.2g} events of average weight, position {position:.5g}, width {width:.3g}"
     if signal < max(1.0, spread) or not _shrunk(window)[0] < position < _shrunk(window)[1]:
-        raise StudyError(
-            f"there is no peak in the window {window}: the fit went to {found}", "move or widen the window"
-        )
+        raise StudyError(f"there is no peak in the window {window}: the fit found {found}", "move or widen the window")
     if width < 0.1 * np.diff(bins.edges).min():
-        raise StudyError(f"the peak is too narrow for its bins: the fit went to {found}", "book finer bins")
+        raise StudyError(f"the peak is too narrow for its bins: the fit found {found}", "book finer bins")
     if width > 0.5 * (bins.edges[-1] - bins.edges[0]):
-        raise StudyError(f"the peak is wider than the fit range: the fit went to {found}", "widen the fit range")
+        raise StudyError(f"the peak is wider than the fit range: the fit found {found}", "widen the fit range")
     if not fit.valid or fit.covariance is None:
         raise StudyError(
             f"the fit did not converge: it stopped at {found}",
@@ -275,7 +274,7 @@ def _require_peak(fit: Minuit, bins: WeightedBins, window: tuple[float, float]) 
 
 
 def _pearson(bins: WeightedBins, model: PeakModel) -> tuple[float, int]:
-    """Compute χ² with the variances that the model expects, and the number of its bins."""
+    """Pearson's χ² with variances from the model, and the number of bins."""
     expected = model.expected(bins.edges)
     local, spread = (np.convolve(x, np.ones(5), mode="same") for x in (bins.values, bins.variances))
     weight = np.divide(spread, np.abs(local), out=np.full_like(local, np.inf), where=(local != 0) & (spread > 0))

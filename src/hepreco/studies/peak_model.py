@@ -80,6 +80,6 @@ def background_cdf(
     u = (mass - low) / (high - low)
     if shape == "linear":
         return b0 * (2 * u - u**2) + b1 * u**2
-    if abs(b1) < 1e-8:  # the limit of no slope, where the formula is 0/0
+    if abs(b1) < 1e-8:  # the limit of zero slope, where the formula is 0/0
         return b0 * u
     return np.asarray(b0 * np.expm1(-b1 * u) / np.expm1(-b1))

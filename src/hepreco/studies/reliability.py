@@ -1,4 +1,4 @@
-"""Whether a score that claims to be a probability is one, from its histograms."""
+"""Calibration of a score as a probability, from its histograms."""
 
 from dataclasses import dataclass
 
@@ -12,18 +12,18 @@ from hepreco.studies.weighted_bins import weighted_bins
 
 @dataclass(frozen=True)
 class Reliability:
-    """What a score says, and how much of what has that score is signal.
+    """The score of events, and the fraction of signal among events with this score.
 
     Parameters
     ----------
     predicted
         Mean score of the events of a bin, of shape ``(bin,)``; bins without events are left out.
     observed
-        Weighted fraction of signal among them, if there were as much signal as background.
+        Weighted fraction of signal among them, with signal and background normalised to the same yield.
     uncertainty
-        Standard deviation of that.
+        Standard deviation of ``observed``.
     fraction
-        Of all events, in each bin.
+        Fraction of all events in each bin.
     """
 
     predicted: NDArray[np.float64]
@@ -33,31 +33,31 @@ class Reliability:
 
     @property
     def expected_calibration_error(self) -> float:
-        """Mean of ``|observed - predicted|`` over the events. Rarely near zero for few events."""
+        """Mean of ``|observed - predicted|`` over the events; statistical fluctuations increase it if there are few."""
         return float(np.sum(self.fraction * np.abs(self.observed - self.predicted)))
 
     @property
     def bias(self) -> float:
-        """Mean of ``(predicted - observed) sign(predicted - ½)`` over the events: positive where they are too sure."""
+        """Mean of ``(predicted - observed) sign(predicted - ½)`` over the events: positive for overconfident scores."""
         return float(np.sum(self.fraction * (self.predicted - self.observed) * np.sign(self.predicted - 0.5)))
 
     @property
     def chi2(self) -> float:
-        """Σ (observed − predicted)²/σ² over the bins in which there is signal and background."""
+        """Σ (observed − predicted)²/σ² over the bins with signal and background."""
         known = self.uncertainty > 0
         return float(np.sum(((self.observed - self.predicted)[known] / self.uncertainty[known]) ** 2))
 
     @property
     def degrees_of_freedom(self) -> int:
-        """How many bins those are."""
+        """Number of bins in :attr:`chi2`."""
         return int(np.count_nonzero(self.uncertainty))
 
 
 def reliability(signal: hist.Hist, background: hist.Hist, *, bins: int = 20) -> Reliability:
     r"""Compare a score with the fraction of signal that it predicts.
 
-    The score is meant as :math:`p_s/(p_s + p_b)` for as much signal as background, so both histograms count as one.
-    With the fractions :math:`s_k, b_k` of signal and background in a bin,
+    The score should be :math:`p_s/(p_s + p_b)` for equal yields of signal and background, so both histograms are
+    normalised to one. With the fractions :math:`s_k, b_k` of signal and background in a bin,
 
     .. math:: f_k = \frac{s_k}{s_k + b_k}, \qquad
         σ_k^2 = \frac{b_k^2 σ^2(s_k) + s_k^2 σ^2(b_k)}{(s_k + b_k)^4}.
@@ -65,9 +65,10 @@ def reliability(signal: hist.Hist, background: hist.Hist, *, bins: int = 20) -> 
     Parameters
     ----------
     signal, background
-        One-dimensional, same axis from 0 to 1, ``Weight`` storage. Overflow is a score of 1.
+        One-dimensional histograms with the same axis from 0 to 1 and ``Weight`` storage. Overflow counts as a score
+        of 1.
     bins
-        How many there are, of equal width, between 0 and 1.
+        Number of bins of equal width between 0 and 1.
 
     Returns
     -------
@@ -77,12 +78,12 @@ def reliability(signal: hist.Hist, background: hist.Hist, *, bins: int = 20) -> 
     Raises
     ------
     StudyError
-        If the axes differ or do not go from 0 to 1, a histogram is not one-dimensional or lacks Σw², a sum of weights
-        is not positive or that of a bin negative, or the bins of the axis do not make up that many.
+        The axes differ or do not extend from 0 to 1, a histogram is not one-dimensional or lacks Σw², a sum of weights
+        is not positive, that of a bin is negative, or the bins of the axis cannot be merged into ``bins`` bins.
 
     Notes
     -----
-    Scores that are NaN are in the overflow, where the axis counts them as 1: cut them first.
+    Scores that are NaN are in the overflow and count as 1: remove them by a cut first.
 
     References
     ----------
@@ -99,11 +100,13 @@ def reliability(signal: hist.Hist, background: hist.Hist, *, bins: int = 20) -> 
     edges = np.asarray(signal.axes[0].edges)
     if not np.array_equal(one.edges, other.edges) or (edges[0], edges[-1]) != (0.0, 1.0):
         raise StudyError(
-            f"signal has scores from {edges[0]:g} to {edges[-1]:g}; for both the same bins from 0 to 1 were expected",
+            f"signal has scores from {edges[0]:g} to {edges[-1]:g}; expected are the same bins from 0 to 1 for both",
             "fill both from one histogram specification with such an axis",
         )
     if not np.isin(np.linspace(0, 1, bins + 1).round(9), edges.round(9)).all():
-        raise StudyError(f"{len(edges) - 1} bins do not make up {bins}", "ask for a divisor of the number of bins")
+        raise StudyError(
+            f"{len(edges) - 1} bins cannot be merged into {bins}", "choose a divisor of the number of bins"
+        )
     if min(one.values.sum(), other.values.sum()) <= 0:
         raise StudyError("a sum of weights is not positive", "check that both have events, and their weights")
     finite = np.clip(one.edges, 0.0, 1.0)
@@ -115,7 +118,7 @@ def reliability(signal: hist.Hist, background: hist.Hist, *, bins: int = 20) -> 
         for values in (each.values, each.variances)
     )
     if min(s.min(), b.min()) < 0:
-        raise StudyError(f"one of {bins} bins has a negative sum of weights", "ask for fewer bins")
+        raise StudyError(f"one of {bins} bins has a negative sum of weights", "choose fewer bins")
     total = s + b
     mean = np.bincount(group, centres * (one.fractions.values + other.fractions.values))
     filled = total > 0

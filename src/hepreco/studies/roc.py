@@ -13,17 +13,17 @@ from hepreco.studies.weighted_bins import weighted_bins
 
 @dataclass(frozen=True)
 class ROC:
-    """Efficiencies at every edge of a score's bins, from the tightest cut (0, 0) to the loosest (1, 1).
+    """Efficiencies at all edges of a score's bins, from the tightest cut (0, 0) to the loosest (1, 1).
 
     Parameters
     ----------
     thresholds
-        Events pass that score at least this, or, where lower scores are signal, less than this. Infinite at the ends
-        of an axis with under- and overflow.
+        Events pass with a score of at least this, or below this if lower scores are signal. The thresholds at the ends
+        of an axis with under- and overflow are infinite.
     signal_efficiency, background_efficiency
-        Weighted fractions that pass. With negative weights they need not grow from point to point.
+        Weighted fractions that pass. With negative weights they need not be monotonic.
     signal_uncertainty, background_uncertainty
-        Of these fractions.
+        Uncertainties of these fractions.
     auc
         Area under the curve: the probability that a signal event is more signal-like than a background event.
     auc_uncertainty
@@ -39,20 +39,20 @@ class ROC:
     auc_uncertainty: float
 
     def background_efficiency_at(self, signal_efficiency: float) -> Value:
-        r"""Background efficiency where the signal efficiency has a given value, interpolated between thresholds.
+        r"""Background efficiency at a given signal efficiency, interpolated between thresholds.
 
         .. math:: σ^2 = σ_b^2 + \left[\frac{ε_b(ε_s + σ_s) - ε_b(ε_s - σ_s)}{2}\right]^2
 
-        The second term is what the threshold's uncertainty brings: the slope of the curve times :math:`σ_s`.
+        The second term is due to the uncertainty of the threshold: the slope of the curve times :math:`σ_s`.
 
         Raises
         ------
         StudyError
-            If the signal efficiency is not between 0 and 1.
+            The signal efficiency is not between 0 and 1.
         """
         if not 0 < signal_efficiency <= 1:
             raise StudyError(
-                f"signal efficiency {signal_efficiency} came, 0 < efficiency ≤ 1 was expected", "give such"
+                f"the signal efficiency is {signal_efficiency}", "give an efficiency with 0 < efficiency ≤ 1"
             )
         statistical = self._interpolated(self.background_uncertainty, signal_efficiency)
         spread = self._interpolated(self.signal_uncertainty, signal_efficiency)
@@ -64,12 +64,12 @@ class ROC:
         return Value(value, float(np.hypot(statistical, (high - low) / 2)))
 
     def background_rejection(self, signal_efficiency: float) -> Value:
-        """One over the background efficiency, where the signal efficiency has a given value.
+        """One over the background efficiency at a given signal efficiency.
 
         Raises
         ------
         StudyError
-            If the signal efficiency is not between 0 and 1, or no background is left there.
+            The signal efficiency is not between 0 and 1, or no background is left there.
 
         Example
         -------
@@ -83,12 +83,12 @@ class ROC:
         if efficiency.value <= 0:
             raise StudyError(
                 f"no background is left at a signal efficiency of {signal_efficiency:g}",
-                "ask for the rejection at a higher signal efficiency, or use more background events",
+                "choose a higher signal efficiency, or use more background events",
             )
         return Value(1 / efficiency.value, efficiency.uncertainty / efficiency.value**2)
 
     def _interpolated(self, along: NDArray[np.float64], signal_efficiency: float) -> float:
-        """Linear between the tightest point that reaches the efficiency and the one before it."""
+        """Linear interpolation between the tightest point that reaches the efficiency and its predecessor."""
         reached = self.signal_efficiency >= signal_efficiency - 1e-12
         after = max(int(np.argmax(reached)), 1)
         low, high = self.signal_efficiency[after - 1], self.signal_efficiency[after]
@@ -99,7 +99,7 @@ class ROC:
 def roc(signal: hist.Hist, background: hist.Hist, *, higher_is_signal: bool = True) -> ROC:
     r"""ROC curve of a score, from its histograms for signal and for background.
 
-    With the bins' fractions :math:`s_k, b_k` of signal and background, in order of growing likeness to signal,
+    With the bins' fractions :math:`s_k, b_k` of signal and background, in order of increasing likeness to signal,
 
     .. math:: \mathrm{AUC} = \sum_k s_k V_k, \qquad V_k = \sum_{l<k} b_l + \tfrac12 b_k,
 
@@ -110,7 +110,7 @@ def roc(signal: hist.Hist, background: hist.Hist, *, higher_is_signal: bool = Tr
     Parameters
     ----------
     signal, background
-        One-dimensional, same axis, ``Weight`` storage. Under- and overflow are bins of the curve.
+        One-dimensional histograms with the same axis and ``Weight`` storage. Under- and overflow are bins of the curve.
     higher_is_signal
         Whether signal has the higher scores.
 
@@ -122,14 +122,14 @@ def roc(signal: hist.Hist, background: hist.Hist, *, higher_is_signal: bool = Tr
     Raises
     ------
     StudyError
-        If the axes differ, a histogram is not one-dimensional or lacks Σw², or a sum of weights is not positive.
+        The axes differ, a histogram is not one-dimensional or lacks Σw², or a sum of weights is not positive.
 
     Notes
     -----
-    A pure function of sums: the curve of added histograms is that of the merged samples. The area differs from the
-    unbinned one by what ties cost, at most half of :math:`\sum_k s_k b_k`, so fill scores finely. Variances are those
-    of large samples: DeLong's :math:`n - 1` is :math:`n` here. Scores that are NaN are in the overflow, where the axis
-    counts them among the highest: cut them first.
+    The curve of added histograms is that of the merged samples. Ties within bins change the area by at most half of
+    :math:`\sum_k s_k b_k` compared with the unbinned one, so use fine bins. Variances are those of large samples:
+    DeLong's :math:`n - 1` is :math:`n` here. Scores that are NaN are in the overflow and count among the highest:
+    remove them by a cut first.
 
     References
     ----------
@@ -145,20 +145,20 @@ def roc(signal: hist.Hist, background: hist.Hist, *, higher_is_signal: bool = Tr
     bins = [weighted_bins(histogram, flow=True) for histogram in (signal, background)]
     if not np.array_equal(bins[0].edges, bins[1].edges):
         raise StudyError(
-            f"signal has {_described(signal)}, background {_described(background)}: one axis was expected",
+            f"signal has {_described(signal)}, but background {_described(background)}",
             "fill both from one histogram specification",
         )
     for name, each in zip(("signal", "background"), bins, strict=True):
         if each.values.sum() <= 0:
             raise StudyError(
-                f"the sum of {name} weights is {each.values.sum():g}, a positive one was expected",
+                f"the sum of {name} weights is {each.values.sum():g}, expected is a positive number",
                 "check that the dataset has selected events, and its weights",
             )
     tightest_first = slice(None, None, -1) if higher_is_signal else slice(None)
     (s, s_variance), (b, b_variance) = (
         (each.fractions.values[tightest_first], each.fractions.variances[tightest_first]) for each in bins
     )
-    # by bin, tightest first: background that is less signal-like, and signal that is more, ties counting one half
+    # by bin, tightest first: fractions of less signal-like background and more signal-like signal; ties count one half
     background_after, signal_before = 1 - np.cumsum(b) + b / 2, np.cumsum(s) - s / 2
     auc = float(np.sum(s * background_after))
     variance = np.sum(s_variance * (background_after - auc) ** 2) + np.sum(b_variance * (signal_before - auc) ** 2)
@@ -175,12 +175,12 @@ def roc(signal: hist.Hist, background: hist.Hist, *, higher_is_signal: bool = Tr
 
 def _from_zero(fractions: NDArray[np.float64]) -> NDArray[np.float64]:
     efficiency = np.concatenate([[0.0], np.cumsum(fractions)])
-    efficiency[-1] = 1.0  # whatever the rounding
+    efficiency[-1] = 1.0  # despite rounding
     return efficiency
 
 
 def _efficiency_uncertainty(fractions: NDArray[np.float64], variances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weighted binomial: σ² = (1−ε)² Σ w² of passing events + ε² Σ w² of failing ones, over (Σw)²."""
+    """Weighted binomial uncertainty: σ² = [(1−ε)² Σ w² of passing events + ε² Σ w² of failing ones] / (Σw)²."""
     efficiency = _from_zero(fractions)
     passing = np.concatenate([[0.0], np.cumsum(variances)])
     return np.asarray(

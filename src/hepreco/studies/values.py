@@ -27,7 +27,7 @@ class Value:
     uncertainty: float
 
     def __str__(self) -> str:
-        """Round to two digits of the uncertainty."""
+        """The value and uncertainty, rounded to two digits of the uncertainty."""
         if not (isfinite(self.uncertainty) and isfinite(self.value)) or self.uncertainty <= 0:
             return f"{self.value:g} ± {self.uncertainty:g}"
         digits = 1 - floor(log10(self.uncertainty))

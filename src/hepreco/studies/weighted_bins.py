@@ -1,4 +1,4 @@
-"""The bins of a weighted histogram as arrays, once it is known to be one."""
+"""The bins of a weighted histogram as arrays."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class WeightedBins:
     Parameters
     ----------
     edges
-        Of shape ``(bin + 1,)``; infinite at the ends where under- and overflow are bins of their own.
+        Edges of shape ``(bin + 1,)``; those of under- and overflow, if included, are infinite.
     values, variances
         Σw and Σw², of shape ``(bin,)``.
     """
@@ -27,25 +27,25 @@ class WeightedBins:
 
     @property
     def fractions(self) -> "WeightedBins":
-        """The same in units of the sum of weights."""
+        """The bins divided by the sum of weights."""
         total = self.values.sum()
         return WeightedBins(self.edges, self.values / total, self.variances / total**2)
 
 
 def weighted_bins(histogram: hist.Hist, *, flow: bool = False) -> WeightedBins:
-    """Take the bins of a one-dimensional histogram of weights.
+    """The bins of a one-dimensional weighted histogram.
 
     Parameters
     ----------
     histogram
-        One numeric axis, ``Weight`` storage.
+        A histogram with one numeric axis and ``Weight`` storage.
     flow
-        Whether under- and overflow, as far as the axis has them, are bins too.
+        Whether to include under- and overflow, if the axis has them.
 
     Raises
     ------
     StudyError
-        If the histogram has another dimension, kind of axis or storage, or bins that are not finite.
+        The histogram has another dimension, kind of axis or storage, or bins that are not finite.
 
     Example
     -------
@@ -55,7 +55,7 @@ def weighted_bins(histogram: hist.Hist, *, flow: bool = False) -> WeightedBins:
     """
     if histogram.ndim != 1:
         raise StudyError(
-            f"a histogram with axes {', '.join(map(repr, histogram.axes.name))} came, one with one axis was expected",
+            f"the histogram has the axes {', '.join(map(repr, histogram.axes.name))}, expected is one axis",
             "slice it, as in h[{'dataset': 'ttbar', 'variation': 'nominal'}]",
         )
     axis = histogram.axes[0]

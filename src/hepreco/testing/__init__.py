@@ -1,4 +1,4 @@
-"""For authors of plugins: the conformance kit, toy batches and symmetry checks.
+"""Tools for authors of plugins: the conformance kit, toy batches and symmetry checks.
 
 A plugin's test of its contract is three lines::
 
@@ -6,10 +6,10 @@ A plugin's test of its contract is three lines::
     def test_conformance(check):
         check(MyPlugin())
 
-A check takes events as a second argument where toy events do not suit the plugin.
+A check takes events as an optional second argument, for plugins that cannot use toy events.
 
-The public names are imported when they are first used, so that pytest, which loads the fixtures of this room in every
-environment that has hepreco, starts without torch.
+The public names are imported on first use, so that pytest, which loads these fixtures wherever hepreco is installed,
+starts without torch.
 """
 
 from typing import TYPE_CHECKING

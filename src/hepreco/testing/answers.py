@@ -1,4 +1,4 @@
-"""Asking a plugin, and comparing two of its answers."""
+"""Runs a plugin, and compares two of its answers."""
 
 from collections.abc import Mapping
 from typing import Final, NoReturn
@@ -11,18 +11,18 @@ from hepreco.events import EventBatch
 from hepreco.plugin import Column, Reconstructor
 from hepreco.testing.settings import restored
 
-#: What NanoAOD's float32 may lose: a few units in the last place.
+#: Relative tolerance: a few units in the last place of NanoAOD's float32.
 RELATIVE: Final = 1e-6
-#: In the units of the column; settles differences of numbers that should be zero.
+#: Absolute tolerance in the unit of the column, for numbers that should be zero.
 ABSOLUTE: Final = 1e-6
 
 
 class ConformanceError(PluginError):
-    """A plugin that breaks its contract: what it did, what was expected, and how to mend it."""
+    """A plugin that breaks its contract: what it did, what was expected, and the remedy."""
 
 
 class NotAskedError(ConformanceError):
-    """A check that could not be made, because of what another check reports in full."""
+    """A check that could not be made because another check fails, which reports the reason."""
 
 
 def fail(reconstructor: Reconstructor, problem: str, *, expected: str, remedy: str) -> NoReturn:
@@ -31,14 +31,14 @@ def fail(reconstructor: Reconstructor, problem: str, *, expected: str, remedy: s
 
 
 def ask(reconstructor: Reconstructor, batch: EventBatch, *, set_up: bool = True) -> dict[str, Tensor]:
-    """Set the plugin up for the batch's device and take its answers as it gives them.
+    """Set the plugin up for the batch's device and return its unchanged answers.
 
-    Settings of the process that the plugin changes are put back, so that it troubles nobody but itself.
+    Settings of the process that the plugin changes are restored, so that later checks are not affected.
 
     Raises
     ------
     ConformanceError
-        The plugin raises, whatever it raises, or gives something else than a tensor with one row per event.
+        The plugin raises any exception, or a column is not a tensor with one row per event.
     """
     try:
         with restored(), torch.no_grad():
@@ -57,13 +57,13 @@ def ask(reconstructor: Reconstructor, batch: EventBatch, *, set_up: bool = True)
 
 
 def answers(reconstructor: Reconstructor, batch: EventBatch, *, set_up: bool = True) -> dict[str, Tensor]:
-    """Ask on a copy of the batch, and clear what per-object columns say of padded slots, which nobody reads."""
+    """The answers for a copy of the batch, with undefined values of padded slots cleared."""
     copy = batch[torch.arange(len(batch), device=batch.device)]
     return cleared(ask(reconstructor, copy, set_up=set_up), columns=reconstructor.outputs, batch=batch)
 
 
 def cleared(found: Mapping[str, Tensor], *, columns: tuple[Column, ...], batch: EventBatch) -> dict[str, Tensor]:
-    """The same answers, with NaN in what per-object columns say of padded slots."""
+    """The same answers, with NaN (or −1) for padded slots in columns with one value per object."""
     clear = dict(found)
     for column in columns:
         if isinstance(column.per, str) and column.name in found:
@@ -75,7 +75,7 @@ def cleared(found: Mapping[str, Tensor], *, columns: tuple[Column, ...], batch: 
 
 
 def rows_of(found: Mapping[str, Tensor], rows: slice | Tensor) -> dict[str, Tensor]:
-    """The answers to some of the events."""
+    """The answers for some of the events."""
     return {name: value[rows] for name, value in found.items()}
 
 
@@ -87,7 +87,7 @@ def require_same(
     Raises
     ------
     ConformanceError
-        Names the first column and event that differ.
+        Answers differ; the error names the first column and event.
     """
     difference = first_difference(expected, found)
     if difference:
@@ -95,7 +95,7 @@ def require_same(
 
 
 def first_difference(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
-    """What differs first between two answers, in words; empty where nothing does."""
+    """The first difference between two answers in words; empty if there is none."""
     if expected.keys() != found.keys():
         return f"the columns change from {sorted(expected)} to {sorted(found)}"
     for name, value in expected.items():
@@ -116,7 +116,7 @@ def _equal(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _require_rows(reconstructor: Reconstructor, value: object, *, name: str, rows: int) -> None:
-    """Whatever else a column is, it must be a tensor with one row per event for the checks to read it."""
+    """Refuse a column that is not a tensor with one row per event, which the checks could not read."""
     if not isinstance(value, Tensor) or value.shape[:1] != (rows,):
         kind = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
         remedy = "return torch tensors whose first axis is the event"

@@ -1,4 +1,4 @@
-"""The branches of NanoAOD that plugins read as features: the values that they take, and their units."""
+"""Values and units of the NanoAOD branches that plugins read as features."""
 
 import re
 from collections.abc import Callable
@@ -62,7 +62,7 @@ COLLECTIONS: Final = frozenset(
         "L1Tau",
     ]
 )
-#: Its kinds of missing transverse momentum.
+#: NanoAOD's collections of missing transverse momentum.
 MISSING_MOMENTA: Final = frozenset(
     [
         "MET",
@@ -84,9 +84,9 @@ MISSING_MOMENTA: Final = frozenset(
 )
 
 
-#: Words of NanoAOD names that tell what was simulated.
+#: Words in NanoAOD names of simulation truth.
 TRUTH_WORDS: Final = frozenset(("gen", "generator", "lhe", "parton", "truth"))
-#: Branches of reconstructed collections that do so in other words.
+#: Other branches of reconstructed collections with simulation truth.
 TRUTH_BRANCHES: Final = frozenset(("hadronFlavour", "nBHadrons", "nCHadrons", "statusFlags"))
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 
@@ -100,9 +100,9 @@ class Range:
     at
         The value at a quantile between 0 and 1.
     undefined
-        Values that stand for "not known" or "not there", and others at the edge.
+        Values that mean "unknown" or "missing", and others at the edge of the range.
     unit
-        ``GeV`` where it grows with energies.
+        ``GeV`` if it scales with energies.
     """
 
     at: Callable[[Tensor], Tensor]
@@ -111,33 +111,33 @@ class Range:
 
 
 def uniform(low: float, high: float) -> Callable[[Tensor], Tensor]:
-    """Between two numbers."""
+    """A uniform distribution between two numbers."""
     return lambda quantile: low + (high - low) * quantile
 
 
 def falling(mean: float) -> Callable[[Tensor], Tensor]:
-    """Exponentially from zero."""
+    """An exponential distribution from zero."""
     return lambda quantile: -mean * torch.log1p(-quantile)
 
 
 def peaked(width: float) -> Callable[[Tensor], Tensor]:
-    """Around zero, on both sides, with tails (Laplace)."""
+    """A Laplace distribution: symmetric around zero, with tails."""
     return lambda quantile: -width * torch.sign(quantile - 0.5) * torch.log1p(-2 * (quantile - 0.5).abs())
 
 
 def one_of(*values: float) -> Callable[[Tensor], Tensor]:
-    """One of these, all equally often."""
+    """One of these values, with equal probability."""
     return lambda quantile: torch.tensor(values, dtype=torch.float64)[(quantile * len(values)).long()]
 
 
 def whole(low: int, high: int) -> Callable[[Tensor], Tensor]:
-    """An integer, both ends included."""
+    """An integer in a range, both ends included."""
     return one_of(*range(low, high + 1))
 
 
 _SCORE = Range(uniform(0.0, 1.0), undefined=(-1.0, 0.0, 1.0))
 _FLAG = Range(one_of(0, 1))
-#: The first pattern that fits a whole name says what the branch holds.
+#: Ranges of branches; the first pattern that matches the whole name applies.
 RANGES: Final = tuple(
     (re.compile(pattern), values)
     for pattern, values in (
@@ -169,13 +169,13 @@ RANGES: Final = tuple(
         (r"rawFactor|muonSubtrFactor|\w*Corr\w*", Range(uniform(-0.1, 0.3), undefined=(0.0,))),
     )
 )
-#: Of a branch that none of the patterns fits.
+#: Range of a branch that no pattern matches.
 UNKNOWN: Final = Range(uniform(0.0, 1.0))
 _PDG_ID: Final = {"Electron": 11, "Muon": 13, "Tau": 15, "Photon": 22}
 
 
 def known_range(collection: str, branch: str) -> Range | None:
-    """What a branch holds; ``None`` where its name does not tell.
+    """The range of a branch's values; ``None`` if its name is unknown or simulation truth.
 
     Example
     -------
@@ -192,6 +192,6 @@ def known_range(collection: str, branch: str) -> Range | None:
 
 
 def is_truth(name: str) -> bool:
-    """Whether a name is of what was simulated, which data does not have."""
+    """Whether a name is that of simulation truth, which data does not have."""
     words = {word.lower() for word in _WORD.findall(name)}
     return name in TRUTH_BRANCHES or bool(words & TRUTH_WORDS)

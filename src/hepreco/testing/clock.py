@@ -1,4 +1,4 @@
-"""A clock that is ahead, for a process in which nothing may depend on the time."""
+"""Sets the clock of a process ahead, to test that answers do not depend on the time."""
 
 import datetime
 import time
@@ -9,7 +9,7 @@ _NOW: Final = time.time
 
 
 class _Later(type):
-    """Dates that were made before the clock was set are still dates."""
+    """Makes dates from before the clock was set pass ``isinstance``."""
 
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, cls.__mro__[1])
@@ -40,7 +40,7 @@ class _Date(datetime.date, metaclass=_Later):
 
 
 def set_ahead(seconds: float) -> None:
-    """Let ``time`` and ``datetime`` tell a later time to whoever asks or imports from these modules from now on."""
+    """Make ``time`` and ``datetime`` return a later time to all code that uses or imports these modules from now on."""
     _DateTime.ahead = _Date.ahead = seconds
     changed: dict[str, Callable[..., object]] = {
         "time": lambda: _NOW() + seconds,

@@ -14,7 +14,7 @@ from hepreco.testing.invariance import chunk_determinism, device, empty_chunk, m
 from hepreco.testing.promises import branches, index_range, no_label_leakage, options, outputs, picklable, setup
 from hepreco.testing.speed import speed
 
-#: Every check takes a reconstructor, and events if toys do not suit it, and raises ConformanceError.
+#: All checks; each takes a reconstructor and, optionally, events, and raises ConformanceError.
 CHECKS: Final[tuple[Check, ...]] = (
     options,
     branches,
@@ -45,13 +45,13 @@ class CheckResult:
     Parameters
     ----------
     name
-        Of the check.
+        Name of the check.
     passed
-        Whether the plugin passes it.
+        Whether the plugin passes.
     detail
-        Why it does not; empty if it does.
+        Why the plugin fails; empty if it passes.
     remark
-        What a check measured that a plugin passes.
+        Measurements of a passed check.
     """
 
     name: str
@@ -61,10 +61,10 @@ class CheckResult:
 
 
 def check_all(reconstructor: Reconstructor, events: EventBatch | None = None) -> tuple[CheckResult, ...]:
-    """Run every check, in order; none stops the next.
+    """Run all checks in order; a failure does not stop the next check.
 
-    A check that cannot be made because of what another one reports, such as missing weights, is not among the results:
-    what is not listed was not tested, and at least one that is listed has failed.
+    A check that cannot be made because another one fails, for example because of missing weights, is not among the
+    results: checks that are not listed were not made, and then at least one listed check has failed.
     """
     results = (_result(check, reconstructor, events) for check in CHECKS)
     return tuple(result for result in results if result is not None)
@@ -77,6 +77,6 @@ def _result(check: Check, reconstructor: Reconstructor, events: EventBatch | Non
         return None
     except HepRecoError as error:
         return CheckResult(check.__name__, passed=False, detail=str(error))
-    except Exception as error:  # a broken plugin may raise anything, from anywhere
+    except Exception as error:  # a broken plugin may raise anything
         return CheckResult(check.__name__, passed=False, detail=f"{type(error).__name__}: {error}")
     return CheckResult(check.__name__, passed=True, remark=remark)

@@ -1,4 +1,4 @@
-"""Checks of what stands in the columns: that something does, of the right size, also for events at the edge."""
+"""Checks of the contents of columns: that there are answers, of the right size, also in extreme events."""
 
 from dataclasses import replace
 from functools import lru_cache
@@ -18,26 +18,26 @@ from hepreco.testing.examination import FEW, Examination, check, has_answer, tol
 from hepreco.testing.promises import require_positions
 from hepreco.testing.toys import toy_batch
 
-#: A column in GeV may be that many times the energy of its event, which leaves no room for MeV.
+#: Largest ratio of a column in GeV to the energy of its event; values in MeV exceed it.
 FACTOR: Final = 100.0
 #: The same for the median of all events.
 USUAL_FACTOR: Final = 5.0
-#: GeV: the heaviest mass that a plugin may answer with where an event holds next to nothing.
+#: Mass in GeV that a plugin may assume even in nearly empty events.
 MASS_SCALE: Final = 200.0
-#: Columns of toys that grow with energies are larger than this part of the energy, which leaves no room for TeV.
+#: Smallest ratio of a column in GeV to the energy of toy events; values in TeV are below it.
 LEAST: Final = 1e-3
-#: A column without unit that grows with energies is one in GeV if it is usually larger than this.
+#: A column without unit that scales with energies is in GeV if its median exceeds this.
 LARGE: Final = 20.0
-#: Momenta are made larger by that much: so little that nothing else is chosen, and exact in floating point.
+#: Factor by which momenta are scaled: close to 1, so that the same objects are chosen, and exact in floating point.
 SCALE: Final = 1 + 2**-10
-#: What is taken for the same number.
+#: Relative tolerance for equal numbers.
 RELATIVE: Final = 1e-6
-#: Share of entries that must agree on a dimension, and how many there must be.
+#: Fraction of entries that must agree on a dimension, and smallest number of entries.
 MOST: Final = 0.9
 ENTRIES: Final = 8
-#: Events that other option sets are asked about.
+#: Number of events for other option sets.
 ASKED: Final = 4
-#: One in that many of the events is put at every edge.
+#: One in this number of events is used for each extreme case.
 EDGES: Final = 10
 _NAMES: Final = {0: "does not change", 1: "grows in proportion", 2: "grows with the square"}
 _UNITS: Final = {0: "", 1: "GeV", 2: "GeV^2"}
@@ -68,7 +68,7 @@ def answered(examined: Examination) -> None:
 
 @check
 def units(examined: Examination) -> None:
-    """Columns in GeV are of the order of their event's energy and grow with it, angles in rad within a turn."""
+    """Give columns in GeV that are of the order of the event's energy and scale with it, and angles within a turn."""
     batch, columns = examined.events, examined.reconstructor.outputs
     larger = replace(
         batch,
@@ -103,33 +103,35 @@ def edge_events(examined: Examination) -> None:
     for name, value in expected.items():
         lost = torch.nonzero(~value.isnan() & found[name][: len(ordinary)].isnan())
         if len(lost):
-            remedy = "compute every event by itself, also where another one has no answer"
-            problem = f"{name} of event {int(lost[0][0])} is lost beside events at the edge"
-            fail(reconstructor, problem, expected="the answer that it has alone", remedy=remedy)
+            remedy = "compute every event independently, also if another event has no answer"
+            problem = f"{name} of event {int(lost[0][0])} is missing if other events are extreme"
+            fail(reconstructor, problem, expected="the answer of the event alone", remedy=remedy)
 
 
 def _blame(examined: Examination, cases: dict[str, EventBatch], error: ConformanceError) -> None:
-    """Raise, with what is special about the events that the plugin cannot take."""
+    """Raise an error that names the extreme case in which the plugin fails."""
     for name, case in cases.items():
         try:
             answers(examined.reconstructor, case)
         except ConformanceError as found:
             problem = f"with {name}, {found.problem.partition(': ')[2]}"
-            fail(examined.reconstructor, problem, expected="an answer or NaN", remedy="give NaN where there is none")
+            fail(
+                examined.reconstructor, problem, expected="an answer or NaN", remedy="return NaN if there is no answer"
+            )
     raise error
 
 
 def _require_sane(examined: Examination, column: Column, value: Tensor, *, case: EventBatch, name: str) -> None:
     if _infinite(value):
         problem = f"with {name}, {column.name} is infinite"
-        remedy = "give NaN where there is no answer: torch.where(..., torch.nan)"
+        remedy = "return NaN if there is no answer: torch.where(..., torch.nan)"
         fail(examined.reconstructor, problem, expected="a number or NaN", remedy=remedy)
     if column.kind == "index" and value.dtype == torch.int64:
         require_positions(examined, value, column=column, batch=case, when=f"with {name}, ")
 
 
 def _sound(examined: Examination, column: Column) -> bool:
-    """Whether the column is right in ordinary events, where other checks look."""
+    """Whether the column is valid in ordinary events, which other checks test."""
     value = examined.found[column.name]
     try:
         if column.kind == "index":
@@ -144,19 +146,19 @@ def _infinite(value: Tensor) -> bool:
 
 
 def _require_contents(examined: Examination, column: Column) -> None:
-    """Some answer, and where it is a number more than one; other option sets count where these options have none."""
+    """Require an answer in some event and, for numbers, different values; examples of the plugin count as well."""
     values = [examined.found[column.name]]
     if _state(values, column):
         values += [found[column.name] for found in _answers_of(type(examined.reconstructor)) if column.name in found]
     match _state(values, column):
         case "missing":
-            problem, expected = f"{column.name} never has an answer", "one in some event"
+            problem, expected = f"{column.name} never has an answer", "an answer in some event"
         case "constant":
             held = torch.cat([value[~value.isnan()].flatten() for value in values])
             problem, expected = f"{column.name} is {float(held[0]):.6g} in every event", "more than one value"
         case _:
             return
-    remedy = "leave the column out, or let Reconstructor.examples offer options with which it says something"
+    remedy = "leave the column out, or return options with which it has answers from Reconstructor.examples"
     fail(examined.reconstructor, problem, expected=expected, remedy=remedy)
 
 
@@ -174,18 +176,18 @@ def _state(values: list[Tensor], column: Column) -> str:
 
 @lru_cache(maxsize=1)
 def _answers_of(cls: type[Reconstructor]) -> tuple[dict[str, Tensor], ...]:
-    """What the examples of a plugin answer to a few toy events."""
+    """The answers of a plugin's examples for a few toy events."""
     found = []
     for other in cls.examples():
         try:
             found.append(answers(other, toy_batch(other.inputs, events=ASKED)))
         except HepRecoError:
-            continue  # its own examination tells
+            continue  # its own examination reports this
     return tuple(found)
 
 
 def _require_size(examined: Examination, column: Column) -> None:
-    """Not in MeV, not in degrees, and an angle that was brought back into a turn."""
+    """Refuse values in MeV or degrees, and angles that span more than one turn."""
     batch, value = examined.events, examined.found[column.name]
     energy = _energy(batch)
     limits = {"GeV": FACTOR * energy, "GeV^2": (FACTOR * energy) ** 2, "rad": torch.full_like(energy, 2 * pi)}
@@ -194,7 +196,7 @@ def _require_size(examined: Examination, column: Column) -> None:
         return
     flat = value.nan_to_num(posinf=0.0, neginf=0.0).reshape(len(batch), -1)
     size = flat.abs().amax(dim=1)
-    remedy = "compute in GeV and rad, or state the unit truly"
+    remedy = "compute in GeV and rad, or state the correct unit"
     beyond = torch.nonzero(size > limits[unit])
     if len(beyond):
         event = int(beyond[0])
@@ -212,7 +214,7 @@ def _require_size(examined: Examination, column: Column) -> None:
 
 
 def _require_dimension(examined: Examination, column: Column, value: Tensor, scaled: Tensor) -> None:
-    """What becomes of a column when all momenta grow says its unit, where it says anything."""
+    """Compare the scaling of a column with momenta with its unit."""
     if value.shape != scaled.shape or not value.is_floating_point():
         return
     parts = value.unbind(dim=-1) if column.kind == "four-vector" else (value,)
@@ -223,8 +225,8 @@ def _require_dimension(examined: Examination, column: Column, value: Tensor, sca
         if power is not None and _contradicts(examined, power, unit, one):
             name = f"component {number} of {column.name}" if column.kind == "four-vector" else column.name
             problem = f"{name} {_NAMES[power]} when all momenta grow, in {unit or 'no unit'}"
-            remedy = "four-vectors are (E, px, py, pz)" if column.kind == "four-vector" else "state the unit truly"
-            expected = f"what {unit or 'a number without unit'} does" + (
+            remedy = "four-vectors are (E, px, py, pz)" if column.kind == "four-vector" else "state the correct unit"
+            expected = f"the scaling of {unit or 'a number without unit'}" + (
                 "" if column.kind == "four-vector" else f"; it looks like unit={_UNITS[power]!r}"
             )
             fail(examined.reconstructor, problem, expected=expected, remedy=remedy)
@@ -235,7 +237,7 @@ def _require_dimension(examined: Examination, column: Column, value: Tensor, sca
 
 
 def _contradicts(examined: Examination, power: int, unit: str, value: Tensor) -> bool:
-    """Whether a power of the energy is another than the unit's; nothing is said where a feature may have any unit."""
+    """Whether a power of the energy contradicts the unit; a power of 0 may be due to features of unknown unit."""
     if unit in ("", "rad"):
         return power > 0 and (unit == "rad" or float(value[~value.isnan()].abs().median()) > LARGE)
     wanted = {"GeV": 1, "GeV^2": 2}[unit]
@@ -243,7 +245,7 @@ def _contradicts(examined: Examination, power: int, unit: str, value: Tensor) ->
 
 
 def _power(value: Tensor, scaled: Tensor) -> int | None:
-    """The power of the energy with which a column grows, if it is 0, 1 or 2 in nearly all entries."""
+    """The power of the energy with which a column scales, if it is 0, 1 or 2 in nearly all entries."""
     held = ~value.isnan() & ~scaled.isnan() & (value.abs() > 1e-9)
     ratio = (scaled / value)[held]
     if len(ratio) < ENTRIES:
@@ -255,7 +257,7 @@ def _power(value: Tensor, scaled: Tensor) -> int | None:
 
 
 def _require_energy_first(examined: Examination, column: Column, value: Tensor) -> None:
-    """Energies are at least as large as momenta; if only the last component is, it is the energy."""
+    """Refuse four-vectors whose last component is the energy: only that is at least as large as the others' norm."""
     flat = value.reshape(-1, 4)
     flat = flat[~flat.isnan().any(dim=1)]
     first = flat[:, 0] >= flat[:, 1:].norm(dim=1) * (1 - RELATIVE)
@@ -270,12 +272,12 @@ def _require_not_small(examined: Examination, column: Column, value: Tensor) -> 
     usual = float(_energy(examined.events).median())
     if 0 < largest < LEAST * usual:
         problem = f"{column.name} is {largest:.4g} GeV at most, in events of about {usual:.4g} GeV"
-        remedy = "compute in GeV, or state the unit truly"
+        remedy = "compute in GeV, or state the correct unit"
         fail(examined.reconstructor, problem, expected=f"more than {LEAST * usual:.4g} GeV", remedy=remedy)
 
 
 def _scaled_features(examined: Examination) -> dict[str, Tensor]:
-    """Features in GeV larger as well."""
+    """The features, with those in GeV scaled as well."""
     features = dict(examined.events.features)
     for spec in examined.reconstructor.inputs.objects:
         for name in spec.features:

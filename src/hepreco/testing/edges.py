@@ -1,4 +1,4 @@
-"""Events at the edge: ties, coincident objects, nothing missing, undefined features, the edge of cuts."""
+"""Extreme events: ties, coincident objects, no missing momentum, undefined features, objects at the edge of cuts."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,16 +14,16 @@ from hepreco.testing.branches import known_range
 from hepreco.testing.rearranging import in_order, slots_of
 from hepreco.testing.toys import passes
 
-#: Of the distance to a cut.
+#: Relative distance to a cut.
 CLOSE: Final = 1e-6
-#: GeV: as hard as anything at the LHC.
+#: Very large pt in GeV.
 HARD: Final = 3000.0
-#: One event in that many has an object with an undefined feature.
+#: One in this number of events has an object with an undefined feature.
 ONE_IN: Final = 4
 
 
 def edge_cases(batch: EventBatch, inputs: InputSpec) -> dict[str, EventBatch]:
-    """The same events, each kind of edge in all of them, by what is special."""
+    """Variants of the events by name, each with one extreme property in all events."""
     made: dict[str, EventBatch] = {
         "two objects of equal pt": equal_pt(batch),
         "two objects with the same momentum": _second(batch, lambda first: first),
@@ -45,12 +45,12 @@ def edge_cases(batch: EventBatch, inputs: InputSpec) -> dict[str, EventBatch]:
 
 
 def equal_pt(batch: EventBatch) -> EventBatch:
-    """The second object of each collection a quarter turn from the first, with exactly its pt."""
+    """Events in which the second object of each collection has exactly the pt of the first, a quarter turn away."""
     return in_order(_second(batch, lambda p: torch.stack((p[..., 0], -p[..., 2], p[..., 1], -p[..., 3]), dim=-1)))
 
 
 def with_undefined(batch: EventBatch, inputs: InputSpec) -> EventBatch:
-    """In some events one object whose features are not known, which NanoAOD says by −1 or 0: never two in one event."""
+    """Set a feature of one object undefined (−1 or 0 in NanoAOD) in some events, never of two objects of an event."""
     features = {name: values.clone() for name, values in batch.features.items()}
     for spec in inputs.objects:
         first = slots_of(batch, spec.collection)[0] if len(batch) else 0
@@ -64,7 +64,7 @@ def with_undefined(batch: EventBatch, inputs: InputSpec) -> EventBatch:
 
 
 def _undefined(spec: ObjectSpec, name: str) -> tuple[float, ...]:
-    """Values at the edge of a feature's range that pass the cuts on it, of which no two are the same event's."""
+    """Undefined values of a feature that pass the cuts on it, fewer than ``ONE_IN``."""
     known = known_range(spec.collection, name)
     values = torch.tensor(known.undefined[: ONE_IN - 1] if known else (), dtype=torch.float64)
     for cut in (cut for cut in map(Comparison.parse, spec.where) if cut.field == name):
@@ -73,7 +73,7 @@ def _undefined(spec: ObjectSpec, name: str) -> tuple[float, ...]:
 
 
 def _second(batch: EventBatch, function: Callable[[Tensor], Tensor]) -> EventBatch:
-    """The second object of each collection, where there is one, as a function of the first."""
+    """Replace the second object of each collection, if there is one, by a function of the first."""
     momenta = batch.momenta.clone()
     for name in batch.collections:
         slots = slots_of(batch, name)
@@ -85,7 +85,7 @@ def _second(batch: EventBatch, function: Callable[[Tensor], Tensor]) -> EventBat
 
 
 def _all_alike(batch: EventBatch) -> EventBatch:
-    """The leading objects of all collections at the leading one of the first, as a lepton that is a jet as well."""
+    """Give the leading objects of all collections the same momentum, like a lepton that is also a jet."""
     momenta = batch.momenta.clone()
     leading = [slots_of(batch, name)[0] for name in batch.collections]
     for slot in leading[1:]:
@@ -115,7 +115,7 @@ def _fewest(batch: EventBatch, inputs: InputSpec) -> EventBatch:
 
 
 def _at_cuts(batch: EventBatch, inputs: InputSpec) -> EventBatch:
-    """All objects of each collection just inside its cuts on pt and η."""
+    """Put all objects of each collection just inside the cuts on pt and η."""
     coordinates = to_pt_eta_phi_mass(batch.momenta).clone()
     for spec in inputs.objects:
         slots = slots_of(batch, spec.collection)
@@ -138,7 +138,7 @@ def _hard(batch: EventBatch) -> EventBatch:
 
 
 def _features(batch: EventBatch, inputs: InputSpec, value: float) -> EventBatch:
-    """That value in all features whose range has it and whose cuts let it pass."""
+    """Set all features to this value whose range contains it and whose cuts it passes."""
     features = {name: values.clone() for name, values in batch.features.items()}
     for spec in inputs.objects:
         slots = slots_of(batch, spec.collection)
@@ -149,5 +149,5 @@ def _features(batch: EventBatch, inputs: InputSpec, value: float) -> EventBatch:
 
 
 def joined(batches: Mapping[str, EventBatch], *, first: EventBatch) -> EventBatch:
-    """The first batch and, behind it, all others, as wide as they are: one batch."""
+    """Concatenate the first batch and all others."""
     return EventBatch.concatenate([first, *batches.values()])

@@ -1,4 +1,4 @@
-"""Checks that a plugin answers alike in another process, and leaves a process as it was."""
+"""Checks that a plugin gives the same answers in another process, and does not change the process."""
 
 import atexit
 import os
@@ -17,7 +17,7 @@ from hepreco.testing.answers import NotAskedError, cleared, fail, first_differen
 from hepreco.testing.examination import KEPT, Examination, check
 from hepreco.testing.second_process import Reply, Request, receive, send
 
-#: Environment variables that are tried with other values, of those that a plugin reads.
+#: Largest number of environment variables read by a plugin that are tried with other values.
 TRIED: Final = 3
 _WHEN: Final = "in another process"
 _REMEDY: Final = (
@@ -28,7 +28,7 @@ _REMEDY: Final = (
 
 @check
 def another_process(examined: Examination) -> None:
-    """The same in a new process, after other events, with another folder, clock, environment and random state."""
+    """Give the same in a new process, after other events, with another folder, clock, environment and random state."""
     reconstructor, reply = examined.reconstructor, examined_elsewhere(examined)
     if reply.error:
         fail(reconstructor, f"{_WHEN}, {reply.error}", expected="an answer", remedy=_REMEDY)
@@ -51,7 +51,7 @@ def side_effects(examined: Examination) -> None:
 
 
 def examined_elsewhere(examined: Examination) -> Reply:
-    """What the plugin answers, and does, in another process, where it sees the other events first."""
+    """The answers and side effects of the plugin in another process, where it sees the other events first."""
     _ = examined.found
     reply = _reply(examined)
     if reply is None:
@@ -62,7 +62,7 @@ def examined_elsewhere(examined: Examination) -> Reply:
 
 @lru_cache(maxsize=KEPT)
 def _reply(examined: Examination) -> Reply | None:
-    """Asked once for both checks; none where pickling raises, whatever it raises."""
+    """The reply, obtained once for both checks; None if pickling raises."""
     try:
         return asked_elsewhere(examined)
     except Exception:
@@ -70,7 +70,7 @@ def _reply(examined: Examination) -> Reply | None:
 
 
 def _require_blind_to(examined: Examination, name: str) -> None:
-    """Another value of an environment variable changes nothing."""
+    """Require the same answers for other values of an environment variable."""
     for value in _other_values(os.environ.get(name)):
         reply = asked_elsewhere(examined, environment={name: value})
         found = [
@@ -94,12 +94,12 @@ def _other_values(value: str | None) -> tuple[str | None, ...]:
 
 
 def asked_elsewhere(examined: Examination, *, environment: dict[str, str | None] | None = None) -> Reply:
-    """By reference, as an installed plugin travels; by value, as one of a notebook does, where that fails.
+    """Run the plugin in another process, pickled by reference like installed plugins, or by value if that fails.
 
     Raises
     ------
     Exception
-        Whatever pickling raises.
+        Pickling raises any exception.
     """
     reply = Reply(stage="unpickle")
     for modules in ((), _modules(examined.reconstructor)):
@@ -112,7 +112,7 @@ def asked_elsewhere(examined: Examination, *, environment: dict[str, str | None]
 
 
 def _modules(reconstructor: Reconstructor) -> tuple[str, ...]:
-    """Where the plugin's class and its parents come from, unless it is hepreco or Python."""
+    """The modules of the plugin's class and its parents, except those of hepreco and Python."""
     names = dict.fromkeys(cls.__module__ for cls in type(reconstructor).__mro__)
     return tuple(name for name in names if name.partition(".")[0] not in ("hepreco", "builtins", "abc", "typing"))
 
@@ -130,7 +130,7 @@ def _by_value(modules: tuple[str, ...]) -> Iterator[None]:
 
 
 class _Server:
-    """The other process: started once, asked many times."""
+    """The other process, which is started once and serves many requests."""
 
     def __init__(self) -> None:
         seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
@@ -164,7 +164,7 @@ class _Server:
         return reply
 
     def close(self) -> None:
-        """End it, and wait for it."""
+        """End the process and wait for it."""
         atexit.unregister(self.close)
         self._requests.close()
         self._replies.close()

@@ -1,4 +1,4 @@
-"""A plugin under examination: the events that it is asked about, and what it answers."""
+"""A plugin under examination: the events that it gets, and its answers."""
 
 import time
 from collections.abc import Callable
@@ -16,30 +16,30 @@ from hepreco.testing.answers import ConformanceError, NotAskedError, answers
 from hepreco.testing.edges import with_undefined
 from hepreco.testing.toys import toy_batch
 
-#: Events that a plugin is asked about.
+#: Number of events for a plugin.
 EVENTS: Final = 64
-#: The same of a slow plugin, one that takes longer than SLOW (seconds of CPU time) for them.
+#: Number of events for a slow plugin, which takes longer than SLOW (seconds of CPU time) for them.
 FEW: Final = 8
 SLOW: Final = 0.1
-#: Toy events among which those with an answer are looked for, where most have none, and seconds for it.
+#: Largest number of toy events, and seconds, to search for events with an answer if most have none.
 SEARCHED: Final = 2000
 SEARCH: Final = 2.0
-#: Examinations that are kept, so that checks may come in any order.
+#: Examinations that are kept in memory, so that checks may come in any order.
 KEPT: Final = 16
-#: Share of events with an answer that is enough.
+#: Sufficient fraction of events with an answer.
 ENOUGH: Final = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Examination:
-    """What all checks of one plugin share.
+    """Events and answers that all checks of one plugin share.
 
     Parameters
     ----------
     reconstructor
         The plugin.
     given
-        Events to ask it about; ``None`` takes toys.
+        Events for the plugin; ``None`` for toy events.
     """
 
     reconstructor: Reconstructor
@@ -47,12 +47,12 @@ class Examination:
 
     @property
     def name(self) -> str:
-        """Of the plugin's class."""
+        """Name of the plugin's class."""
         return type(self.reconstructor).__name__
 
     @cached_property
     def set_up(self) -> Exception | None:
-        """What setting the plugin up raises, if anything."""
+        """The exception that setting the plugin up raises, if any."""
         try:
             self.reconstructor.setup("cpu")
         except Exception as error:  # whatever a plugin raises is reported
@@ -61,12 +61,12 @@ class Examination:
 
     @property
     def events(self) -> EventBatch:
-        """The events of all comparisons: fewer for a slow plugin, half of them with an answer where they can be had.
+        """The events of all comparisons: fewer for a slow plugin, and if possible at least half with an answer.
 
         Raises
         ------
         NotAskedError
-            No toys can be drawn for the plugin's inputs, which another check reports in full.
+            No toy events can be drawn for the plugin's inputs, which another check reports.
         """
         if isinstance(self.drawn, Exception):
             raise NotAskedError(f"{self.name}: there are no events to ask about", "see the check 'answered'")
@@ -74,26 +74,26 @@ class Examination:
 
     @property
     def few(self) -> int:
-        """How many events are enough where each is asked about alone."""
+        """Number of events for checks that pass each event alone."""
         return FEW if len(self.events) > FEW else FEW // 4
 
     @cached_property
     def drawn(self) -> EventBatch | Exception:
-        """The first events, or why there are none."""
+        """The first events, or the exception if there are none."""
         try:
             return self._drawn(EVENTS)
-        except Exception as error:  # of the plugin's inputs, whatever it is
+        except Exception as error:  # any exception of the plugin's inputs
             return error
 
     @property
     def outcome(self) -> dict[str, Tensor] | ConformanceError:
-        """The answers to the events, or why there are none."""
+        """The answers for the events, or the error if there are none."""
         _ = self.events
         return self._asked[1]
 
     @cached_property
     def _asked(self) -> tuple[EventBatch, dict[str, Tensor] | ConformanceError]:
-        """The events that are asked about, and what comes of it."""
+        """The events of the comparisons, and the answers or the error."""
         batch = cast("EventBatch", self.drawn)[:EVENTS]
         if self.set_up is not None:
             return batch, NotAskedError(f"{self.name}: cannot be set up", "see the check 'setup'")
@@ -114,7 +114,7 @@ class Examination:
         return batch, found
 
     def _drawn(self, number: int) -> EventBatch:
-        """Given events, or toys; those first that are asked first."""
+        """The given events, or toy events; a larger number begins with the same events."""
         if self.given is not None:
             return self.given
         inputs = self.reconstructor.inputs
@@ -122,12 +122,12 @@ class Examination:
 
     @property
     def found(self) -> dict[str, Tensor]:
-        """The answers to the events, at least one of which is one.
+        """The answers for the events, at least one of which is not missing.
 
         Raises
         ------
         NotAskedError
-            There are none, which another check reports in full.
+            There are no answers, which another check reports.
         """
         if isinstance(self.outcome, NotAskedError):
             raise self.outcome
@@ -139,25 +139,25 @@ class Examination:
 
     @cached_property
     def others(self) -> EventBatch:
-        """The second half of the events, under the identifiers of the first."""
+        """The second half of the events, with the identifiers of the first half."""
         half = (len(self.events) + 1) // 2
         last = self.events[len(self.events) - half :]
         return replace(last, event_id=self.events.event_id[:half])
 
     @cached_property
     def found_of_others(self) -> dict[str, Tensor]:
-        """The answers to the other events, asked when the plugin has seen the first ones."""
+        """The answers for the other events, after the plugin has seen the first events."""
         _ = self.found
         return answers(self.reconstructor, self.others)
 
 
 class Check(Protocol):
-    """One clause of the contract, checked."""
+    """A check of one clause of the contract."""
 
     __name__: str
 
     def __call__(self, reconstructor: Reconstructor, events: EventBatch | None = None) -> str:
-        """Raise ConformanceError unless the plugin keeps the clause; returns a remark, mostly none."""
+        """Raise ConformanceError unless the plugin keeps the clause; return a remark, which is usually empty."""
 
 
 def check(function: Callable[[Examination], str | None]) -> Check:
@@ -171,19 +171,19 @@ def check(function: Callable[[Examination], str | None]) -> Check:
 
 
 def examination(reconstructor: Reconstructor, events: EventBatch | None = None) -> Examination:
-    """The examination of exactly this object, kept for the other checks of it."""
+    """The examination of exactly this object, which is kept for its other checks."""
     return _kept(_Identity(reconstructor, events))
 
 
 def has_answer(found: dict[str, Tensor]) -> Bool[Tensor, " event"]:
-    """Which events have a number that is not NaN or, of a plugin of indices alone, an index that is not −1."""
+    """Whether events have a number that is not NaN or, for plugins with only indices, an index that is not −1."""
     numbers = {name: value for name, value in found.items() if value.is_floating_point()}
     held = [~value.isnan() for value in numbers.values()] or [value >= 0 for value in found.values()]
     return torch.stack([here.reshape(len(here), -1).any(dim=1) for here in held]).any(dim=0)
 
 
 def told(batch: EventBatch, inputs: InputSpec) -> str:
-    """Which objects the events have, in words."""
+    """A description of the events' objects."""
     numbers = [
         f"{int(count.min())} to {int(count.max())} of {spec.collection}"
         for spec in inputs.objects
@@ -205,7 +205,7 @@ def _span(batch: EventBatch, name: str) -> str:
 
 
 def _with_answers(reconstructor: Reconstructor, batch: EventBatch, *, number: int) -> EventBatch:
-    """Three quarters of them with an answer, where there are so many, and the rest as they come, in their order."""
+    """Events in their order, three quarters of them with an answer if there are enough."""
     held = has_answer(answers(reconstructor, batch))
     with_answer, without = torch.nonzero(held)[:, 0], torch.nonzero(~held)[:, 0]
     chosen = torch.cat((with_answer[: 3 * number // 4], without))[:number]
@@ -214,7 +214,7 @@ def _with_answers(reconstructor: Reconstructor, batch: EventBatch, *, number: in
 
 @dataclass(frozen=True, eq=False)
 class _Identity:
-    """Two plugins that compare equal may still differ: only the same object is the same."""
+    """A key for exactly these objects, since plugins that compare equal may still differ."""
 
     reconstructor: Reconstructor
     events: EventBatch | None

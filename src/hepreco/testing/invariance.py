@@ -1,4 +1,4 @@
-"""Checks that a plugin's answer for an event depends on nothing but that event."""
+"""Checks that a plugin's answer for an event depends only on that event."""
 
 from dataclasses import replace
 from typing import Final
@@ -19,14 +19,14 @@ from hepreco.testing.rearranging import follow, narrowed, per_object, shuffled, 
 from hepreco.testing.toys import toy_batch
 
 EXTRA_SLOTS: Final = 3
-#: The size of the pieces of all.
+#: Number of events in the pieces of all events.
 PIECE: Final = 7
 _LOOK_AT_MASK: Final = "look only at slots where batch.mask is True, for example torch.where(batch.mask, values, 0.0)"
 
 
 @check
 def masks_and_padding(examined: Examination) -> None:
-    """More padded slots, other numbers in them, and none of them, change nothing."""
+    """Give the same with more padded slots, with other numbers in them, and without any."""
     batch, expected = examined.events, examined.found
     wide = widened(batch, extra=EXTRA_SLOTS)
     if _padding_matters(examined, soiled(wide, seed=2)):
@@ -50,7 +50,7 @@ def masks_and_padding(examined: Examination) -> None:
 
 @check
 def permutation(examined: Examination) -> None:
-    """Shuffling the objects of a collection changes nothing; per-object columns follow their objects."""
+    """Give the same if the objects of a collection are shuffled; columns with a value per object follow the objects."""
     reconstructor, batch = examined.reconstructor, examined.events
     found, distinct = examined.found, torch.nonzero(~_tied(examined))[:, 0]
     batch, found = (batch[distinct], rows_of(found, distinct)) if len(distinct) else (batch, found)
@@ -67,7 +67,7 @@ def permutation(examined: Examination) -> None:
 
 @check
 def empty_chunk(examined: Examination) -> None:
-    """Expect columns without rows from a batch without events."""
+    """Return columns without rows for a batch without events."""
     reconstructor = examined.reconstructor
     _ = examined.found
     batch = toy_batch(reconstructor.inputs)[:0]
@@ -86,7 +86,7 @@ def empty_chunk(examined: Examination) -> None:
 
 @check
 def chunk_determinism(examined: Examination) -> None:
-    """Expect the same answer for an event alone, among a few, and among all."""
+    """Give the same answer for an event alone, among a few events, and among all."""
     reconstructor = examined.reconstructor
     remedy = "use no mean, maximum or normalisation over events, and take random numbers only from event_id"
     for size, events in ((1, min(examined.few, len(examined.events))), (PIECE, len(examined.events))):
@@ -99,7 +99,7 @@ def chunk_determinism(examined: Examination) -> None:
 
 @check
 def purity(examined: Examination) -> None:
-    """Leave the batch as it was, and give the same when asked again, also after other events."""
+    """Do not change the batch, and give the same for it again, also after other events."""
     reconstructor, events = examined.reconstructor, examined.events
     expected = examined.found
     batch, untouched = _copy(events), _copy(events)
@@ -115,7 +115,7 @@ def purity(examined: Examination) -> None:
 
 @check
 def device(examined: Examination) -> None:
-    """Answers are where the batch is, and the same on a GPU, where there is one."""
+    """Return answers on the device of the batch, and the same answers on a GPU if there is one."""
     reconstructor, batch = examined.reconstructor, examined.events
     expected = examined.found
     remedy = "make new tensors with device=batch.device, and load networks for the batch's device"
@@ -130,7 +130,7 @@ def device(examined: Examination) -> None:
 
 
 def weight_blindness(examined: Examination) -> None:
-    """Event weights, which know the process that an event was simulated for, change nothing."""
+    """Require that answers do not depend on event weights, which reveal the simulated process."""
     reconstructor, batch, expected = examined.reconstructor, examined.events, examined.found
     found = answers(reconstructor, replace(batch, weight=-2 * batch.weight.flip(0)))
     remedy = "do not read batch.weight: it is for histograms"
@@ -139,7 +139,7 @@ def weight_blindness(examined: Examination) -> None:
 
 
 def _padding_matters(examined: Examination, variant: EventBatch) -> bool:
-    """Whether all at once changes anything: mostly it does not, and one question is enough."""
+    """Whether all changes of padding together change the answers; usually they do not, which saves further tests."""
     return bool(first_difference(examined.found, _trimmed(examined, answers(examined.reconstructor, variant))))
 
 
@@ -151,7 +151,7 @@ def _require_padding_blind(
 
 
 def _trimmed(examined: Examination, found: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Per-object columns with as many slots as the examined events have."""
+    """Answers with the slots of the examined events in columns with a value per object."""
 
     def trim(value: Tensor, collection: str) -> Tensor:
         return value[:, : len(slots_of(examined.events, collection))]
@@ -160,7 +160,7 @@ def _trimmed(examined: Examination, found: dict[str, Tensor]) -> dict[str, Tenso
 
 
 def _without_padding(examined: Examination) -> None:
-    """The events with the fewest objects, as a chunk of them alone would be."""
+    """Require the same answers for events with the fewest objects in a batch of only such events."""
     reconstructor, batch = examined.reconstructor, examined.events
     number_of_objects = batch.mask.sum(dim=1)
     few = batch[torch.nonzero(number_of_objects == number_of_objects.min())[: examined.few, 0]]
@@ -182,10 +182,10 @@ def _without_padding(examined: Examination) -> None:
 
 
 def _tied(examined: Examination) -> Bool[Tensor, " event"]:
-    """Events of a file with two objects of one pt or score, of which a plugin may take the first."""
+    """Events of a file with two objects of equal pt or score, of which a plugin may take the first."""
     batch = examined.events
     tied = torch.zeros(len(batch), dtype=torch.bool)
-    if examined.given is None:  # toys have none
+    if examined.given is None:  # toy events have no ties
         return tied
     for spec in examined.reconstructor.inputs.objects:
         part = batch.collection(spec.collection)

@@ -1,4 +1,4 @@
-"""Whether the manifest that a package of plugins ships says what its code says."""
+"""Compares the manifest of a package of plugins with its code."""
 
 import json
 from dataclasses import asdict
@@ -18,7 +18,7 @@ def assert_manifest(module: str) -> None:
     Raises
     ------
     ConformanceError
-        There is no manifest, it cannot be read, or it differs; the message names the keys that differ.
+        There is no manifest, it cannot be read, or it differs from the code; the message names the keys that differ.
     """
     path = manifest_path(module)
     remedy = f"write it again: hepreco plugins manifest {module} > {FILE}, beside its __init__.py"
@@ -34,7 +34,7 @@ def assert_manifest(module: str) -> None:
 
 
 def _differences(written: Any, found: Any, place: str = "") -> list[str]:
-    """Where two documents differ, by the keys that lead there."""
+    """The paths of the keys in which two documents differ."""
     if isinstance(written, dict) and isinstance(found, dict):
         keys = dict.fromkeys([*written, *found])
         parts = [(written.get(key), found.get(key), f"{place}.{key}".lstrip(".")) for key in keys]

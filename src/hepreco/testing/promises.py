@@ -1,4 +1,4 @@
-"""Checks that a plugin is what it says it is: its options, what it reads, its columns."""
+"""Checks of a plugin's declarations: its options, inputs and columns."""
 
 from collections import Counter
 from dataclasses import fields
@@ -47,7 +47,7 @@ def options(examined: Examination) -> None:
 
 @check
 def branches(examined: Examination) -> None:
-    """Read collections that NanoAOD has; the files that are examined decide, where there are some."""
+    """Read only collections that NanoAOD has; with given files, reading them checks this instead."""
     if examined.given is not None:
         return
     spec = examined.reconstructor.inputs
@@ -66,7 +66,7 @@ def branches(examined: Examination) -> None:
 
 @check
 def setup(examined: Examination) -> None:
-    """Be set up on the CPU: weights are there, and are those that the options ask for."""
+    """Be set up on the CPU: weights exist, and match the options."""
     error = examined.set_up
     if error is not None:
         remedy = error.remedy if isinstance(error, HepRecoError) else "let setup load what is needed, and nothing else"
@@ -77,7 +77,7 @@ def setup(examined: Examination) -> None:
 
 @check
 def outputs(examined: Examination) -> None:
-    """Columns have the promised names, shapes and types, without infinities."""
+    """Return columns with the promised names, shapes and types, without infinities."""
     reconstructor = examined.reconstructor
     remedy = "return what outputs promises: see Reconstructor.reconstruct"
     if type(examined.outcome) is ConformanceError:
@@ -97,12 +97,12 @@ def outputs(examined: Examination) -> None:
 
 @check
 def picklable(examined: Examination) -> None:
-    """Arrive at a worker, by pickle, as the same plugin, which needs no second setup in the same process."""
+    """Be equal after pickling, without a second setup in the same process."""
     reconstructor = examined.reconstructor
     remedy = "let options be plain values, compared by value: numbers, strings, tuples, paths"
     try:
         copy = cloudpickle.loads(cloudpickle.dumps(reconstructor))
-    except Exception as error:  # whatever a field raises when it is pickled
+    except Exception as error:  # a field may raise anything when it is pickled
         fail(reconstructor, f"pickling raises {type(error).__name__}: {error}", expected="a copy", remedy=remedy)
     if copy != reconstructor or hash(copy) != hash(reconstructor):
         fail(reconstructor, "a pickled copy is another value", expected="an equal copy of equal hash", remedy=remedy)
@@ -120,7 +120,7 @@ def picklable(examined: Examination) -> None:
 
 @check
 def no_label_leakage(examined: Examination) -> None:
-    """Nothing that is known of simulated events only is read: generator branches, or event weights."""
+    """Read nothing that only simulated events have: generator branches, or event weights."""
     spec = examined.reconstructor.inputs
     read = [(part.collection, *part.features, *_cut_on(part.where)) for part in spec.objects]
     for name in (name for names in (*read, (spec.missing_momentum or "",)) for name in names):
@@ -132,7 +132,7 @@ def no_label_leakage(examined: Examination) -> None:
 
 @check
 def index_range(examined: Examination) -> str:
-    """Index columns hold −1 or the original position of an object of the same event, of the collection they are of."""
+    """Return indices that are −1 or the original position of an object of the same event and of their collection."""
     columns = [column for column in examined.reconstructor.outputs if column.kind == "index"]
     for column in columns:
         if column.name in examined.found:
@@ -144,7 +144,7 @@ def index_range(examined: Examination) -> str:
 def require_positions(
     examined: Examination, value: Tensor, *, column: Column, batch: EventBatch, when: str = ""
 ) -> None:
-    """Raise unless every index is −1 or that of an object of its event, of the collection that the column is of."""
+    """Raise unless every index is −1 or the position of an object of its event in the column's collection."""
     value = value.reshape(len(batch), -1)
     collection = column.collection(examined.reconstructor.inputs)
     batch = batch.collection(collection) if collection in batch.collections else batch
@@ -160,7 +160,7 @@ def require_positions(
 
 
 def _require_several(examined: Examination, value: Tensor, *, column: Column) -> None:
-    """One object in all entries of all events is none chosen twice by chance."""
+    """Refuse entries that are the same object in all events, which cannot be chance."""
     if value.ndim == 2 and value.shape[1] > 1:
         chosen = value[(value >= 0).all(dim=1)]
         if len(chosen) > 1 and bool((chosen == chosen[:, :1]).all()):
@@ -215,5 +215,5 @@ def _hashable(value: object) -> bool:
 
 
 def _held(value: Tensor, batch: EventBatch) -> Tensor:
-    """Whether each index is that of an object in its event."""
+    """Whether each index is the position of an object in its event."""
     return ((value[:, :, None] == batch.index[:, None, :]) & batch.mask[:, None, :]).any(dim=2)

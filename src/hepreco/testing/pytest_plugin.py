@@ -1,4 +1,4 @@
-"""What pytest offers wherever hepreco is installed; imports nothing heavy."""
+"""Fixtures for pytest, available wherever hepreco is installed; imports nothing heavy."""
 
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def pytest_report_header() -> str:
-    """Say which hepreco is tested."""
+    """Report the version of hepreco."""
     return f"hepreco: {version('hepreco')}"
 
 
 @pytest.fixture
 def toy_batch_factory() -> "Callable[..., EventBatch]":
-    """Hand over the function :func:`hepreco.testing.toy_batch`."""
-    from hepreco.testing.toys import toy_batch  # noqa: PLC0415  torch is imported where a test asks for it
+    """The function :func:`hepreco.testing.toy_batch`."""
+    from hepreco.testing.toys import toy_batch  # noqa: PLC0415  imports torch
 
     return toy_batch

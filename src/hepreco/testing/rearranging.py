@@ -1,4 +1,4 @@
-"""The same events, arranged differently: shuffled objects, more padding, garbage in the padding."""
+"""Rearranged events: shuffled objects, more padding, garbage in the padding."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,20 +13,20 @@ from hepreco.plugin import Column
 
 
 def slots_of(batch: EventBatch, collection: str) -> Int[Tensor, " slot"]:
-    """Which slots belong to a collection; they stand together."""
+    """The slots of a collection, which are adjacent."""
     return torch.nonzero(batch.species[0] == batch.collections.index(collection))[:, 0]
 
 
 def shuffled(batch: EventBatch, *, seed: int) -> tuple[EventBatch, Int[Tensor, "event object"]]:
-    """Objects in random order within their collections, padding still last; and which slot each came from."""
+    """Events with objects in random order within their collections, padding last; and the original slot of each."""
     key = torch.rand(batch.mask.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    # Collections are four apart, and their padding two behind their objects.
+    # Keys of collections differ by four, and those of padding and objects by two.
     order = (4 * batch.species + 2 * ~batch.mask + key).argsort(dim=1)
     return _map_objects(batch, lambda tensor: _take(tensor, order)), order
 
 
 def widened(batch: EventBatch, *, extra: int) -> EventBatch:
-    """With that many more padded slots behind each collection."""
+    """Events with ``extra`` more padded slots after each collection."""
     spare = batch.mask.shape[1]
     behind = [torch.cat((slots_of(batch, name), torch.full((extra,), spare))) for name in batch.collections]
     slots = torch.cat(behind)
@@ -40,14 +40,14 @@ def widened(batch: EventBatch, *, extra: int) -> EventBatch:
 
 
 def narrowed(batch: EventBatch) -> tuple[EventBatch, dict[str, int]]:
-    """Without the padded slots that no event needs, at least one per collection; and how many each then has."""
+    """Events without unneeded padded slots, but at least one slot per collection; and the slots of each collection."""
     number = {name: max(int(batch.collection(name).mask.sum(dim=1).max()), 1) for name in batch.collections}
     slots = torch.cat([slots_of(batch, name)[: number[name]] for name in batch.collections])
     return _map_objects(batch, lambda tensor: tensor[:, slots]), number
 
 
 def in_order(batch: EventBatch) -> EventBatch:
-    """Each collection by decreasing pt, padding last."""
+    """Events with each collection ordered by decreasing pt, padding last."""
     by_pt = (-batch.momenta[..., 1:3].norm(dim=-1)).argsort(dim=1, stable=True)
     behind = _take(batch.species * 2 + (~batch.mask).long(), by_pt).argsort(dim=1, stable=True)
     order = _take(by_pt, behind)
@@ -55,7 +55,7 @@ def in_order(batch: EventBatch) -> EventBatch:
 
 
 def soiled(batch: EventBatch, *, seed: int) -> EventBatch:
-    """With large random numbers in the padded slots of momenta and features."""
+    """Events with large random numbers in the padded slots of momenta and features."""
     generator = torch.Generator().manual_seed(seed)
 
     def soil(tensor: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ def per_object(
 
 
 def follow(value: Tensor, collection: str, *, batch: EventBatch, order: Int[Tensor, "event object"]) -> Tensor:
-    """Per-object values in the order that their objects have after a shuffle."""
+    """Values per object, in the order of the objects after a shuffle."""
     slots = slots_of(batch, collection)
     return _take(value, order[:, slots] - slots[0])
 

@@ -1,7 +1,7 @@
-"""The other process: a new interpreter in which a plugin is asked once more, under other circumstances.
+"""The other process: a new interpreter that runs a plugin again under other circumstances.
 
-:func:`main` waits for requests on standard input. Each is answered by a process of its own, forked where the system
-can, that has never seen the plugin: in another folder, with another clock, random state and hashes of strings.
+:func:`main` waits for requests on standard input. Each is handled by a separate process, forked if the system supports
+it, that has never seen the plugin: in another folder, with another clock, random state and hashes of strings.
 """
 
 import os
@@ -26,10 +26,10 @@ from hepreco.testing.settings import LOOSE, RANDOM, SETTINGS, changes, snapshot
 
 #: Seconds by which the clock is ahead: another month, weekday, hour and minute.
 AHEAD: Final = 100 * 86400 + 7 * 3600 + 41 * 60 + 13
-#: Of all random generators.
+#: Seed of all random generators.
 SEED: Final = 20_151
 _SIZE: Final = struct.Struct("<Q")
-#: Events of the interpreter that reach out of the process; opening a file counts where it is written.
+#: Audit events with effects outside the process; opening a file counts only if it is for writing.
 _REACHES_OUT: Final = frozenset(
     (
         "socket.connect",
@@ -46,16 +46,16 @@ _REACHES_OUT: Final = frozenset(
 
 @dataclass(frozen=True)
 class Request:
-    """A plugin and what to ask it, in order.
+    """A plugin and the batches to run it on, in order.
 
     Parameters
     ----------
     path
-        ``sys.path`` of the process that asks.
+        ``sys.path`` of the requesting process.
     plugin
-        Pickled.
+        The pickled plugin.
     batches
-        Asked one after the other.
+        The batches.
     environment
         Variables to set; ``None`` removes one.
     """
@@ -68,20 +68,20 @@ class Request:
 
 @dataclass
 class Reply:
-    """What came of it.
+    """The result of a request.
 
     Parameters
     ----------
     answers
-        To every batch.
+        The answers for each batch.
     stage
-        Where it failed: ``unpickle`` or ``ask``; empty if it did not.
+        The stage of a failure, ``unpickle`` or ``ask``; empty if there was none.
     error
-        Why.
+        The failure in words.
     effects
-        Settings of the process that the plugin changed, with when.
+        Settings of the process that the plugin changed, and when.
     written
-        What the plugin did outside of the process in the last call.
+        Effects of the last call outside the process.
     variables
         Environment variables that code of the plugin's package read.
     """
@@ -95,14 +95,14 @@ class Reply:
 
 
 def send(stream: BinaryIO, message: bytes) -> None:
-    """One message, with its size before it."""
+    """Write one message, preceded by its size."""
     stream.write(_SIZE.pack(len(message)))
     stream.write(message)
     stream.flush()
 
 
 def receive(stream: BinaryIO) -> bytes:
-    """The next message; ``EOFError`` where there is none, or only a part."""
+    """Read the next message; ``EOFError`` if there is none, or only a part."""
     head = stream.read(_SIZE.size)
     if len(head) < _SIZE.size:
         raise EOFError
@@ -114,7 +114,7 @@ def receive(stream: BinaryIO) -> bytes:
 
 
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
-    """Answer until the other side closes; without fork, once."""
+    """Answer requests until the other side closes; without fork, only one."""
     while True:
         try:
             message = receive(requests)
@@ -133,7 +133,7 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
 
 
 def answer(request: Request) -> Reply:
-    """Ask the plugin, and watch what it does to the process."""
+    """Run the plugin, and record its side effects."""
     sys.path[:] = request.path
     _other_circumstances(request.environment)
     reply, before = Reply(), snapshot(SETTINGS)
@@ -158,10 +158,10 @@ def answer(request: Request) -> Reply:
 
 
 def _ask(plugin: Reconstructor, batch: EventBatch, *, warm: bool) -> tuple[dict[str, Tensor], list[str]]:
-    """The answers, and which settings the plugin changed to give them."""
+    """The answers for a batch, and the settings that the plugin changed."""
     watched = {**SETTINGS, **LOOSE, **(RANDOM if warm else {})}
     modules = len(sys.modules)
-    _seed(SEED + warm)  # another state than the one that a plugin may have set
+    _seed(SEED + warm)  # differs from a state that a plugin may have set
     with torch.no_grad():
         before = snapshot(watched)
         plugin.setup("cpu")
@@ -171,13 +171,13 @@ def _ask(plugin: Reconstructor, batch: EventBatch, *, warm: bool) -> tuple[dict[
     found = {name: value.detach().as_subclass(torch.Tensor) for name, value in found.items()}
     effects = [f"{change} in setup" for change in changes(before, ready)]
     effects += [f"{change} in reconstruct" for change in changes(ready, after)]
-    if len(sys.modules) > modules:  # an import may, of somebody else's library
+    if len(sys.modules) > modules:  # importing a library may change these
         effects = [effect for effect in effects if not effect.startswith(tuple(LOOSE))]
     return found, effects
 
 
 def _other_circumstances(environment: Mapping[str, str | None]) -> None:
-    """Clock, random states and environment as nowhere else."""
+    """Set an unusual clock, random state and environment."""
     for name, value in environment.items():
         if value is None:
             os.environ.pop(name, None)
@@ -201,7 +201,7 @@ class _Seen:
 
 @contextmanager
 def _watched() -> Iterator[_Seen]:
-    """Note what is written, and which environment variables are read and from which module."""
+    """Record writes, and which module reads which environment variable."""
     seen, kind = _Seen(), type(os.environ)
     read, watching = kind.__getitem__, [True]
 
@@ -237,7 +237,7 @@ def _writes(arguments: tuple[Any, ...]) -> bool:
 
 
 def main() -> None:
-    """Serve on standard input and output, which what plugins print does not reach."""
+    """Serve requests on standard input and output; output of plugins goes to standard error instead."""
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     with tempfile.TemporaryDirectory() as folder:

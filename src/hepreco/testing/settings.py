@@ -1,4 +1,4 @@
-"""Settings of the whole process that a plugin has no business to change."""
+"""Settings of the whole process that a plugin must not change."""
 
 import gc
 import hashlib
@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import torch
 
-#: What each setting is, and how to read it.
+#: The settings by name, with functions that read them.
 SETTINGS: Final[Mapping[str, Callable[[], object]]] = {
     "torch's default dtype": torch.get_default_dtype,
     "torch's default device": torch.get_default_device,
@@ -29,14 +29,14 @@ SETTINGS: Final[Mapping[str, Callable[[], object]]] = {
     "the recursion limit": sys.getrecursionlimit,
     "the garbage collector": gc.isenabled,
 }
-#: Settings that an import of somebody else's library may change as well.
+#: Settings that the import of a library may change.
 LOOSE: Final[Mapping[str, Callable[[], object]]] = {
     "environment variables": lambda: dict(os.environ),
     "the filters of warnings": lambda: tuple(warnings.filters),
     "the level of logging": lambda: (logging.getLogger().level, logging.root.manager.disable),
     "sys.path": lambda: tuple(sys.path),
 }
-#: States of random generators that everybody shares.
+#: States of the global random generators.
 RANDOM: Final[Mapping[str, Callable[[], object]]] = {
     "torch's random state": lambda: _digest(torch.get_rng_state().numpy().tobytes()),
     "numpy's random state": lambda: _digest(repr(np.random.get_state()).encode()),  # noqa: NPY002  others' state
@@ -45,18 +45,18 @@ RANDOM: Final[Mapping[str, Callable[[], object]]] = {
 
 
 def snapshot(settings: Mapping[str, Callable[[], object]]) -> dict[str, object]:
-    """The value of every setting now."""
+    """The current value of every setting."""
     return {name: read() for name, read in settings.items()}
 
 
 def changes(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
-    """Which settings are no longer what they were, with both values where these are short."""
+    """The changed settings in words, with both values if these are short."""
     return [_change(name, before[name], after[name]) for name in before if before[name] != after[name]]
 
 
 @contextmanager
 def restored() -> Iterator[None]:
-    """Put back afterwards what was set in the process; random generators go on, so that chance shows."""
+    """Restore settings of the process afterwards, but not random generators, so that random answers are found."""
     dtype, device, grad = torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled()
     threads, errors, folder = torch.get_num_threads(), np.geterr(), Path.cwd()
     environment, level = dict(os.environ), logging.getLogger().level

@@ -1,4 +1,4 @@
-"""A check of the time that an event takes, beside a yardstick that is measured in the same run."""
+"""A check of the time per event, relative to a reference that is measured in the same run."""
 
 import sys
 import time
@@ -28,25 +28,25 @@ except ImportError:  # Windows
 else:
 
     def _waits() -> int:
-        """How often the process has given up the processor by itself."""
+        """Number of voluntary context switches of the process."""
         return getrusage(RUSAGE_SELF).ru_nvcsw
 
 
-#: Jets of the yardstick's events.
+#: Number of jets in the reference's events.
 JETS: Final = 8
-#: Seconds after which nothing is measured a second time.
+#: Functions that take longer than this, in seconds, are not measured again.
 ENOUGH: Final = 0.2
-#: Best of that many.
+#: Number of measurements, of which the best counts.
 ROUNDS: Final = 5
-#: Of its own accord a call may wait that often.
+#: Number of voluntary waits above which a call is measured in real time.
 WAITS: Final = 20
-#: Times the yardstick: slower, a plugin must not work through its events one by one in Python.
+#: Time relative to the reference above which a plugin must not process events one by one in Python.
 ONE_BY_ONE: Final = 10.0
-#: Times the yardstick: slower, no plugin is of use, whatever it does.
+#: Largest time relative to the reference of any plugin.
 SLOWEST: Final = 10_000.0
-#: Calls of functions per event, in Python, from which on events are worked on one by one.
+#: More function calls per event than this mean that events are processed one by one.
 CALLS: Final = 5.0
-#: Copies of one event whose calls are counted.
+#: Numbers of copies of one event for which calls are counted.
 SMALL, LARGE = 2, 6
 
 
@@ -69,7 +69,7 @@ def speed(examined: Examination) -> str:
 
 
 def chi2_of_jets(jets: Float[Tensor, "event jet 4"]) -> Float[Tensor, " event"]:
-    """The smallest χ² of an assignment of jets to tt̄ → 6 quarks, for all events at once: the yardstick."""
+    """The smallest χ² of assignments of jets to tt̄ → 6 quarks, for all events at once: the reference."""
     first, second, third = _triplets(jets.shape[1]).unbind(dim=1)
     w = jets[:, second] + jets[:, third]
     chi2 = ((mass(w) - W_MASS) / 8).square() + ((mass(w + jets[:, first]) - TOP_MASS) / 12).square()
@@ -78,7 +78,7 @@ def chi2_of_jets(jets: Float[Tensor, "event jet 4"]) -> Float[Tensor, " event"]:
 
 
 def yardstick_jets() -> Float[Tensor, "event jet 4"]:
-    """Toy events with as many jets as the yardstick takes."""
+    """The jets of the reference's toy events."""
     return _toy_jets()
 
 
@@ -89,7 +89,7 @@ def _toy_jets() -> Tensor:
 
 @lru_cache(maxsize=16)
 def _triplets(jets: int) -> Tensor:
-    """(b, q, q′) for every choice of three jets, each of which may be the b."""
+    """Triplets (b, q, q′) for every choice of three jets, with each of them as the b."""
     return torch.tensor(
         [(b, *(q for q in three if q != b)) for three in combinations(range(jets), 3) for b in three], dtype=torch.int64
     )
@@ -97,14 +97,14 @@ def _triplets(jets: int) -> Tensor:
 
 @lru_cache(maxsize=4096)
 def _disjoint(jets: int, number: int) -> Tensor:
-    """Triplets that share no jet with that one."""
+    """Triplets that share no jet with triplet ``number``."""
     triplets = _triplets(jets)
     shared = (triplets[:, :, None] == triplets[number][None, None, :]).any(dim=(1, 2))
     return torch.nonzero(~shared)[:, 0]
 
 
 def _side_by_side(one: Callable[[], object], other: Callable[[], object]) -> tuple[float, float]:
-    """The best times of two functions (s), called in turns; once is enough for slow ones."""
+    """The best times (s) of two functions, called alternately; slow functions are called once."""
     best = [float("inf"), float("inf")]
     _ = other()
     for _ in range(ROUNDS):
@@ -115,7 +115,7 @@ def _side_by_side(one: Callable[[], object], other: Callable[[], object]) -> tup
 
 
 def _seconds(function: Callable[[], object]) -> float:
-    """CPU time, which others on the machine do not lengthen; real time of a function that waits again and again."""
+    """CPU time, which does not depend on other processes, or real time of a function that waits often."""
     waits, start, work = _waits(), time.perf_counter(), time.process_time()
     function()
     work, passed = time.process_time() - work, time.perf_counter() - start
@@ -123,7 +123,7 @@ def _seconds(function: Callable[[], object]) -> float:
 
 
 def _calls_per_event(examined: Examination) -> float:
-    """How many more functions are called for each further copy of the same event."""
+    """The number of additional function calls per additional copy of an event."""
     event = examined.events[:1]
     few, many = (_calls(examined, event[torch.zeros(copies, dtype=torch.int64)]) for copies in (SMALL, LARGE))
     return (many - few) / (LARGE - SMALL)

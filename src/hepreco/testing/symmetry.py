@@ -1,4 +1,4 @@
-"""Symmetries of collider physics, checked on any function of four-momenta."""
+"""Checks of symmetries of collider physics for functions of four-momenta."""
 
 import math
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def assert_invariant(
     rtol: float = 1e-9,
     atol: float = 1e-9,
 ) -> None:
-    """Fail unless ``function`` gives the same for transformed momenta; ``AssertionError`` says where it differs.
+    """Require the same result for transformed momenta; ``AssertionError`` tells where it differs.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""Random events in the shape that a plugin asks for, without any file."""
+"""Random events that match a plugin's inputs, without any file."""
 
 from collections.abc import Callable
 from typing import Final
@@ -18,32 +18,32 @@ PT_MIN: Final = 30.0
 PT_SLOPE: Final = 60.0
 ETA_MAX: Final = 2.4
 MASS_OVER_PT: Final = 0.15
-#: An event has up to that many objects more than the plugin needs.
+#: Largest number of objects per collection beyond those that the plugin requires.
 MORE: Final = 6
-#: The original collections hold that many objects that no slot holds.
+#: Number of objects of the original collections that are not in the batch.
 UNSELECTED: Final = 3
-#: Values among which those that pass a cut are looked for.
+#: Number of values among which those that pass a cut are searched.
 _GRID: Final = 20_001
-#: How near to a cut's number a value is looked for where nothing usual passes.
+#: Smallest relative distance to a cut of values that are tried if no usual value passes.
 _BESIDE: Final = 1e-3
 
 
 def toy_batch(inputs: InputSpec, *, events: int = 64, seed: int = 1) -> EventBatch:
-    """Events with uncorrelated objects, for tests of form and symmetry: there is no physics process in them.
+    """Events with uncorrelated objects and no physics process, for tests of formats and symmetries.
 
-    pt falls exponentially above 30 GeV, |η| < 2.4, masses are below 15 % of pt, and features are in the working range
-    of their branch: charges ±1, scores between 0 and 1, isolations above 0, identifiers integers; in [0, 1] where the
-    name is not known. All of them pass the cuts of the specification. Each collection holds between ``at_least`` and
-    ``at_least + 6`` objects (no more than ``at_most``), at random positions of a longer original collection.
+    pt falls exponentially above 30 GeV, |η| < 2.4, masses are below 15 % of pt, and features are in the usual range of
+    their branch: charges are ±1, scores between 0 and 1, isolations above 0, identifiers integers, and unknown features
+    in [0, 1]. All objects pass the cuts of the specification. Each collection has between ``at_least`` and
+    ``at_least + 6`` objects (not more than ``at_most``), at random positions of a longer original collection.
 
     Parameters
     ----------
     inputs
         The plugin's input specification.
     events
-        How many.
+        Number of events.
     seed
-        Of everything random.
+        Seed of the random numbers.
 
     Example
     -------
@@ -64,16 +64,20 @@ def toy_batch(inputs: InputSpec, *, events: int = 64, seed: int = 1) -> EventBat
         event_id=_event_id(events, generator=generator),
         weight=0.5 + _uniform(events, generator=generator),
         collections=tuple(spec.collection for spec in inputs.objects),
+        event_features={
+            path: (known_range(*path.rpartition(".")[::2]) or UNKNOWN).at(_uniform(events, generator=generator))
+            for path in inputs.event_features
+        },
     )
 
 
 def passing_cuts(quantile: Tensor, *, spec: ObjectSpec, field: str, at: Callable[[Tensor], Tensor]) -> Tensor:
-    """The values at these quantiles, of those that pass the cuts of the specification on that field.
+    """The values at these quantiles, restricted to values that pass the cuts of the specification on this field.
 
     Raises
     ------
     ConfigError
-        Nothing passes.
+        No value passes.
     """
     cuts = [cut for cut in map(Comparison.parse, spec.where) if cut.field == field]
     values = at(quantile)
@@ -94,19 +98,19 @@ def passing_cuts(quantile: Tensor, *, spec: ObjectSpec, field: str, at: Callable
 
 
 def passes(cut: Comparison, values: Tensor) -> Tensor:
-    """Which values pass a cut, compared as those of files are."""
+    """Whether values pass a cut, compared like values of files."""
     return torch.from_numpy(ak.to_numpy(compare(ak.Array(values.numpy()), cut)))
 
 
 def _steps() -> Tensor:
-    """Up to twice a number, and a little to either side of it."""
+    """Relative steps from −1 to 1 around a number, without 0."""
     return torch.cat((torch.linspace(_BESIDE, 1, 500), -torch.linspace(_BESIDE, 1, 500))).double()
 
 
 def _objects(
     spec: ObjectSpec, *, species: int, features: tuple[str, ...], events: int, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """Draw the per-object tensors of one collection, features under their own names."""
+    """Draw the tensors of one collection; features have their own names."""
     width = spec.at_least + MORE if spec.at_most is None else min(spec.at_least + MORE, spec.at_most)
     count = torch.randint(spec.at_least, width + 1, (events,), generator=generator)
     mask = torch.arange(width) < count[:, None]
@@ -135,7 +139,7 @@ def _objects(
 
 
 def _mass(spec: ObjectSpec, pt: Tensor, quantile: Tensor) -> Tensor:
-    """A share of pt; where the specification cuts on masses, anything that passes up to 250 GeV."""
+    """Masses as a fraction of pt or, if the specification cuts on masses, up to 250 GeV."""
     if any(Comparison.parse(cut).field == "mass" for cut in spec.where):
         return passing_cuts(quantile, spec=spec, field="mass", at=lambda u: 250 * u)
     return MASS_OVER_PT * pt * quantile
@@ -150,7 +154,7 @@ def _missing_momentum(inputs: InputSpec, *, events: int, generator: torch.Genera
 
 
 def _event_id(events: int, *, generator: torch.Generator) -> Tensor:
-    """Run 1, ten events per luminosity block, event numbers that are not the rows."""
+    """Identifiers: run 1, ten events per luminosity block, and shuffled event numbers."""
     number = 1 + torch.randperm(events, generator=generator)
     return torch.stack((torch.ones_like(number), 1 + number // 10, number), dim=-1)
 

@@ -3,24 +3,70 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from hepreco.errors import WeightsError
 from hepreco.plugin import TrainingOptions
-from hepreco.training.result import FitResult
-from hepreco.training.snapshot import Snapshot
+from hepreco.training.result import FitResult, copied
 
 #: One file, so that it is replaced as a whole: tensors, and the rest as JSON in its header.
-CHECKPOINT: Final = "checkpoint.safetensors"
+FILE: Final = "checkpoint.safetensors"
 #: What an uninterrupted fit would not depend on up to here.
 _FREE: Final = ("epochs", "resume_from")
 _HASHED: Final = ("network", "sample")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A fit between two epochs: everything that the next one depends on, on the CPU.
+
+    Parameters
+    ----------
+    progress
+        The losses so far and the best parameters.
+    network
+        State of the network.
+    optimizer
+        State of the optimiser, under ``<position of the parameter>/<name>``.
+    generator
+        State of the generator that shuffles.
+    """
+
+    progress: FitResult
+    network: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+    generator: Tensor
+
+    @classmethod
+    def take(
+        cls, progress: FitResult, network: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator
+    ) -> "Checkpoint":
+        """The state after the epochs of ``progress``."""
+        moments = {
+            f"{position}/{name}": value
+            for position, state in optimizer.state_dict()["state"].items()
+            for name, value in state.items()
+        }
+        return cls(progress, copied(network.state_dict()), copied(moments), generator.get_state())
+
+    def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator) -> FitResult:
+        """Put network, optimiser and generator into this state; returns the progress."""
+        network.load_state_dict(self.network)
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, value in self.optimizer.items():
+            position, _, name = key.partition("/")
+            moments.setdefault(int(position), {})[name] = value
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+        generator.set_state(self.generator)
+        return self.progress
 
 
 def identity(network: nn.Module, sample: Sequence[Tensor], options: TrainingOptions) -> dict[str, str]:
@@ -38,10 +84,10 @@ def identity(network: nn.Module, sample: Sequence[Tensor], options: TrainingOpti
     }
 
 
-def write_checkpoint(directory: Path, snapshot: Snapshot, *, belongs_to: Mapping[str, str]) -> None:
+def write_checkpoint(directory: Path, checkpoint: Checkpoint, *, belongs_to: Mapping[str, str]) -> None:
     """Replace the directory's checkpoint, which is whole at any moment."""
-    progress = snapshot.progress
-    groups = {"network": snapshot.network, "best": progress.best, "optimizer": snapshot.optimizer}
+    progress = checkpoint.progress
+    groups = {"network": checkpoint.network, "best": progress.best, "optimizer": checkpoint.optimizer}
     tensors = {f"{group}/{name}": tensor for group, held in groups.items() for name, tensor in held.items()}
     header = {
         "belongs_to": dict(belongs_to),
@@ -49,17 +95,17 @@ def write_checkpoint(directory: Path, snapshot: Snapshot, *, belongs_to: Mapping
         "training_loss": progress.training_loss,
         "validation_loss": progress.validation_loss,
     }
-    data = save({**tensors, "generator": snapshot.generator}, metadata={"fit": json.dumps(header)})
+    data = save({**tensors, "generator": checkpoint.generator}, metadata={"fit": json.dumps(header)})
     directory.mkdir(parents=True, exist_ok=True)
-    partial = directory / f"{CHECKPOINT}.{os.getpid()}"
+    partial = directory / f"{FILE}.{os.getpid()}"
     with partial.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(directory / CHECKPOINT)
+    partial.replace(directory / FILE)
 
 
-def read_checkpoint(directory: Path, *, belongs_to: Mapping[str, str], epochs: int) -> Snapshot | None:
+def read_checkpoint(directory: Path, *, belongs_to: Mapping[str, str], epochs: int) -> Checkpoint | None:
     """The directory's checkpoint, ``None`` where there is none.
 
     Raises
@@ -67,7 +113,7 @@ def read_checkpoint(directory: Path, *, belongs_to: Mapping[str, str], epochs: i
     WeightsError
         The checkpoint cannot be read, belongs to another fit, or is beyond the epochs that are asked for.
     """
-    path = directory / CHECKPOINT
+    path = directory / FILE
     if not path.exists():
         return None
     remedy = f"remove {path} to train anew, or choose another directory"
@@ -79,13 +125,13 @@ def read_checkpoint(directory: Path, *, belongs_to: Mapping[str, str], epochs: i
             progress = FitResult(
                 tuple(header["training_loss"]), tuple(header["validation_loss"]), header["best_epoch"], groups["best"]
             )
-            snapshot = Snapshot(progress, groups["network"], groups["optimizer"], tensors["generator"])
+            checkpoint = Checkpoint(progress, groups["network"], groups["optimizer"], tensors["generator"])
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} is not a training checkpoint: {error}", remedy) from None
     _check_owner(path, header["belongs_to"], belongs_to, remedy=remedy)
     if progress.epochs > epochs:
         raise WeightsError(f"{path} has done {progress.epochs} epochs, {epochs} are asked for", remedy)
-    return snapshot
+    return checkpoint
 
 
 def _check_owner(path: Path, found: Mapping[str, str], expected: Mapping[str, str], *, remedy: str) -> None:

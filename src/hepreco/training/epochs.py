@@ -1,18 +1,14 @@
 """The loop over epochs: stop early, keep the best, write a checkpoint after every one."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from hepreco.errors import ConfigError
-from hepreco.plugin import TrainingOptions
-from hepreco.training.checkpoint import identity, read_checkpoint, write_checkpoint
+from hepreco.plugin import Report, TrainingOptions
+from hepreco.training.checkpoint import Checkpoint, identity, read_checkpoint, write_checkpoint
 from hepreco.training.result import FitResult
-from hepreco.training.snapshot import Snapshot
-
-Report = Callable[[int, Mapping[str, float]], None]
 
 
 def train_by_epochs(
@@ -49,12 +45,9 @@ def train_by_epochs(
 
     Raises
     ------
-    ConfigError
-        An option is out of range.
     WeightsError
         The checkpoint belongs to another network, sample, or set of options.
     """
-    _check(options)
     state = network if memory is None else nn.ModuleDict({"network": network, "memory": memory})
     state.to(options.device)
     on_gpu = torch.device(options.device).type == "cuda"
@@ -70,7 +63,7 @@ def train_by_epochs(
         losses = {"training_loss": train(optimizer, generator), "validation_loss": validate()}
         progress = progress.after(**losses, state=network.state_dict())
         if directory:
-            write_checkpoint(directory, Snapshot.take(progress, state, optimizer, generator), belongs_to=belongs_to)
+            write_checkpoint(directory, Checkpoint.take(progress, state, optimizer, generator), belongs_to=belongs_to)
         report(progress.epochs, losses)
     network.load_state_dict(progress.best)
     network.eval()
@@ -82,10 +75,3 @@ def _learning_rate(options: TrainingOptions, epoch: int) -> float:
     if options.schedule == "constant":
         return options.learning_rate
     return options.learning_rate * (1 + math.cos(math.pi * epoch / options.epochs)) / 2
-
-
-def _check(options: TrainingOptions) -> None:
-    for name in ("epochs", "batch_size", "patience", "learning_rate"):
-        value = getattr(options, name)
-        if not value > 0:
-            raise ConfigError(f"{name} = {value}", "give a positive number")

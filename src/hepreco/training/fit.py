@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from hepreco.errors import DatasetError, HepRecoError
-from hepreco.plugin import TrainingOptions
-from hepreco.training.epochs import Report, train_by_epochs
+from hepreco.plugin import Report, TrainingOptions
+from hepreco.training.epochs import train_by_epochs
 from hepreco.training.recording import descend_recorded
 from hepreco.training.result import FitResult
 from hepreco.training.seeding import seeded
@@ -51,8 +51,6 @@ def fit(
 
     Raises
     ------
-    ConfigError
-        An option is out of range.
     DatasetError
         A sample is empty, or its tensors are of different lengths.
     HepRecoError

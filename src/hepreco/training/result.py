@@ -1,6 +1,6 @@
 """What a fit has reached."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor
@@ -36,6 +36,17 @@ class FitResult:
     def best_loss(self) -> float:
         """The lowest validation loss; infinite before the first epoch."""
         return self.validation_loss[self.best_epoch - 1] if self.best_epoch else float("inf")
+
+    def metrics(self, *, training: Sized, validation: Sized) -> dict[str, float]:
+        """What the best epoch reached, and how large the samples were, for a card."""
+        return {
+            "training_loss": self.training_loss[self.best_epoch - 1],
+            "validation_loss": self.best_loss,
+            "best_epoch": float(self.best_epoch),
+            "epochs": float(self.epochs),
+            "training_events": float(len(training)),
+            "validation_events": float(len(validation)),
+        }
 
     @property
     def history(self) -> dict[str, list[float]]:

@@ -1,4 +1,4 @@
-"""An autoencoder over the leading jets: events unlike those it was trained on are reconstructed badly."""
+"""An autoencoder of the leading jets: its reconstruction error is large for events unlike those of the training."""
 
 from collections.abc import Callable
 from typing import Final

@@ -8,18 +8,18 @@ from torch import Tensor, nn
 
 
 class Autoencoder(nn.Module):
-    """Dense layers with ReLU between them, through a narrow middle.
+    """An autoencoder of dense layers with ReLU between them.
 
     Parameters
     ----------
     objects
-        How many four-momenta an event has.
+        Number of four-momenta in an event.
     hidden
         Sizes of the hidden layers of the encoder; the decoder has them in reverse.
     latent
-        Size of the middle.
+        Size of the bottleneck.
     scale
-        The momenta are divided by that many GeV on the way in, and multiplied on the way out.
+        The unit, in GeV, in which the layers see the momenta.
 
     References
     ----------
@@ -41,13 +41,13 @@ class Autoencoder(nn.Module):
         self.decoder = _dense(sizes[::-1])
 
     def forward(self, momenta: Float[Tensor, "event object 4"]) -> Float[Tensor, "event object 4"]:
-        """The momenta (GeV) as they come out of the narrow middle (GeV)."""
+        """The reconstructed momenta, in GeV as the given ones."""
         code = self.encoder(momenta.flatten(start_dim=1) / self.scale)
         restored: Tensor = self.decoder(code)
         return restored.reshape(momenta.shape) * self.scale
 
     def extra_repr(self) -> str:
-        """What the layers do not show."""
+        """The unit of the momenta, which the list of layers does not show."""
         return f"scale={self.scale}"
 
 

@@ -1,6 +1,6 @@
 """The reconstructor: its options, its inputs, its score, and how it is trained."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
@@ -11,9 +11,9 @@ from torch import Tensor
 
 from hepreco.errors import ConfigError
 from hepreco.events import EventBatch, InputSpec, ObjectSpec
-from hepreco.plugin import Axis, Column, Reconstructor, Trainable, TrainedNetwork, TrainingOptions
+from hepreco.plugin import Axis, Column, Option, Reconstructor, Report, Trainable, TrainedNetwork, TrainingOptions
 from hepreco.training import fit, initialised, split
-from hepreco.weights import Option, load_network
+from hepreco.weights import load_network
 from hepreco_autoencoder.network import Autoencoder, reconstruction_error
 
 PACKAGED: Final = Path(__file__).parent / "weights"
@@ -95,11 +95,9 @@ class AutoencoderReconstructor(Reconstructor, Trainable):
         network = self._loaded(batch.device)
         return {"error": reconstruction_error(network, network_inputs(batch, objects=self.objects))}
 
-    def train(
-        self, samples: EventBatch, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]
-    ) -> TrainedNetwork:
+    def train(self, samples: Mapping[str, EventBatch], options: TrainingOptions, *, report: Report) -> TrainedNetwork:
         """Minimise the mean reconstruction error, in single precision."""
-        training, validation = split(samples, fraction=options.validation_fraction, seed=options.seed)
+        training, validation = split(samples["events"], fraction=options.validation_fraction, seed=options.seed)
         network = initialised(self.build_network, seed=options.seed)
         result = fit(
             network,
@@ -109,14 +107,7 @@ class AutoencoderReconstructor(Reconstructor, Trainable):
             options=options,
             report=report,
         )
-        metrics = {
-            "training_loss": result.training_loss[result.best_epoch - 1],
-            "validation_loss": result.best_loss,
-            "best_epoch": float(result.best_epoch),
-            "epochs": float(result.epochs),
-            "training_events": float(len(training)),
-            "validation_events": float(len(validation)),
-        }
+        metrics = result.metrics(training=training, validation=validation)
         return TrainedNetwork(tensors=result.best, network=self.network, metrics=metrics, history=result.history)
 
     def build_network(self) -> Autoencoder:

@@ -1,4 +1,4 @@
-"""The cheapest pair of candidates that share no jet."""
+"""The pair of candidates with the least total cost that share no jet."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-#: Candidates per side that are paired at first; four times as many wherever that does not settle an event.
+#: Candidates per side that are paired at first. Events that these do not decide get four times as many.
 FIRST_LOOK = 16
 #: Pairs evaluated at a time, to bound memory.
 PAIRS_AT_A_TIME = 2**22
@@ -14,10 +14,10 @@ PAIRS_AT_A_TIME = 2**22
 
 @dataclass(frozen=True)
 class TopCandidates:
-    """Candidates for one top quark, in a fixed order that settles ties.
+    """Candidates for one top quark, in a fixed order that breaks ties.
 
-    ``cost`` is a χ², ``mass`` (GeV) what the coupling compares, ``jets`` the set of jets that a candidate
-    uses, one bit each.
+    ``cost`` is a χ². ``mass`` (GeV) is compared with that of the other top where the χ² asks for equal masses. ``jets``
+    is the set of jets that a candidate uses, as an integer with one bit per jet.
     """
 
     cost: Float[Tensor, "event candidate"]
@@ -25,7 +25,10 @@ class TopCandidates:
     jets: Int[Tensor, "*event candidate"]
 
     def leading(self, events: Tensor, number: int) -> tuple["TopCandidates", Tensor, Tensor]:
-        """The cheapest for some events (``jets`` per event then), their positions, and the cost of the next."""
+        """The candidates of least cost for some events, their positions, and the cost of the next candidate.
+
+        Their ``jets`` have an event axis.
+        """
         cost, order = self.cost[events].sort(dim=1, stable=True)
         kept = order[:, :number]
         following = cost[:, number] if number < cost.shape[1] else torch.full_like(cost[:, 0], torch.inf)
@@ -36,12 +39,13 @@ class TopCandidates:
 def best_disjoint_pair(
     first: TopCandidates, second: TopCandidates, *, sigma: float | None = None
 ) -> tuple[Int[Tensor, " event"], Int[Tensor, " event"]]:
-    """Positions of the two candidates of least total cost, exactly.
+    """Positions of the two candidates of least total cost; the minimum is exact.
 
     The total is cost₁ + cost₂, plus (m₁ − m₂)²/σ² where ``sigma`` (GeV) is given; pairs with a jet in common are
-    excluded. Only the cheapest candidates are paired; since the last term is never negative, a pair with any other
-    costs at least the next candidate plus the cheapest of the other side. Events in which such a pair could be as cheap
-    look at more. Of equal pairs the first in order of cost, then of candidates, is taken.
+    excluded. Only the candidates of least cost are paired at first. Since the last term is never negative, any other
+    pair costs at least as much as the next candidate of one side plus the best of the other. Where that could be as
+    little as the minimum so far, more candidates are paired. Ties go to the pair that is first by cost of its
+    candidates, then by their order.
     """
     events = torch.arange(len(first.cost), device=first.cost.device)
     best = torch.zeros(2, len(events), dtype=torch.int64, device=events.device)
@@ -53,7 +57,7 @@ def best_disjoint_pair(
         best[0, events] = left_order.gather(1, (position // right.cost.shape[1])[:, None])[:, 0]
         best[1, events] = right_order.gather(1, (position % right.cost.shape[1])[:, None])[:, 0]
         bound = torch.minimum(left_next + right.cost[:, 0], left.cost[:, 0] + right_next)
-        events = events[(cost >= bound) & bound.isfinite()]  # all were looked at where nothing follows
+        events = events[(cost >= bound) & bound.isfinite()]  # the bound is infinite where all pairs were compared
         number *= 4
     return best[0], best[1]
 

@@ -1,4 +1,4 @@
-"""Event variables that are sensitive to unknown masses: learned by networks, and those derived by hand."""
+"""Event variables that are sensitive to unknown masses: some learned by networks, others derived by hand."""
 
 from collections.abc import Callable
 from typing import Final

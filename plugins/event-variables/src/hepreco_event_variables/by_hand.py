@@ -1,4 +1,4 @@
-"""Variables that people derived, as a reconstructor."""
+"""The variables derived by hand, as a reconstructor."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,15 +27,15 @@ class KinematicVariables(Reconstructor):
     Parameters
     ----------
     collections
-        The objects of all of them together are the visible particles.
+        NanoAOD collections whose objects are together the visible particles.
     where
-        Cuts on them.
+        Cuts on the objects.
     missing_momentum
-        Its collection.
+        The collection of the missing momentum.
     at_least
         Events with fewer objects have no answer.
     trial_mass
-        Of one invisible particle, in GeV, for ``mt`` and ``mt2``.
+        The assumed mass of each invisible particle, in GeV, for ``mt`` and ``mt2``.
 
     Example
     -------
@@ -67,7 +67,7 @@ class KinematicVariables(Reconstructor):
 
     @property
     def outputs(self) -> tuple[Column, ...]:
-        """Of all objects, but for ``mt2``, which takes the two of largest pt."""
+        """The variables of all objects together; ``mt2`` is that of the two of largest pt."""
         wide = Axis(100, 0.0, 1000.0)
         return (
             Column("mass", unit="GeV", label="$m$", axis=wide),
@@ -81,7 +81,7 @@ class KinematicVariables(Reconstructor):
         )
 
     def reconstruct(self, batch: EventBatch) -> Mapping[str, Tensor]:
-        """NaN where there are fewer objects than asked for; of ``mt2`` where there are fewer than two."""
+        """The variables of every event; NaN with fewer than ``at_least`` objects, ``mt2`` also with fewer than two."""
         objects = batch.objects_ordered_by(pt(batch.momenta), at_most=batch.mask.shape[1]).padded(2)
         visible = torch.where(objects.mask[..., None], objects.momenta, 0.0)
         missing, number = batch.missing_momentum, objects.mask.sum(dim=1)
@@ -106,6 +106,6 @@ class KinematicVariables(Reconstructor):
 
 
 def _angles(one: Tensor, other: Tensor) -> Tensor:
-    """Between each object (event, object, 2) and the missing momentum, from 0 to π."""
+    """Angles between each object (event, object, 2) and the missing momentum, from 0 to π."""
     cross = one[..., 0] * other[:, None, 1] - one[..., 1] * other[:, None, 0]
     return torch.atan2(cross.abs(), (one * other[:, None]).sum(dim=-1))

@@ -1,4 +1,4 @@
-"""V in GeV: where its spectrum peaks, at known masses."""
+"""The calibration of V in GeV, from the peaks of its spectra at known masses."""
 
 from typing import Final
 
@@ -13,25 +13,25 @@ from hepreco.generation.randomness import uniforms
 from hepreco_event_variables.network import KNOTS, EventVariable
 from hepreco_event_variables.sampling import observed
 
-#: Masses at which spectra are made, events of each, and points at which their density is compared.
+#: Number of mass points with a spectrum each, events per spectrum, and points at which its density is evaluated.
 POINTS, EVENTS, GRID = 64, 8000, 256
-#: Above it peaks are of no use for a calibration.
+#: Relative distance of peaks from the scale (root mean square) above which they are not used for the calibration.
 LARGEST_SPREAD: Final = 0.1
-#: GeV between points of the calibration where it is flat.
+#: Smallest increase, in GeV, between neighbouring points of the calibration, so that it is nowhere flat.
 SMALLEST_STEP: Final = 1e-3
-#: Of Scott's bandwidth: spectra that end in a peak are steep there.
+#: Bandwidth in units of Scott's, which is too large where a spectrum ends steeply at its peak.
 BANDWIDTH: Final = 0.4
 
 
 def calibrate(network: EventVariable, *, seed: int) -> float:
-    """Let V grow with the scale of its topology, and read in GeV.
+    """Make V increase with the topology's mass scale and express it in GeV.
 
     Spectra at masses drawn from the prior give pairs of peak and scale; the calibration is the increasing function that
-    fits them best, at as many points as the network stores. Where peaks miss the scale by more than
-    :data:`LARGEST_SPREAD`, V is given the distribution that the scale has over the prior, quantile by quantile.
+    fits them best, at as many points as the network stores. Where the peaks miss the scale by more than
+    :data:`LARGEST_SPREAD`, V is instead given the distribution of the scale over the prior, quantile by quantile.
 
-    Returns the root mean square of peak / scale − 1 of the first way. Nothing is done, and NaN returned, for several
-    components of V, or where the topology has no scale.
+    Returns the root mean square of peak / scale − 1 of the fit to the peaks. If V has several components or the
+    topology has no scale, nothing is done and NaN is returned.
     """
     topology = find_topology(network.topology)
     if topology.scale is None or network.dimensions > 1:
@@ -77,7 +77,7 @@ def _variable(network: EventVariable, sample: TopologySample) -> NDArray[np.floa
 
 
 def mode(values: NDArray[np.float64]) -> float:
-    """Where the density of the values is largest, by a kernel estimate.
+    """The value at which the density is largest, by a kernel estimate.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""What the networks are given of an event."""
+"""The features of an event that the networks read."""
 
 from itertools import combinations, permutations, product
 
@@ -9,14 +9,14 @@ from torch import Tensor
 from hepreco.generation import Topology
 from hepreco.kinematics import eta, mass_squared, pt
 
-#: GeV², below which squared masses are no longer told apart.
+#: Added to arguments of logarithms and to denominators (GeV or GeV²), so that zeros cause no infinities.
 SOFTEST = 1e-2
 
 
 def momentum_components(
     visible: Float[Tensor, "event visible 4"], missing_momentum: Float[Tensor, "event 2"], *, topology: Topology
 ) -> Float[Tensor, "event 1 feature"]:
-    """X as in arXiv:2105.10126: all components in 100 GeV, then those of the missing momentum if there is any."""
+    """X as in arXiv:2105.10126: all momentum components in units of 100 GeV, missing momentum last if there is any."""
     components = visible.flatten(start_dim=1)
     if topology.invisible:
         components = torch.cat((components, missing_momentum), dim=1)
@@ -28,9 +28,13 @@ def symmetric_features(
 ) -> Float[Tensor, "event arrangement feature"]:
     """Logarithms of masses and momenta, and angles, for every arrangement of identical visible particles.
 
-    Rotations about the beam and reflections leave all of them alone: of each particle ln E, ln pt and |η|; of each pair
-    ln m², ln of the squared transverse mass, the difference and the product of their η, cos Δφ; with missing momentum
-    its logarithm, and cos Δφ and ln m_T² with each particle; of all ln of mass, transverse mass and energy.
+    All are invariant under rotations about the beam and reflections:
+
+    - for each particle ln E, ln pt and |η|;
+    - for each pair ln m², ln m_T², cos Δφ, |Δη| and the product of both η;
+    - for all particles together ln m², ln E and the rapidity along the beam;
+    - with missing momentum its logarithm, ln m_T² and cos Δφ with each particle, and ln of the sum of all transverse
+      momenta, the missing one included.
     """
     orders = arrangements(topology).to(visible.device)
     particles = visible[:, orders]  # event, arrangement, visible, component
@@ -58,12 +62,12 @@ def symmetric_features(
 
 
 def eta_of_sum(total: Float[Tensor, "*batch 4"]) -> Float[Tensor, " *batch"]:
-    """|artanh(pz/E)|: how fast all of it moves along the beam."""
+    """|artanh(pz/E)|: the absolute rapidity of the visible system."""
     return torch.atanh((total[..., 3] / total[..., 0]).abs().clamp(max=1 - 1e-9))
 
 
 def arrangements(topology: Topology) -> Int[Tensor, "arrangement visible"]:
-    """All orders of the visible particles that a detector cannot tell apart.
+    """All orders of the visible particles that exchange only identical ones.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""Event variables that people derived by hand, on tensors of events."""
+"""Event variables derived by hand, on tensors of events."""
 
 import numpy as np
 import torch
@@ -14,12 +14,12 @@ Scalar = Float[Tensor, " event"]
 
 
 def invariant_mass(visible: Momenta) -> Scalar:
-    """Of all visible particles together, GeV; those in padding are zero and count for nothing."""
+    """The invariant mass of all visible particles, in GeV; padding has momentum 0 and does not contribute."""
     return mass(visible.sum(dim=1))
 
 
 def transverse_mass(visible: Momenta, missing_momentum: Transverse, *, trial_mass: float = 0.0) -> Scalar:
-    """Of all visible particles together and one invisible one of a trial mass, GeV.
+    """The transverse mass of all visible particles and one invisible particle of a trial mass, in GeV.
 
     m_T² = m² + m̃² + 2(E_T p̸_E − p_T·p̸_T) with E_T = √(m² + p_T²) and p̸_E = √(m̃² + p̸_T²).
 
@@ -42,7 +42,7 @@ def stransverse_mass(
     *,
     trial_mass: float | Scalar = 0.0,
 ) -> Scalar:
-    """m_T2 of two decays A → visible + invisible, GeV, with one trial mass for both invisible particles.
+    """m_T2 of two decays A → visible + invisible, in GeV, with one trial mass for both invisible particles.
 
     References
     ----------
@@ -51,7 +51,7 @@ def stransverse_mass(
     invisible = torch.as_tensor(trial_mass).to(one).expand(len(one))
     columns = [component for side in (one, other) for component in (mass(side), side[:, 1], side[:, 2])]
     columns += [*missing_momentum.unbind(dim=1), invisible, invisible]
-    with np.errstate(divide="ignore", invalid="ignore"):  # events where one side has nothing
+    with np.errstate(divide="ignore", invalid="ignore"):  # events without a visible particle on one side
         found = mt2(*(column.detach().cpu().numpy() for column in columns))
     return torch.as_tensor(found, dtype=one.dtype, device=one.device)
 
@@ -59,9 +59,9 @@ def stransverse_mass(
 def paired_stransverse_mass(
     leading: Momenta, others: Momenta, missing_momentum: Transverse, *, trial_mass: float = 0.0
 ) -> Scalar:
-    """The smaller m_T2 of the two ways to make pairs of one of two ``leading`` and one of two ``others``, GeV.
+    """The smaller m_T2 of the two ways to pair the two ``leading`` particles with the two ``others``, in GeV.
 
-    The right pairing cannot exceed the mass of what decayed, so the smaller value cannot either.
+    m_T2 of the right pairing cannot exceed the mass of the decaying particles, so the smaller of both cannot either.
     """
     (b1, b2), (l1, l2) = leading.unbind(dim=1), others.unbind(dim=1)
     one = stransverse_mass(b1 + l1, b2 + l2, missing_momentum, trial_mass=trial_mass)
@@ -69,12 +69,15 @@ def paired_stransverse_mass(
 
 
 def largest_paired_mass(leading: Momenta, others: Momenta) -> Scalar:
-    """The larger mass of two pairs, in the pairing where it is smaller, GeV: it ends where masses of true pairs end."""
+    """The larger of the two pair masses, for the pairing in which it is smaller, in GeV.
+
+    Its spectrum has the endpoint of the masses of true pairs.
+    """
     (b1, b2), (l1, l2) = leading.unbind(dim=1), others.unbind(dim=1)
     one = torch.maximum(mass(b1 + l1), mass(b2 + l2))
     return torch.minimum(one, torch.maximum(mass(b1 + l2), mass(b2 + l1)))
 
 
 def scalar_sum(visible: Momenta) -> Scalar:
-    """H_T: the sum of pt of the visible particles, GeV."""
+    """H_T: the scalar sum of the pt of the visible particles, in GeV."""
     return pt(visible).sum(dim=1)

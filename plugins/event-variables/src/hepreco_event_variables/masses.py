@@ -1,4 +1,4 @@
-"""Masses from a histogram of an event variable: templates, and the mass that fits best."""
+"""Measure a mass from a histogram of an event variable by fitting templates."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,25 +15,25 @@ from scipy.stats import chi2
 from hepreco.errors import ConfigError, DatasetError
 from hepreco.generation import TopologySample, find_topology, sample_topology
 
-#: Events in a bin from which on χ² is what its name says.
+#: Expected events in a bin from which on its contribution is taken to follow a χ² distribution.
 FEW = 5.0
-#: From a sample to the variable of its events.
+#: A function from a sample to the variable of each of its events.
 Variable = Callable[[TopologySample], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
 class MassEstimate:
-    """What a histogram says about a mass.
+    """A mass that was fitted to a histogram, with its interval.
 
     Parameters
     ----------
     mass
-        Of largest likelihood, GeV.
+        The mass of largest likelihood, in GeV.
     lower, upper
-        Ends of the 68 % interval, where −2 ln L is larger by one, GeV.
+        Ends of the 68 % interval in GeV, where −2 ln L is one above its minimum.
     p_value
-        That a histogram of this template fits worse: from χ² of Baker and Cousins, with bins that expect less than
-        :data:`FEW` events taken together, and bins minus two degrees of freedom.
+        Probability that a histogram of this template fits worse, by the χ² of Baker and Cousins. Bins with fewer than
+        :data:`FEW` expected events are merged; the degrees of freedom are the bins minus two.
     """
 
     mass: float
@@ -49,13 +49,13 @@ class Templates:
     Parameters
     ----------
     masses
-        Of the first parameter of the topology, increasing, GeV: (k,).
+        Values of the topology's first parameter in GeV, increasing: (k,).
     edges
-        Of the bins of the variable.
+        Edges of the variable's bins.
     fractions
         (k, bins + 2): the fraction of events in underflow, each bin, and overflow.
     events
-        That each template was made of.
+        Number of events in each template.
     """
 
     masses: NDArray[np.float64]
@@ -64,22 +64,22 @@ class Templates:
     events: int
 
     def at(self, mass: float) -> NDArray[np.float64]:
-        """Fractions between the masses, by monotone cubics bin by bin; no bin is emptier than one event."""
+        """Fractions at a mass, interpolated bin by bin with monotone cubics; each at least that of one event."""
         fractions = np.clip(PchipInterpolator(self.masses, self.fractions)(mass), 1 / self.events, None)
         return cast("NDArray[np.float64]", fractions / fractions.sum())
 
     def fit(self, histogram: hist.Hist) -> MassEstimate:
-        """The mass whose template fits a histogram of the variable best; its total is free.
+        """The mass whose template fits the histogram best, with free normalisation.
 
-        Weighted histograms are fitted as if each bin had the number of unweighted events that has its relative error
-        (Bohm, Zech, arXiv:1309.1287).
+        Weighted histograms are scaled to the number of unweighted events with the same relative error (Bohm, Zech,
+        arXiv:1309.1287).
 
         Raises
         ------
         DatasetError
             If the histogram has other bins, or no entries.
         ConfigError
-            If the best mass is at the end of the templates.
+            If the mass or its interval reaches the end of the templates.
         """
         if len(histogram.axes) != 1 or not np.array_equal(histogram.axes[0].edges, self.edges):
             raise DatasetError("the histogram has other bins than the templates", "fill it with their edges")
@@ -127,14 +127,14 @@ def templates(
     Parameters
     ----------
     variable
-        From a sample to the variable of its events, (event,).
+        A function from a sample to the variable of its events, (event,).
     masses, others
-        Values of the topology's first parameter, increasing, and the fixed values of the others, GeV. At all masses the
-        events have the same random numbers, so that templates change smoothly.
+        Values of the topology's first parameter, increasing, and the fixed values of the others, in GeV. All masses use
+        the same random numbers, so that templates change smoothly.
     edges
-        Of the bins.
+        Edges of the variable's bins.
     events, seed
-        Per mass.
+        Number of events per mass, and their seed.
 
     Raises
     ------

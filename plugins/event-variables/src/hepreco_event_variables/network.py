@@ -1,4 +1,4 @@
-"""The event-variable network V(X), and the classifier through which it learns."""
+"""The event-variable network V(X), and the classifier with which it is trained."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -13,13 +13,13 @@ from hepreco.generation import find_topology
 from hepreco_event_variables.features import momentum_components, symmetric_features
 
 Recipe = Literal["paper", "improved"]
-#: Points of the calibration.
+#: Number of points of the calibration.
 KNOTS = 32
-#: Deviation below which a feature is taken to be constant but for rounding.
+#: Standard deviation below which a feature counts as constant.
 CONSTANT = 1e-3
-#: Standardised features are kept in this range, so that an event unlike all of the training has a bounded V.
+#: Standardised features are clipped at ± this, so that V stays bounded for events unlike those of the training.
 FARTHEST = 10.0
-#: Logits are kept in this range, so that no loss overflows.
+#: Logits are clipped at ± this, so that the loss does not overflow.
 LARGEST_LOGIT = 30.0
 #: Hidden layers of V and of the classifier.
 LAYERS: dict[Recipe, tuple[tuple[int, ...], tuple[int, ...]]] = {
@@ -29,14 +29,16 @@ LAYERS: dict[Recipe, tuple[tuple[int, ...], tuple[int, ...]]] = {
 
 
 class RatioEstimator(nn.Module):
-    """Tells pairs (V, Θ) that belong together from others; ln of their odds is ln p(V, Θ) − ln p(V) − ln p(Θ) at best.
+    """A classifier that tells V with the masses Θ of its own event from V with those of another.
+
+    The logit of the ideal classifier is ln p(V, Θ) − ln p(V) − ln p(Θ).
 
     Parameters
     ----------
     inputs
-        Components of V and Θ together.
+        Number of components of V and Θ together.
     hidden
-        Sizes of the layers.
+        Sizes of the hidden layers.
     """
 
     def __init__(self, *, inputs: int, hidden: Sequence[int]) -> None:
@@ -46,7 +48,7 @@ class RatioEstimator(nn.Module):
     def forward(
         self, variable: Float[Tensor, "*batch d"], theta: Float[Tensor, "*batch t"]
     ) -> Float[Tensor, " *batch"]:
-        """The logit; Θ in GeV."""
+        """The logit of each pair; Θ in GeV."""
         logit: Tensor = self.layers(torch.cat((variable, theta / 100), dim=-1))[..., 0]
         return logit.clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
 
@@ -59,16 +61,16 @@ class EventVariable(nn.Module):
     topology
         Name of the topology.
     recipe
-        ``paper``: components of momenta into 128-64-64-64-32 ReLU, no symmetries (arXiv:2105.10126). ``improved``:
-        :func:`~hepreco_event_variables.features.symmetric_features`, a linear map and a network added to it, averaged
+        ``paper``: components of momenta into 128-64-64-64-32 ReLU, no symmetries (arXiv:2105.10126). ``improved``: the
+        sum of a linear map and a network of :func:`~hepreco_event_variables.features.symmetric_features`, averaged
         over the arrangements of identical particles.
     dimensions
-        Components of V.
+        Number of components of V.
 
     Attributes
     ----------
     knots
-        V and GeV at the points of the calibration, NaN where there is none: (2, points).
+        Points of the calibration, V in the first row and GeV in the second, (2, points); NaN before the calibration.
 
     Example
     -------
@@ -100,12 +102,15 @@ class EventVariable(nn.Module):
     def features(
         self, visible: Float[Tensor, "event visible 4"], missing_momentum: Float[Tensor, "event 2"]
     ) -> Float[Tensor, "event arrangement feature"]:
-        """What :meth:`forward` takes; momenta in GeV."""
+        """The features that :meth:`forward` takes, of momenta in GeV."""
         compute = momentum_components if self.recipe == "paper" else symmetric_features
         return compute(visible, missing_momentum, topology=find_topology(self.topology))
 
     def standardise(self, features: Float[Tensor, "event arrangement feature"]) -> None:
-        """Take mean and deviation of the features from a sample, ignore those that never vary; not for ``paper``."""
+        """Set mean and deviation of the features from a sample; constant features are ignored from then on.
+
+        The recipe ``paper`` does not standardise.
+        """
         if self.recipe == "improved":
             deviation = features.std(dim=(0, 1))
             self.mean.copy_(features.mean(dim=(0, 1)))
@@ -120,9 +125,9 @@ class EventVariable(nn.Module):
         return value.mean(dim=1)
 
     def in_gev(self, variable: Float[Tensor, "event 1"]) -> Float[Tensor, " event"]:
-        """V on the scale of masses: linear between the points of the calibration; beyond them, with the mean slope.
+        """V in GeV: linear between the points of the calibration, and with their mean slope beyond them.
 
-        Where there is no calibration, V itself.
+        V is returned unchanged where there is no calibration.
         """
         value, (x, y) = variable[:, 0].contiguous(), self.knots
         if self.knots.isnan().any():
@@ -145,7 +150,7 @@ class EventVariable(nn.Module):
 
 @runtime_checkable
 class Variable(Protocol):
-    """Anything that gives a variable and has a classifier."""
+    """A network that computes a variable and has a classifier."""
 
     classifier: RatioEstimator
 
@@ -154,14 +159,14 @@ class Variable(Protocol):
 
 
 def loss_of_labelled(network: Variable, inputs: Tensor, theta: Tensor, label: Tensor) -> Tensor:
-    """Binary cross entropy of pairs of which some belong together (label 1) and some do not (0)."""
+    """Binary cross entropy of events with their own Θ (label 1) or that of another event (label 0)."""
     return binary_cross_entropy_with_logits(network.classifier(network(inputs), theta), label)
 
 
 def loss_of_pairs(network: Variable, inputs: Tensor, theta: Tensor, *, fakes: int = 8) -> Tensor:
     """Binary cross entropy of every event with its own Θ, and with those of ``fakes`` others of the minibatch.
 
-    Both classes count the same. Each event is in both, so that less of the loss is chance.
+    Both classes have the same weight. Each event is in both, which makes the loss fluctuate less.
     """
     variable = network(inputs)
     others = torch.stack([theta.roll(shift, dims=0) for shift in range(1, fakes + 1)])
@@ -171,7 +176,7 @@ def loss_of_pairs(network: Variable, inputs: Tensor, theta: Tensor, *, fakes: in
 
 
 def _dense(sizes: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:
-    """Dense layers, initialised after Glorot and Bengio with biases of zero."""
+    """Dense layers with Glorot initialisation and biases of zero."""
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
         linear = nn.Linear(before, after)

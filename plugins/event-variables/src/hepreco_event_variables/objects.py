@@ -17,12 +17,12 @@ class VisibleObjects:
     Parameters
     ----------
     collections
-        Per particle, names of NanoAOD collections with ``|`` between alternatives. Particles of equal entries are the
+        For each particle a NanoAOD collection, or alternatives separated by ``|``. Particles with equal entries are the
         leading objects in pt of these collections.
     where
         Cuts on all objects.
     missing_momentum
-        Its collection, if any.
+        The collection of the missing momentum, if the topology has any.
     """
 
     collections: tuple[str, ...]
@@ -31,7 +31,10 @@ class VisibleObjects:
 
     @property
     def inputs(self) -> InputSpec:
-        """One object specification per collection; entries without alternatives ask for as many as they take."""
+        """One object specification per collection, which requires as many objects as are surely taken from it.
+
+        Particles that may come from several collections require none in each.
+        """
         names = dict.fromkeys(name for entry in self.collections for name in entry.split("|"))
         return InputSpec(
             tuple(ObjectSpec(name, self.where, at_least=self.collections.count(name)) for name in names),

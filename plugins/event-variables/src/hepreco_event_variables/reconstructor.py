@@ -1,11 +1,11 @@
 """The learned variable as a reconstructor: which objects it takes, what it gives, how it is trained."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import log
 from pathlib import Path
-from typing import Final, final
+from typing import ClassVar, Final, final
 
 import torch
 from torch import Tensor
@@ -13,9 +13,9 @@ from torch import Tensor
 from hepreco import Column, EventBatch, InputSpec, Reconstructor
 from hepreco.errors import ConfigError
 from hepreco.generation import TOPOLOGIES, Topology, find_topology
-from hepreco.plugin import Axis, SelfTrainable, TrainedNetwork, TrainingOptions
+from hepreco.plugin import Axis, Option, Report, Trainable, TrainedNetwork, TrainingOptions, TrainsOn
 from hepreco.training import fit, initialised
-from hepreco.weights import Option, load_network
+from hepreco.weights import load_network
 from hepreco_event_variables.calibration import calibrate
 from hepreco_event_variables.network import EventVariable, Recipe, loss_of_labelled, loss_of_pairs
 from hepreco_event_variables.objects import VisibleObjects
@@ -28,7 +28,7 @@ FAKES: Final = 8
 
 @final
 @dataclass(frozen=True)
-class LearnedVariable(Reconstructor, SelfTrainable):
+class LearnedVariable(Reconstructor, Trainable):
     """An event variable V that a network found to tell most about unknown masses.
 
     Parameters
@@ -54,6 +54,8 @@ class LearnedVariable(Reconstructor, SelfTrainable):
     ----------
     Kim, Kong, Matchev, Park, Shyamsundar, arXiv:2105.10126.
     """
+
+    trains_on: ClassVar[TrainsOn] = "generated"
 
     topology: str = "pair-semi-visible"
     collections: tuple[str, ...] = ()
@@ -118,7 +120,7 @@ class LearnedVariable(Reconstructor, SelfTrainable):
         found[enough, 0] = network.in_gev(value)
         return {"v": found[:, 0]}
 
-    def train(self, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]) -> TrainedNetwork:
+    def train(self, _samples: Mapping[str, EventBatch], options: TrainingOptions, *, report: Report) -> TrainedNetwork:
         """Train V and its classifier on events that are generated from the seed, then calibrate V.
 
         ``paper`` pairs every second event with the Θ of another, once and for all; ``improved`` pairs every event of a
@@ -140,16 +142,8 @@ class LearnedVariable(Reconstructor, SelfTrainable):
         )
         network.cpu()
         spread = calibrate(network, seed=options.seed)
-        metrics = {
-            "training_loss": result.training_loss[result.best_epoch - 1],
-            "validation_loss": result.best_loss,
-            "information_nat": log(2) - result.best_loss,
-            "best_epoch": float(result.best_epoch),
-            "epochs": float(result.epochs),
-            "training_events": float(self.events - validating),
-            "validation_events": float(validating),
-            "peak_spread": spread,
-        }
+        metrics = result.metrics(training=range(self.events - validating), validation=range(validating))
+        metrics |= {"information_nat": log(2) - result.best_loss, "peak_spread": spread}
         return TrainedNetwork(network.state_dict(), network=self.network, metrics=metrics, history=result.history)
 
     def build_network(self) -> EventVariable:

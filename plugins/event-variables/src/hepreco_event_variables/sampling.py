@@ -1,4 +1,4 @@
-"""Events to train and to test on."""
+"""Generated events for training and tests."""
 
 import torch
 from torch import Tensor
@@ -6,12 +6,12 @@ from torch import Tensor
 from hepreco.generation import TopologySample, sample_topology
 from hepreco_event_variables.network import EventVariable
 
-#: Events that are made at a time.
+#: Events generated at a time, to bound memory.
 CHUNK = 250_000
 
 
 def pairs(network: EventVariable, *, events: int, seed: int, first: int = 0) -> tuple[Tensor, Tensor]:
-    """Features of events and their Θ in GeV, float32."""
+    """Features of generated events, and the masses Θ of each in GeV; both float32."""
     features, parameters = [], []
     for start in range(first, first + events, CHUNK):
         size = min(CHUNK, first + events - start)
@@ -22,7 +22,7 @@ def pairs(network: EventVariable, *, events: int, seed: int, first: int = 0) -> 
 
 
 def labelled(inputs: Tensor, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Every second event keeps its Θ (label 1), the others get that of another of these (label 0)."""
+    """Events with labels: every second one keeps its Θ (label 1), the others exchange theirs among them (label 0)."""
     label = (torch.arange(len(theta), device=theta.device) % 2).to(theta.dtype)
     theta = theta.clone()
     theta[0::2] = theta[0::2].roll(1, dims=0)
@@ -30,5 +30,5 @@ def labelled(inputs: Tensor, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def observed(network: EventVariable, sample: TopologySample) -> Tensor:
-    """Features of a sample."""
+    """The features of a sample that the network reads."""
     return network.features(sample.visible, sample.missing_momentum)

@@ -1,4 +1,4 @@
-"""Which particle came from which parton, by the matrix element: exact and learned."""
+"""Assignment of particles to the partons of a process by its matrix element, evaluated or learned."""
 
 from collections.abc import Callable
 from typing import Final

@@ -1,11 +1,9 @@
 """The reconstructor: its options, its inputs, its outputs, and how its policy is trained."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Final, Literal, cast, final
+from typing import final
 
 import torch
 from torch import Tensor
@@ -15,36 +13,14 @@ from hepreco.conventions import B_TAG_THRESHOLD
 from hepreco.detector import Detector
 from hepreco.errors import ConfigError
 from hepreco.kinematics import pt
-from hepreco.plugin import Axis, Trainable, TrainedNetwork, TrainingOptions
-from hepreco.training import FitResult, split
-from hepreco.weights import load_network, read_manifest
-from hepreco_me_assigner.problems import LEPTONS, Problem, Solution, Tags, leading_lepton, problems_of
-from hepreco_me_assigner.process.hypothesis import MASSLESS, PROCESSES, Hypothesis
-from hepreco_me_assigner.search import Bounds, measured_bounds
-from hepreco_me_assigner.solvers import beam, episodes, exact, greedy, marginal, policy
-from hepreco_me_assigner.training.deep_q_learning import Schedule
-from hepreco_me_assigner.training.potential import Potential
-from hepreco_me_assigner.training.q_network import QNetwork
-from hepreco_me_assigner.training.recipes import train_potential, train_q_network
-from hepreco_me_assigner.transfer_functions import TransferFunctions
-
-PACKAGED: Final = Path(__file__).parent / "weights"
-#: Assignments among which an optimum is searched before it is given back without a certificate.
-MOST_SEARCHED: Final = 8192
-#: Processes that differ from others by a constant factor below 1 in |M|², which keeps bounds: W → ℓν has no colours.
-SAME_BOUNDS: Final = MappingProxyType({"ttbar-lepton-jets": "ttbar"})
-#: γ where the paper's is not 0.5.
-PAPER_DISCOUNTS: Final = MappingProxyType({"ttw": 0.01, "tttt": 0.01})
-#: Names of columns for resonances.
-_NAMES: Final = {"t": "top", "w": "w", "z": "z", "h": "higgs"}
-_TOP_AXIS: Final = Axis(50, 100.0, 300.0)
-_AXES: Final = {
-    "top": _TOP_AXIS,
-    "leptonic_top": _TOP_AXIS,
-    "w": Axis(50, 30.0, 130.0),
-    "z": Axis(50, 40.0, 140.0),
-}
-_LABELS: Final = {"top": "$m_{jjj}$", "leptonic_top": r"$m_{j\ell\nu}$", "w": "$m_{jj}$", "z": "$m_{jj}$"}
+from hepreco.plugin import Report, Trainable, TrainedNetwork, TrainingOptions
+from hepreco.training import split
+from hepreco_me_assigner.columns import columns_of, resonances_of
+from hepreco_me_assigner.policy import NO_BOUNDS, Policy, Recipe
+from hepreco_me_assigner.problems import LEPTONS, Measurement, Problem, Solution, leading_lepton, problems_of
+from hepreco_me_assigner.process.hypothesis import Hypothesis, hypothesis_of
+from hepreco_me_assigner.solvers import Search, Solver
+from hepreco_me_assigner.training import Potential, QNetwork
 
 
 @final
@@ -99,7 +75,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     """
 
     process: str = "ttbar"
-    solver: Literal["exact", "marginal", "policy", "beam", "greedy"] = "exact"
+    solver: Solver = "exact"
     collection: str = "Jet"
     where: tuple[str, ...] = ("pt > 30", "|eta| < 2.4")
     at_most: int = 8
@@ -114,29 +90,26 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     light_efficiency: float = 0.02
     calls: int = 64
     beam: int = 24
-    recipe: Literal["efficient", "paper"] = "efficient"
+    recipe: Recipe = "efficient"
     hidden: tuple[int, ...] = (256, 256, 256)
     discount: float | None = None
     weights_directory: str | None = None
 
     def __post_init__(self) -> None:
+        _ = self._measurement, self._policy  # are checked now
         jets = self.hypothesis.jets
         if not jets <= self.at_most <= 16:
             raise ConfigError(f"me-assigner: at_most = {self.at_most}", f"give {jets} to 16 objects")
-        if self._needs_weights and self._has_lepton:
+        if self._search.needs_weights and self._has_lepton:
             raise ConfigError(
                 f"me-assigner: no policy is trained for a process with a lepton ({self.process!r})",
                 "choose solver exact, marginal or greedy",
             )
-        if self._needs_weights and (self.resolution or self.top_width or self.w_width):
+        if self._search.needs_weights and self._is_measured:
             raise ConfigError(
                 f"me-assigner: {self.solver} is trained with natural widths and exact energies",
                 "choose another solver, or leave resolution and widths out",
             )
-        if min(self.calls, self.beam) < 1 or not all(0 < x < 1 for x in (self.b_efficiency, self.light_efficiency)):
-            raise ConfigError("me-assigner: calls, beam or an efficiency is out of range", "give positive numbers")
-        if self.discount is not None and not 0 <= self.discount < 1:
-            raise ConfigError(f"me-assigner: discount = {self.discount}", "give a number from 0 to below 1")
 
     @classmethod
     def examples(cls) -> tuple["MatrixElementAssigner", ...]:
@@ -152,7 +125,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     @property
     def hypothesis(self) -> Hypothesis:
         """The process with these widths."""
-        return _hypothesis(self.process, self.top_width, self.w_width)
+        return hypothesis_of(self.process, top_width=self.top_width, w_width=self.w_width)
 
     @property
     def inputs(self) -> InputSpec:
@@ -168,36 +141,19 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     @property
     def outputs(self) -> tuple[Column, ...]:
         """ln|M|², the object of every leg in the order of the process, resonances, and what the solver knows."""
-        peaks = (
-            Column(name, "four-vector", per=len(legs), unit="GeV", label=_LABELS.get(name, ""), axis=_AXES.get(name))
-            for name, legs in self._sums.items()
-        )
-        leptons = LEPTONS if self._has_lepton else ()
-        return (
-            Column("log_me2", label=r"$\ln|M|^2$", axis=Axis(1000, -150.0, 50.0)),
-            *peaks,
-            Column("leg_index", "index", per=self.hypothesis.legs, of=self.collection),
-            *(Column(f"{name.lower()}_index", "index", of=name) for name in leptons),
-            Column("certified"),
-            Column("calls"),
-            Column("probability", label="posterior probability", axis=Axis(50, 0.0, 1.0)),
-            Column("b_probability", per=self.collection),
-        )
+        return columns_of(self.hypothesis, collection=self.collection)
 
     @property
     def weights(self) -> Path | None:
         """The directory of the trained weights; none where the solver needs none."""
-        if not self._needs_weights:
-            return None
-        return PACKAGED / self.process if self.weights_directory is None else Path(self.weights_directory)
+        return self._policy.directory if self._search.needs_weights else None
 
     def setup(self, device: str) -> None:
         """Build the matrix element; load the weights."""
         _ = self.hypothesis.matrix_element
         if self._has_lepton:
             _ = self.hypothesis.conjugate.matrix_element
-        if self._needs_weights:
-            self._network(torch.empty(0, device=device).device)
+        self._network(torch.empty(0, device=device).device)
 
     def reconstruct(self, batch: EventBatch) -> Mapping[str, Tensor]:
         """The assignment of every event."""
@@ -207,7 +163,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
             )
             for column in self.outputs
         }
-        slots = batch.collection(self.collection).index
+        slots, resonances = batch.collection(self.collection).index, resonances_of(self.hypothesis)
         for events, index, problem in self.problems(batch):
             solution = self.solve(problem)
             assigned = problem.momenta.gather(1, solution.objects[..., None].expand(-1, -1, 4))
@@ -217,7 +173,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
             found["calls"][events] = solution.calls.to(assigned.dtype)
             found["probability"][events] = solution.probability
             found["b_probability"][events] = self._per_slot(solution, index, slots[events])
-            for name, members in self._sums.items():
+            for name, members in resonances.items():
                 found[name][events] = torch.stack([assigned[:, list(m)].sum(dim=1) for m in members], dim=1)
             if self._has_lepton:
                 lepton = leading_lepton(batch[events])
@@ -233,143 +189,51 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         without the lepton that the process has.
         """
         jets = batch.collection(self.collection)
-        transfer = self._transfer_functions
-        return problems_of(
-            batch, jets, hypothesis=self.hypothesis, at_most=self.at_most, transfer=transfer, tags=self._tags
-        )
+        return problems_of(batch, jets, hypothesis=self.hypothesis, at_most=self.at_most, measurement=self._measurement)
 
     def solve(self, problem: Problem) -> Solution:
         """By the solver of the options."""
-        match self.solver:
-            case "exact":
-                return exact(problem, bounds=self._bounds, at_most=max(self.calls, MOST_SEARCHED))
-            case "marginal":
-                return marginal(problem, at_most=self.calls)
-            case "greedy":
-                return greedy(problem)
-            case "policy" | "beam":
-                network = self._network(problem.momenta.device)
-                if isinstance(network, QNetwork):
-                    return episodes(problem, network)
-                if self.solver == "policy":
-                    return policy(problem, network, at_most=self.calls)
-                return beam(problem, network, at_most=self.calls, width=self.beam)
+        bounds = NO_BOUNDS if self._is_measured or self.solver != "exact" else self._policy.bounds
+        return self._search.solve(problem, bounds=bounds, network=self._network(problem.momenta.device))
 
-    def train(
-        self, samples: EventBatch, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]
-    ) -> TrainedNetwork:
+    def train(self, samples: Mapping[str, EventBatch], options: TrainingOptions, *, report: Report) -> TrainedNetwork:
         """Train a policy by the recipe of the options, and measure the bounds of ``exact``; no labels are used."""
         if self._has_lepton:
             raise ConfigError(
                 f"me-assigner: {self.process!r} has a lepton, and policies are trained for jets alone",
                 "choose solver exact, marginal or greedy, which need no training",
             )
-        parts = split(samples, fraction=options.validation_fraction, seed=options.seed)
-        training, validation = (_momenta(part, self.hypothesis.legs) for part in parts)
-        network, result = self._train(training, validation, options, report)
-        bounds = measured_bounds(Problem(self.hypothesis, training[:2000]), candidates_per_event=self.calls)
-        metrics = {
-            "training_loss": result.training_loss[result.best_epoch - 1],
-            "validation_loss": result.best_loss,
-            "best_epoch": float(result.best_epoch),
-            "epochs": float(result.epochs),
-            "training_events": float(len(training)),
-            "validation_events": float(len(validation)),
-            "bound_overall": bounds.overall,
-            "bound_within": bounds.within,
-        }
-        return TrainedNetwork(tensors=result.best, network=network.options, metrics=metrics, history=result.history)
-
-    def _train(
-        self,
-        training: Tensor,
-        validation: Tensor,
-        options: TrainingOptions,
-        report: Callable[[int, Mapping[str, float]], None],
-    ) -> tuple[Potential | QNetwork, FitResult]:
-        """By the recipe of the options."""
-        if self.recipe == "efficient":
-            return train_potential(
-                lambda: Potential(process=self.process, hidden=self.hidden),
-                training=training,
-                validation=validation,
-                calls=self.calls,
-                options=options,
-                report=report,
-            )
-        discount = PAPER_DISCOUNTS.get(self.process, 0.5) if self.discount is None else self.discount
-        return train_q_network(
-            lambda: QNetwork(process=self.process),
-            training=training,
-            validation=validation,
-            schedule=Schedule(discount=discount),
-            options=options,
-            report=report,
-        )
+        parts = split(samples["events"], fraction=options.validation_fraction, seed=options.seed)
+        legs = self.hypothesis.legs
+        training, validation = (part.objects_ordered_by(pt(part.momenta), at_most=legs).momenta for part in parts)
+        momenta = training, validation
+        return self._policy.train(self.hypothesis, momenta, calls=self.calls, options=options, report=report)
 
     @property
-    def _needs_weights(self) -> bool:
-        return self.solver in ("policy", "beam")
+    def _measurement(self) -> Measurement:
+        efficiencies = self.b_efficiency, self.light_efficiency
+        return Measurement(self.resolution, self.b_tag, self.b_tag_threshold, *efficiencies)
+
+    @property
+    def _search(self) -> Search:
+        return Search(self.solver, self.calls, self.beam)
+
+    @property
+    def _policy(self) -> Policy:
+        return Policy(self.process, self.weights_directory, self.recipe, self.hidden, self.discount)
+
+    @property
+    def _is_measured(self) -> bool:
+        """Whether objects are not taken as partons are: policies and bounds do not hold."""
+        return bool(self.resolution or self.top_width or self.w_width)
 
     @property
     def _has_lepton(self) -> bool:
         return self.hypothesis.leptonic_w is not None
 
-    @property
-    def _sums(self) -> dict[str, list[tuple[int, ...]]]:
-        """Columns of four-vectors, and the legs of each entry; resonances that became leptons by names of their own."""
-        found: dict[str, list[tuple[int, ...]]] = {}
-        for branch in self.hypothesis.branches:
-            for resonance in branch.resonances:
-                name = resonance.particle.name.rstrip("+-~")
-                kind = "leptonic_" if any(branch.kinds[leg] != "jet" for leg in resonance.legs) else ""
-                legs = tuple(branch.legs[position] for position in resonance.legs)
-                found.setdefault(kind + _NAMES.get(name, name), []).append(legs)
-        if self._has_lepton:
-            found["neutrino"] = [(self.hypothesis.kinds.index("neutrino"),)]
-        return found
-
-    def _network(self, device: torch.device) -> Potential | QNetwork:
-        """What the weights are of: the card of a transformer states its heads."""
-        directory = cast("Path", self.weights)
-        kind = QNetwork if "heads" in read_manifest(directory).network else Potential
-        network = cast("Potential | QNetwork", load_network(kind, directory=directory, device=str(device)))
-        if network.process != self.process:
-            raise ConfigError(
-                f"me-assigner: the weights in {directory} are of {network.process!r}, not of {self.process!r}",
-                "choose weights of this process, or train them",
-            )
-        if self.solver == "beam" and isinstance(network, QNetwork):
-            raise ConfigError(
-                f"me-assigner: the weights in {directory} value exchanges, which beam cannot use",
-                'choose solver = "policy", or weights of the efficient recipe',
-            )
-        return network
-
-    @property
-    def _tags(self) -> Tags | None:
-        if self.b_tag is None:
-            return None
-        return Tags(self.b_tag, self.b_tag_threshold, b=self.b_efficiency, light=self.light_efficiency)
-
-    @property
-    def _transfer_functions(self) -> TransferFunctions | None:
-        if self.resolution is None or isinstance(self.resolution, Detector):
-            return None if self.resolution is None else TransferFunctions(self.resolution)
-        stochastic, constant = self.resolution
-        return TransferFunctions(Detector(jet_stochastic=stochastic, jet_constant=constant))
-
-    @property
-    def _bounds(self) -> Bounds:
-        """Measured in training; infinite, so that nothing is ever certified, where there is none."""
-        if self.resolution or self.top_width or self.w_width:
-            return Bounds(float("inf"), float("inf"))
-        if self.process not in PROCESSES and self.weights_directory is None:
-            return Bounds(float("inf"), float("inf"))
-        measured = PACKAGED / SAME_BOUNDS.get(self.process, self.process)
-        directory = measured if self.weights_directory is None else Path(self.weights_directory)
-        metrics = read_manifest(directory).metrics
-        return Bounds(metrics["bound_overall"], metrics["bound_within"])
+    def _network(self, device: torch.device) -> Potential | QNetwork | None:
+        """The trained network, where the solver needs one."""
+        return self._policy.network(device, proposes=self.solver == "beam") if self._search.needs_weights else None
 
     def _per_slot(self, solution: Solution, index: Tensor, slots: Tensor) -> Tensor:
         """Probability to be a b quark, of the objects in the slots of the batch."""
@@ -378,17 +242,3 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         same = (slots[:, :, None] == index[:, None, :]) & (slots >= 0)[:, :, None]
         found = torch.where(same, probability[:, None, :], 0.0).sum(dim=2)
         return torch.where(same.any(dim=2), found, torch.nan)
-
-
-def _momenta(batch: EventBatch, number: int) -> Tensor:
-    return batch.objects_ordered_by(pt(batch.momenta), at_most=number).momenta
-
-
-@cache
-def _hypothesis(process: str, top_width: float | None, w_width: float | None) -> Hypothesis:
-    model = MASSLESS
-    if top_width is not None:
-        model = replace(model, width_t=top_width)
-    if w_width is not None:
-        model = replace(model, width_w=w_width)
-    return Hypothesis(process, model)

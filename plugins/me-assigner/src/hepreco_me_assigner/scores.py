@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, final
+from typing import final
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from hepreco_me_assigner.process.frames import partonic
 from hepreco_me_assigner.process.hypothesis import beams
 from hepreco_me_assigner.reconstructor import MatrixElementAssigner
 from hepreco_me_assigner.search import ranked_assignments
+from hepreco_me_assigner.solvers import Solver
 
 
 @final
@@ -22,19 +23,19 @@ from hepreco_me_assigner.search import ranked_assignments
 class LikelihoodRatio(Reconstructor):
     """ln of |M_LL|² / (|M_LT|² + |M_TL|² + |M_TT|²), which is large where both W bosons are longitudinal.
 
-    Polarisations are those in the partonic centre of mass. Where jets have no labels, the most powerful test sums
-    numerator and denominator over all assignments (``marginal``); at one assignment it cannot do better.
+    Polarisations are defined in the partonic centre of mass. Since the true assignment of jets is unknown, the most
+    powerful test sums numerator and denominator over all assignments (``marginal``).
 
     Parameters
     ----------
     process
-        With one W⁺ and one W⁻.
+        A process that produces one W⁺ and one W⁻.
     assignments
-        ``marginal``, or the solver that chooses one assignment; the unpolarised |M|² decides.
+        ``marginal``, or the solver of ``me-assigner`` that chooses one assignment by the unpolarised |M|².
     collection, where, at_most
-        As of ``me-assigner``.
+        As for ``me-assigner``.
     calls
-        Assignments that are summed, or from which a solver chooses.
+        Number of assignments that are summed, or from which a solver chooses.
 
     References
     ----------
@@ -42,7 +43,7 @@ class LikelihoodRatio(Reconstructor):
     """
 
     process: str = "wwuu"
-    assignments: Literal["marginal", "exact", "beam", "policy", "greedy"] = "marginal"
+    assignments: Solver = "marginal"
     collection: str = "Jet"
     where: tuple[str, ...] = ("pt > 30", "|eta| < 4.7")
     at_most: int = 6
@@ -52,24 +53,17 @@ class LikelihoodRatio(Reconstructor):
         names = sorted(leg.particle.name for leg in self.assigner.hypothesis.parsed.outgoing)
         if names.count("w+") != 1 or names.count("w-") != 1:
             raise ConfigError(
-                f"me-likelihood-ratio: {self.process!r} does not produce one W⁺ and one W⁻", "give such a process"
+                f"me-likelihood-ratio: {self.process!r} does not produce one W⁺ and one W⁻", "give a process that does"
             )
 
     @property
     def assigner(self) -> MatrixElementAssigner:
         """Finds the assignments."""
-        return MatrixElementAssigner(
-            process=self.process,
-            solver=self.assignments,
-            collection=self.collection,
-            where=self.where,
-            at_most=self.at_most,
-            calls=self.calls,
-        )
+        return _assigner(self, self.process, self.assignments)
 
     @property
     def inputs(self) -> InputSpec:
-        """As of ``me-assigner``."""
+        """The inputs of ``me-assigner`` with these options."""
         return self.assigner.inputs
 
     @property
@@ -79,7 +73,7 @@ class LikelihoodRatio(Reconstructor):
 
     @property
     def weights(self) -> Path | None:
-        """Those of the assigner."""
+        """The weights of the assigner."""
         return self.assigner.weights
 
     def setup(self, device: str) -> None:
@@ -111,11 +105,11 @@ class Anomaly(Reconstructor):
     Parameters
     ----------
     backgrounds
-        Processes of ``me-assigner`` with equally many jets and leptons; |M|² is summed over them.
+        Processes of ``me-assigner`` with the same numbers of jets and leptons; |M|² is summed over them.
     fractions
         Weights of that sum; all 1 by default.
     solver, collection, where, at_most, calls
-        As of ``me-assigner``.
+        As for ``me-assigner``.
 
     References
     ----------
@@ -124,7 +118,7 @@ class Anomaly(Reconstructor):
 
     backgrounds: tuple[str, ...] = ("ttbar",)
     fractions: tuple[float, ...] = ()
-    solver: Literal["exact", "marginal", "policy", "beam", "greedy"] = "exact"
+    solver: Solver = "exact"
     collection: str = "Jet"
     where: tuple[str, ...] = ("pt > 30", "|eta| < 2.4")
     at_most: int = 6
@@ -145,26 +139,16 @@ class Anomaly(Reconstructor):
     @property
     def assigners(self) -> tuple[MatrixElementAssigner, ...]:
         """One for each background."""
-        return tuple(
-            MatrixElementAssigner(
-                process=process,
-                solver=self.solver,
-                collection=self.collection,
-                where=self.where,
-                at_most=self.at_most,
-                calls=self.calls,
-            )
-            for process in self.backgrounds
-        )
+        return tuple(_assigner(self, process, self.solver) for process in self.backgrounds)
 
     @property
     def inputs(self) -> InputSpec:
-        """As of ``me-assigner``."""
+        """The inputs of ``me-assigner`` with these options."""
         return self.assigners[0].inputs
 
     @property
     def outputs(self) -> tuple[Column, ...]:
-        """The score, and that of Breit-Wigner factors and decays alone, at their own best assignment."""
+        """The score, and that of Breit-Wigner factors and decays alone, each at its own best assignment."""
         return (
             Column("score", label=r"$-\ln|M|^2$", axis=Axis(1000, -20.0, 80.0)),
             Column("decay_score", label="$-$ln (Breit-Wigner, decays)", axis=Axis(1000, 0.0, 200.0)),
@@ -172,7 +156,7 @@ class Anomaly(Reconstructor):
 
     @property
     def weights(self) -> Path | None:
-        """Those of the assigner of the first background."""
+        """The weights of the assigner of the first background."""
         return self.assigners[0].weights
 
     def setup(self, device: str) -> None:
@@ -192,3 +176,8 @@ class Anomaly(Reconstructor):
             found["decay_score"].append(decays)
         fractions = batch.momenta.new_tensor(self.fractions or (1.0,) * len(self.backgrounds)).log()[:, None]
         return {name: -torch.logsumexp(torch.stack(values) + fractions, dim=0) for name, values in found.items()}
+
+
+def _assigner(options: LikelihoodRatio | Anomaly, process: str, solver: Solver) -> MatrixElementAssigner:
+    shared = {name: getattr(options, name) for name in ("collection", "where", "at_most", "calls")}
+    return MatrixElementAssigner(process=process, solver=solver, **shared)

@@ -1,12 +1,14 @@
-"""Ways to choose an assignment: by |M|² with or without a certificate, by a trained policy, or by probability."""
+"""Solvers, which choose an assignment: by largest |M|², by a trained policy, or by posterior probability."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Final, Literal
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from hepreco.errors import ConfigError
 from hepreco.kinematics import pt
 from hepreco_me_assigner.problems import Problem, Solution
 from hepreco_me_assigner.process.frames import partonic
@@ -17,25 +19,67 @@ from hepreco_me_assigner.training.environment import SwapEnvironment
 from hepreco_me_assigner.training.potential import Potential
 from hepreco_me_assigner.training.q_network import QNetwork
 
+#: Ways to choose an assignment, by name.
+Solver = Literal["exact", "marginal", "policy", "beam", "greedy"]
+#: Assignments among which an optimum is searched before it is given back without a certificate.
+MOST_SEARCHED: Final = 8192
+
+
+@dataclass(frozen=True)
+class Search:
+    """How an assignment is chosen, and what that may cost: options of the reconstructor of these names."""
+
+    solver: Solver
+    calls: int
+    beam: int
+
+    def __post_init__(self) -> None:
+        if min(self.calls, self.beam) < 1:
+            raise ConfigError(
+                f"me-assigner: calls {self.calls}, beam {self.beam}: out of range", "give positive numbers"
+            )
+
+    @property
+    def needs_weights(self) -> bool:
+        """Whether a trained network chooses or proposes."""
+        return self.solver in ("policy", "beam")
+
+    def solve(self, problem: Problem, *, bounds: Bounds, network: Potential | QNetwork | None) -> Solution:
+        """The assignment of every event; the bounds serve ``exact``, and the network serves those that need one."""
+        if self.solver == "exact":
+            return exact(problem, bounds=bounds, at_most=max(self.calls, MOST_SEARCHED))
+        if self.solver == "marginal":
+            return marginal(problem, at_most=self.calls)
+        if network is None:
+            return greedy(problem)
+        if isinstance(network, QNetwork):
+            return episodes(problem, network)
+        if self.solver == "policy":
+            return policy(problem, network, at_most=self.calls)
+        return beam(problem, network, at_most=self.calls, width=self.beam)
+
 
 def exact(problem: Problem, *, bounds: Bounds, at_most: int) -> Solution:
-    """The optimum, see :func:`~hepreco_me_assigner.search.best_first.search`."""
+    """The assignment of largest |M|² that :func:`~hepreco_me_assigner.search.best_first.search` finds."""
     found = search(problem, bounds=bounds, at_most=at_most)
     solution = problem.solution(found.objects, found.log_me2, 0)
     return replace(solution, calls=found.calls, certified=found.certified.to(found.log_me2.dtype))
 
 
 def policy(problem: Problem, potential: Potential, *, at_most: int) -> Solution:
-    """The best prediction of a trained potential among the assignments whose decays are likeliest; no |M|²."""
+    """Among the assignments with the likeliest decays, that of largest ln|M|² as a network predicts it.
+
+    |M|² itself is not computed.
+    """
     found, value = _predicted(problem, potential, at_most)
     best, where = value.max(dim=1)
     return problem.solution(_take(found.objects, where), best, 0)
 
 
 def episodes(problem: Problem, network: QNetwork) -> Solution:
-    """Greedy episodes of a trained Q-network, from decreasing energy; no |M|², and nothing that predicts it.
+    """The last assignments of greedy episodes of a trained Q-network, which start in order of decreasing energy.
 
-    Of more objects than legs those of largest pt take part.
+    Neither |M|² nor a prediction of it is computed. With more objects than legs, those of largest pt take part.
     """
     legs, rows = problem.hypothesis.legs, torch.arange(len(problem.momenta), device=problem.momenta.device)
     leading = pt(problem.momenta).argsort(dim=1, descending=True, stable=True)[:, :legs]
@@ -46,7 +90,7 @@ def episodes(problem: Problem, network: QNetwork) -> Solution:
 
 
 def beam(problem: Problem, potential: Potential, *, at_most: int, width: int) -> Solution:
-    """The policy proposes some assignments, |M|² decides among them."""
+    """The assignment of largest |M|² among those that the policy ranks first."""
     found, predicted = _predicted(problem, potential, at_most)
     proposed = predicted.topk(min(width, predicted.shape[1]), dim=1).indices
     objects = found.objects.gather(1, proposed[..., None].expand(-1, -1, found.objects.shape[2]))
@@ -55,7 +99,10 @@ def beam(problem: Problem, potential: Potential, *, at_most: int, width: int) ->
 
 
 def greedy(problem: Problem) -> Solution:
-    """Exchange two objects as long as |M|² grows, in at most N − 3 steps, from decreasing energy (arXiv:2507.13447)."""
+    """Exchange two objects as long as |M|² grows, in at most N − 3 steps (arXiv:2507.13447).
+
+    The start is the order of decreasing energy.
+    """
     legs, size = problem.hypothesis.legs, problem.momenta.shape[1]
     rows = torch.arange(len(problem.momenta), device=problem.momenta.device)
     order, places = _by_energy(problem)
@@ -80,7 +127,7 @@ def greedy(problem: Problem) -> Solution:
 
 
 def _by_energy(problem: Problem) -> tuple[Int[Tensor, "event object"], list[Kind]]:
-    """Objects in decreasing energy on the legs of their kind, those to spare behind; and the kind of every place."""
+    """Objects in decreasing energy on the legs of their kind, then those left over; and the kind of every place."""
     kinds = problem.hypothesis.object_kinds(problem.momenta.shape[1])
     spare = list(kinds)
     for kind in problem.hypothesis.kinds:
@@ -95,11 +142,11 @@ def _by_energy(problem: Problem) -> tuple[Int[Tensor, "event object"], list[Kind
 
 
 def marginal(problem: Problem, *, at_most: int) -> Solution:
-    """The topology of largest posterior probability, and the best assignment of it.
+    """The topology of largest posterior probability, and its assignment of largest |M|².
 
     A topology says which objects are the products of each resonance; exchanges of t and t̄, of the quarks of a W boson,
-    or of the solutions for a neutrino do not change it. Assignments with small decay factors, beyond ``at_most``, count
-    as impossible.
+    or of the solutions for a neutrino do not change it. Only the ``at_most`` assignments with the likeliest decays are
+    evaluated; all others are given probability 0.
     """
     found = ranked_assignments(problem, at_most=at_most)
     value = problem.value(found.objects)
@@ -120,7 +167,10 @@ def marginal(problem: Problem, *, at_most: int) -> Solution:
 
 
 def topologies(hypothesis: Hypothesis, objects: Int[Tensor, "*event leg"]) -> Int[Tensor, "*event"]:
-    """A number for each way to give every resonance its visible products, whatever the names of alike branches."""
+    """A number for each way to give every resonance its visible products.
+
+    The number does not change when branches of one kind, such as t and t̄, exchange their objects.
+    """
     generator = torch.Generator().manual_seed(1)
     numbers = torch.randint(1, 2**40, (64, 64), generator=generator).to(objects.device)
     total = torch.zeros_like(objects[..., 0])
@@ -130,7 +180,7 @@ def topologies(hypothesis: Hypothesis, objects: Int[Tensor, "*event leg"]) -> In
         for depth, resonance in enumerate(branch.resonances):
             visible = [leg for leg in resonance.legs if branch.kinds[leg] != "neutrino"]
             own = own + numbers[depth, members[..., visible]].sum(dim=-1)
-        total = total + own * own  # a sum over branches that still knows which objects are together
+        total = total + own * own  # squares keep apart which objects share a branch
     return total
 
 

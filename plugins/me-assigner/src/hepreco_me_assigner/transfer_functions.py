@@ -1,4 +1,4 @@
-"""Transfer functions of jet energies, integrated with resonances on their poles."""
+"""Transfer functions of jet energies, and their integral with all resonances on their poles."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from hepreco.kinematics import minkowski_dot
 from hepreco_me_assigner.process.frames import neutrinos
 from hepreco_me_assigner.process.hypothesis import Branch, Hypothesis
 
-#: Steps of the fit, each of which gains digits quadratically.
+#: Newton steps of the fit, which converges quadratically.
 _STEPS = 4
 _SMALLEST = 1e-12
 
@@ -23,16 +23,16 @@ _SMALLEST = 1e-12
 class TransferFunctions:
     """Transfer functions of a detector: ln(E'/E) of a jet is normal with the width of its energy resolution.
 
-    Directions are taken as they are; what their resolution does to a mass is added to the widths of the energies.
-    Leptons are exact. Missing momentum is not: what its resolution does to the mass of a top is added to the width of
-    its b jet, with the neutrino's W on its pole. Jets that stand on no leg are radiation.
+    Directions of jets are kept as measured; the effect of their resolution on masses is added to the energy widths.
+    Leptons are exact. The effect of the missing-momentum resolution on the mass of a leptonic top is added to the width
+    of its b jet, with the W on its pole. Jets that are assigned to no leg count as radiation.
 
     Parameters
     ----------
     detector
-        What is assumed; simulated samples are made with the same class.
+        The assumed detector; simulated samples are made with the same class.
     collision_energy
-        Of both protons together, in GeV.
+        Energy of both protons together, in GeV.
     """
 
     detector: Detector = Detector()
@@ -41,20 +41,22 @@ class TransferFunctions:
     def __post_init__(self) -> None:
         if min(self.detector.jet_constant, self.detector.radiation_slope, self.detector.radiation_eta) <= 0:
             raise ConfigError(
-                f"transfer functions of {self.detector}", "give positive jet_constant, radiation_slope, radiation_eta"
+                f"no transfer functions of {self.detector}",
+                "give a positive jet_constant, radiation_slope and radiation_eta",
             )
         if self.collision_energy <= 0:
-            raise ConfigError(f"collisions at {self.collision_energy} GeV", "give a positive energy")
+            raise ConfigError(f"collision_energy = {self.collision_energy} GeV", "give a positive energy")
 
     def fit(
         self, branch: Branch, momenta: Float[Tensor, "*batch leg 4"]
     ) -> tuple[Float[Tensor, "*batch leg 4"], Float[Tensor, "*batch"]]:
         """The likeliest massless momenta with all resonances on their poles, and ln of the integral around them.
 
-        The integral is over all energies, E dE each, of the transfer functions with δ(m² − M²) for every resonance, by
-        Laplace's method in what constraints leave free. Only W → qq′ (or another pair), t → b W → b qq′, single
-        particles, and W → ℓν, t → b W → b ℓν with a neutrino of :func:`~hepreco_me_assigner.process.neutrinos` have
-        such a fit. Of the last, integrals over missing momentum that are the same for all assignments are left out.
+        The integral is over all jet energies, with measure E dE each, of the transfer functions and of δ(m² − M²) for
+        every resonance. Laplace's method integrates over what the constraints leave free. There is a fit for single
+        particles, W → qq′ (or another pair), t → b W → b qq′, and for W → ℓν and t → b W → b ℓν with a neutrino of
+        :func:`~hepreco_me_assigner.process.neutrinos`. For leptonic decays, integrals over missing momentum that are
+        the same for all assignments are left out.
         """
         energy = momenta[..., 1:].norm(dim=-1).clamp(min=_SMALLEST)
         massless = torch.cat((energy[..., None], momenta[..., 1:]), dim=-1)
@@ -71,19 +73,21 @@ class TransferFunctions:
             shift, weight = _fit_cascade(massless, width, branch)
         else:
             raise ConfigError(
-                "transfer functions know pairs and t → b W cascades only", "use wide resonances (top_width, w_width)"
+                "there are transfer functions only for pairs and t → b W cascades",
+                "use wide resonances (top_width, w_width)",
             )
         measure = 2 * (energy.log() + shift)[..., jets].sum(dim=-1)
         return massless * shift.exp()[..., None], weight + measure
 
     def _fit_leptonic(self, momenta: Tensor, width: Tensor, branch: Branch) -> tuple[Tensor, Tensor]:
-        """The W is on its pole, as the neutrino was made for it; the b jet puts the top on its own."""
+        """The W is on its pole by the choice of the neutrino; the energy of the b jet puts the top on its pole."""
         shift = torch.zeros_like(width)
         if len(branch.legs) == 2:
             return shift, torch.zeros_like(width[..., 0])
         if len(branch.resonances) != 2 or not branch.cascades:
             raise ConfigError(
-                "transfer functions know leptons of W and t → b W only", "use wide resonances (top_width, w_width)"
+                "there are transfer functions for leptons only from W and t → b W",
+                "use wide resonances (top_width, w_width)",
             )
         b, lepton, neutrino = (branch.kinds.index(kind) for kind in ("jet", "lepton", "neutrino"))
         top, boson = branch.resonances
@@ -92,7 +96,7 @@ class TransferFunctions:
         around = neutrinos(
             one[..., None, :].expand(*one.shape[:-1], 5, 4), other[..., None, 1:3] + steps, w_mass=boson.mass
         )
-        second = one[..., 0] * other[..., 3] < one[..., 3] * other[..., 0]  # the solution of the lesser rapidity
+        second = one[..., 0] * other[..., 3] < one[..., 3] * other[..., 0]  # the solution of smaller rapidity
         around = torch.where(second[..., None, None], around[..., 1, :], around[..., 0, :])
         gap = math.log(top.mass**2 - boson.mass**2)
         needed = gap - _pair(momenta[..., b, None, :], one[..., None, :] + around).log()
@@ -101,7 +105,7 @@ class TransferFunctions:
         return shift, -needed[..., 0].square() / (2 * variance) - variance.log() / 2
 
     def _from_angles(self, branch: Branch, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch leg"]:
-        """Variances of ln m² from angles, of a jet and what it is combined with: cot²(θ/2) σ²."""
+        """Variances of ln m² of a jet and the particles it is combined with, from its angles: cot²(θ/2) σ²."""
         found = torch.zeros_like(momenta[..., 0])
         for resonance in branch.resonances:
             inner = [r.legs for r in branch.resonances if set(r.legs) < set(resonance.legs)]
@@ -117,7 +121,7 @@ class TransferFunctions:
         return found
 
     def log_flux(self, hypothesis: Hypothesis, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch way"]:
-        """Ln of parton densities over ŝ², for both ways in which the incoming partons can come."""
+        """Ln of parton densities over ŝ², for both directions from which the incoming partons can come."""
         total = momenta.sum(dim=-2)
         plus, minus = (total[..., 0] + sign * total[..., 3] for sign in (1, -1))
         x, other = (side.clamp(min=_SMALLEST) / self.collision_energy for side in (plus, minus))
@@ -133,7 +137,7 @@ class TransferFunctions:
         return ways - 2 * (plus * minus).clamp(min=_SMALLEST).log()[..., None]
 
     def log_radiation(self, momenta: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
-        """Ln of the density of radiated jets, in ln E and solid angle."""
+        """Ln of the density of radiated jets in ln E and solid angle."""
         pt = momenta[..., 1:3].norm(dim=-1).clamp(min=_SMALLEST)
         eta = torch.asinh(momenta[..., 3] / pt)
         slope, spread = self.detector.radiation_slope, self.detector.radiation_eta
@@ -159,7 +163,7 @@ def _fit_cascade(momenta: Tensor, width: Tensor, branch: Branch) -> tuple[Tensor
     gap = math.log(top.mass**2 - boson.mass**2)
 
     def rest(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """x_b for x_u, and its first two derivatives."""
+        """x_b as a function of x_u, and its first two derivatives."""
         one, other = with_u * x.exp(), with_d * (total - x).exp()
         slope = (one - other) / (one + other)
         return gap - (one + other).log(), -slope, slope.square() - 1
@@ -171,7 +175,7 @@ def _fit_cascade(momenta: Tensor, width: Tensor, branch: Branch) -> tuple[Tensor
         x = x - gradient / (1 / width_u**2 + 1 / width_d**2 + slope**2 / width_b**2)
     x_b, slope, bend = rest(x)
     curvature = 1 / width_u**2 + 1 / width_d**2 + (slope**2 + x_b * bend) / width_b**2
-    curvature = torch.maximum(curvature, 1 / width_u**2 + 1 / width_d**2)  # where Laplace's method is not meant
+    curvature = torch.maximum(curvature, 1 / width_u**2 + 1 / width_d**2)  # positive everywhere
     shift = torch.zeros_like(width)
     shift[..., fermion], shift[..., up], shift[..., down] = x_b, x, total - x
     chi2 = (shift / width).square().sum(dim=-1)

@@ -1,4 +1,4 @@
-"""Event classification with the strengths of the interactions: ParT-SM, its relatives and its controls."""
+"""Event classification with the coupling strengths of pairs of objects: ParT-SM, related models, and controls."""
 
 from collections.abc import Callable
 from typing import Final

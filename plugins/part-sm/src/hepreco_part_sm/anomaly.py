@@ -1,6 +1,6 @@
 """Classifiers turned into anomaly detectors, as a reconstructor: options, score, and how they learn."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
@@ -8,25 +8,24 @@ from typing import Final, final
 import torch
 from torch import Tensor
 
-from hepreco import Column, EventBatch, InputSpec, Reconstructor
-from hepreco.conventions import B_TAG_THRESHOLD
+from hepreco import Column, EventBatch, Reconstructor
 from hepreco.errors import ConfigError
-from hepreco.plugin import Axis, Trainable, TrainedNetwork, TrainingOptions
+from hepreco.plugin import Axis, Option, Report, Trainable, TrainedNetwork, TrainingOptions
 from hepreco.training import FitResult, fit, initialised, split
-from hepreco.weights import Option, load_network
+from hepreco.weights import load_network
 from hepreco_part_sm.distortion import Distortion
 from hepreco_part_sm.labelled import Labelled
 from hepreco_part_sm.models import Size, find_model
 from hepreco_part_sm.one_class import OUTPUTS, Method, OneClassNetwork
 from hepreco_part_sm.particles import MOST, Particles, ParticleSelection
-from hepreco_part_sm.training import Report, train_member
+from hepreco_part_sm.training import train_member
 
 PACKAGED: Final = Path(__file__).parent / "weights" / "anomaly"
 
 
 @final
 @dataclass(frozen=True)
-class AnomalyDetector(Reconstructor, Trainable):
+class AnomalyDetector(ParticleSelection, Reconstructor, Trainable):
     """How unlike the events of its training an event is.
 
     It learns from events of the background alone, each of which counts once, whatever its weight.
@@ -42,14 +41,6 @@ class AnomalyDetector(Reconstructor, Trainable):
         ``ddd``.
     pt_spread, angle_spread, swap
         How much copies are distorted: see :class:`~hepreco_part_sm.distortion.Distortion`.
-    jet_where, electron_where, muon_where, photon_where
-        Cuts on the objects; an empty ``photon_where`` leaves photons out.
-    b_tag, b_threshold
-        Jets with more than this of that discriminator are b jets.
-    cone
-        Jets within this ΔR of an electron, muon or photon are removed.
-    missing_momentum
-        The collection of the missing momentum.
     weights_directory
         Where the trained weights are; ``None`` takes those that come with the plugin, of ``ddd`` and of what looks
         like tt̄tt̄. What is an anomaly depends on the background.
@@ -71,14 +62,6 @@ class AnomalyDetector(Reconstructor, Trainable):
     pt_spread: float = 0.3
     angle_spread: float = 0.3
     swap: float = 0.1
-    jet_where: tuple[str, ...] = ("pt > 25", "|eta| < 2.5")
-    electron_where: tuple[str, ...] = ("pt > 15", "|eta| < 2.5")
-    muon_where: tuple[str, ...] = ("pt > 15", "|eta| < 2.5")
-    photon_where: tuple[str, ...] = ("pt > 20", "|eta| < 2.5")
-    b_tag: str = "btagDeepFlavB"
-    b_threshold: float = B_TAG_THRESHOLD
-    cone: float = 0.4
-    missing_momentum: str = "PuppiMET"
     weights_directory: str | None = None
 
     def __post_init__(self) -> None:
@@ -88,16 +71,6 @@ class AnomalyDetector(Reconstructor, Trainable):
                 "choose another model, or method = 'ddd'",
             )
         _ = self._distortion  # is checked now
-
-    @classmethod
-    def examples(cls) -> tuple["AnomalyDetector", ...]:
-        """Without photons."""
-        return (cls(photon_where=()),)
-
-    @property
-    def inputs(self) -> InputSpec:
-        """Jets, leptons, photons and missing momentum."""
-        return self._selection.inputs
 
     @property
     def outputs(self) -> tuple[Column, ...]:
@@ -123,31 +96,22 @@ class AnomalyDetector(Reconstructor, Trainable):
     def reconstruct(self, batch: EventBatch) -> Mapping[str, Tensor]:
         """The score of every event; NaN where there is no object, or something is not finite."""
         network = self._loaded(batch.device)
-        particles = self._selection.particles(batch)
+        particles = self.particles(batch)
         usable = particles.usable
         score = batch.momenta.new_full((len(batch),), torch.nan)
         score[usable] = network(Particles(*(tensor[usable] for tensor in particles)))
         return {"score": score}
 
-    def train(
-        self, samples: EventBatch, options: TrainingOptions, *, report: Callable[[int, Mapping[str, float]], None]
-    ) -> TrainedNetwork:
+    def train(self, samples: Mapping[str, EventBatch], options: TrainingOptions, *, report: Report) -> TrainedNetwork:
         """Draw events to a centre, or tell them from one distorted copy each, the same in all epochs.
 
         All that is random comes from ``options.seed``, in single precision.
         """
-        parts = split(samples, fraction=options.validation_fraction, seed=options.seed)
-        training, validation = (self._selection.particles(part.padded(MOST)) for part in parts)
+        parts = split(samples["events"], fraction=options.validation_fraction, seed=options.seed)
+        training, validation = (self.particles(part.padded(MOST)) for part in parts)
         train = self._train_on_copies if self.method == "ddd" else self._train_to_center
         network, result = train(training, validation, options, report)
-        metrics = {
-            "training_loss": result.training_loss[result.best_epoch - 1],
-            "validation_loss": result.best_loss,
-            "best_epoch": float(result.best_epoch),
-            "epochs": float(result.epochs),
-            "training_events": float(len(training.kinds)),
-            "validation_events": float(len(validation.kinds)),
-        }
+        metrics = result.metrics(training=training.kinds, validation=validation.kinds)
         return TrainedNetwork(network.state_dict(), network=self.network, metrics=metrics, history=result.history)
 
     def build_network(self) -> OneClassNetwork:
@@ -193,10 +157,6 @@ class AnomalyDetector(Reconstructor, Trainable):
     @property
     def _distortion(self) -> Distortion:
         return Distortion(pt_spread=self.pt_spread, angle_spread=self.angle_spread, swap=self.swap)
-
-    @property
-    def _selection(self) -> ParticleSelection:
-        return ParticleSelection.of(self)
 
     def _loaded(self, device: torch.device) -> OneClassNetwork:
         return load_network(OneClassNetwork, directory=self.weights, device=str(device), options=self.network)

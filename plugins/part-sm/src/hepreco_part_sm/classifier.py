@@ -1,4 +1,4 @@
-"""A model with what turns its numbers into probabilities: several members, and their calibration."""
+"""A classifier of events: an ensemble of one model, and the calibration of its probabilities."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from hepreco_part_sm.particles import Particles
 
 
 class ClassifierNetwork(nn.Module):
-    """Probabilities of classes of events, from one or more members that differ in their seeds.
+    """Probabilities of classes of events, from an ensemble whose members differ in their seeds.
 
     Parameters
     ----------
@@ -21,9 +21,9 @@ class ClassifierNetwork(nn.Module):
     size
         ``full`` or ``small``.
     classes
-        Names; the first is the signal of the focal loss.
+        Names of the classes; the first is the signal of the focal loss.
     members
-        How many.
+        Number of members.
     """
 
     temperature: Tensor
@@ -42,7 +42,7 @@ class ClassifierNetwork(nn.Module):
         self.register_buffer("offset", torch.zeros(len(classes), dtype=torch.float64))
 
     def forward(self, particles: Particles) -> Float[Tensor, "event member class"]:
-        """Probabilities that each member gives, if all classes are as frequent; what is calibrated is their mean."""
+        """Probabilities of each member, for equally frequent classes; only their mean over members is calibrated."""
         particles = particles.trimmed()
         logits = torch.stack([member(particles) for member in self.members], dim=1)
         return torch.softmax(logits / self.temperature + self.offset.to(logits), dim=-1)
@@ -51,18 +51,18 @@ class ClassifierNetwork(nn.Module):
 def likelihood_ratio(
     probabilities: Float[Tensor, "*event class"], yields: Float[Tensor, " class"], *, signal: int
 ) -> Float[Tensor, "*event"]:
-    r"""What best tells one class from a mixture of all others.
+    r"""The optimal discriminant of one class against a mixture of all others.
 
     .. math:: D = \frac{p_s}{p_s + \sum_{b \ne s} f_b\, p_b}, \qquad f_b = \frac{y_b}{\sum_{b' \ne s} y_{b'}}
 
     Parameters
     ----------
     probabilities
-        With all classes as frequent, so that they are in the ratio of densities.
+        Probabilities for equally frequent classes, whose ratios are those of the densities.
     yields
-        Expected numbers of events of the classes, up to a factor; that of the signal does not matter.
+        Expected numbers of events of the classes, up to a common factor; that of the signal does not matter.
     signal
-        Which class.
+        Position of the signal among the classes.
     """
     background = torch.ones_like(yields, dtype=torch.bool)
     background[signal] = False

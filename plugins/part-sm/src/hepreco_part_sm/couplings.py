@@ -1,7 +1,7 @@
-r"""How strongly two objects interact in the standard model at leading order: the interaction matrices.
+r"""The interaction matrices: how strongly two objects couple in the Standard Model at leading order.
 
-The vertices of quarks and gluons count :math:`g_s`, of two leptons of opposite charge and one flavour with a Z
-:math:`g_Z`, of a photon with a fermion of charge Q :math:`|Q| g_e`, where a light jet has the mean of up and down, 1/2.
+Two jets couple with :math:`g_s`, two leptons of opposite charge and equal flavour with :math:`g_Z`, and a photon and a
+fermion of charge Q with :math:`|Q| g_e`. A light jet has :math:`|Q| = 1/2`, the mean of up and down quarks.
 """
 
 import math
@@ -13,17 +13,17 @@ from torch import Tensor
 
 from hepreco_part_sm.particles import Kind
 
-#: ``ids``, ``constants`` and ``running`` are the matrices [1], [2] and [3]; ``shuffled`` and ``table`` are controls:
-#: [3] with the kinds of objects interchanged, and a matrix that is learned.
+#: ``ids``, ``constants`` and ``running`` are the matrices [1], [2] and [3] of the paper. Two are controls: ``shuffled``
+#: is [3] with the kinds of objects interchanged, and ``table`` is learned.
 Couplings = Literal["none", "ids", "constants", "running", "shuffled", "table"]
 
 M_Z: Final = 91.1876
 ALPHA, ALPHA_S = 1 / 127.5, 0.118
 G_Z: Final = 0.758
-#: Constants of matrix [2].
+#: The constant couplings of matrix [2].
 G_S, G_E = 1.22, 0.31
 _LEPTONS, _FLAVOURS = 3, 6
-#: GeV, below which couplings no longer run: the strong one has its pole at 0.045 GeV.
+#: The scale in GeV below which couplings are constant; the pole of the strong one is at 0.045 GeV.
 SOFTEST: Final = 1.0
 
 _JETS: Final = (Kind.JET, Kind.B_JET)
@@ -33,7 +33,7 @@ _CHARGES: Final = {
     Kind.B_JET: 1 / 3,
     **dict.fromkeys((Kind.ELECTRON, Kind.POSITRON, Kind.MUON, Kind.ANTIMUON), 1.0),
 }
-#: Each kind plays the part of another: strong couplings fall to leptons, and so on.
+#: The kind whose couplings each kind gets in the control ``shuffled``.
 _SHUFFLED: Final = (0, 3, 7, 1, 6, 4, 2, 5)
 
 
@@ -69,16 +69,16 @@ def strong(scale: Float[Tensor, "*pair"]) -> Float[Tensor, "*pair"]:
 def strengths(
     one: Int[Tensor, "*pair"], other: Int[Tensor, "*pair"], scale: Float[Tensor, "*pair"], *, couplings: Couplings
 ) -> Float[Tensor, "*pair"]:
-    """The entry of an interaction matrix for pairs of objects; 0 where one is padding.
+    """The entries of an interaction matrix for pairs of objects; 0 where one object is padding.
 
     Parameters
     ----------
     one, other
-        Their kinds.
+        Kinds of the two objects.
     scale
-        The mean of their pt, in GeV.
+        The mean pt of the two objects, in GeV.
     couplings
-        Which matrix; not ``none`` and not ``table``.
+        The matrix; neither ``none`` nor ``table``.
     """
     if couplings == "shuffled":
         part = torch.tensor(_SHUFFLED, device=one.device)

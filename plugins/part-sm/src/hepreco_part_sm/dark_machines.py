@@ -27,12 +27,12 @@ from hepreco.errors import DatasetError, OutputError
 _BLOCK: Final = 10_000
 _EVENTS_PER_LUMINOSITY_BLOCK: Final = 1000
 _GEV: Final = 1e-3
-#: In single precision there is little room above.
+#: Numbers must be smaller than this, so that they fit into single precision.
 _LARGEST: Final = 1e30
-#: |η|, beyond which squares of momenta would overflow.
+#: |η| above this is reduced to it, so that squares of momenta do not overflow.
 _FORWARD: Final = 100.0
 
-#: The collection of a symbol, and what else is known of its objects: a tag, or a number of the Particle Data Group.
+#: For each symbol the collection, and for jets the b tag, for others the PDG number.
 _SYMBOLS: Final = {
     "j": ("Jet", 0),
     "b": ("Jet", 1),
@@ -42,14 +42,14 @@ _SYMBOLS: Final = {
     "m+": ("Muon", -13),
     "g": ("Photon", 22),
 }
-#: References of the collections to others, which refer to nothing here.
+#: Cross-references between collections, which are −1 here.
 _REFERENCES: Final = {
     "Jet": ("electronIdx1", "electronIdx2", "muonIdx1", "muonIdx2"),
     "Electron": ("jetIdx", "photonIdx"),
     "Muon": ("fsrPhotonIdx", "jetIdx"),
     "Photon": ("electronIdx", "jetIdx"),
 }
-#: Collections of NanoAOD that the format does not have: they are there and empty, with what readers expect of them.
+#: Collections of NanoAOD that the format lacks: they are written empty, with the branches that readers expect.
 _EMPTY: Final = {
     "FatJet": ("subJetIdx1", "subJetIdx2"),
     "FsrPhoton": ("muonIdx",),
@@ -64,7 +64,7 @@ _Columns = dict[str, NDArray[Any]]
 
 
 class _Event(NamedTuple):
-    """A line: scalars, and per object its symbol with E, pt (MeV), η and φ."""
+    """One line of the file: scalars, and for each object its symbol with E, pt (MeV), η and φ."""
 
     number: int
     process: str
@@ -74,48 +74,49 @@ class _Event(NamedTuple):
 
 
 def read_dark_machines(path: Path | str, *, process: str | None = None) -> ak.Array:
-    """Events of a text file, under NanoAOD's names and in GeV.
+    """Events of a text file, with NanoAOD's names and in GeV.
 
-    ``Jet`` (pt, eta, phi, mass, ``btagDeepFlavB`` of 1 for b and 0 for j), ``Electron`` and ``Muon`` (with charge and
-    pdgId), ``Photon``, all in falling order of pt; ``PuppiMET`` and ``MET``; run 1, luminosity blocks of a thousand
-    lines, the file's event numbers, and the weight as ``genWeight``. A mass is that of E and p, 0 where E is less than
-    p. ``process`` is the file's name of the process.
+    The collections are ``Jet`` (pt, eta, phi, mass, and ``btagDeepFlavB`` of 1 for b and 0 for j), ``Electron`` and
+    ``Muon`` (with charge and pdgId) and ``Photon``, in decreasing order of pt, and ``PuppiMET`` and ``MET``. All events
+    have run 1 and the event number of the file; a luminosity block has a thousand lines. ``genWeight`` is the weight
+    and ``process`` the name of the process in the file. Masses follow from E and p, and are 0 where E is less than p.
 
     Parameters
     ----------
     path
-        Text, or gzipped text whose name ends in ``.gz``. Blank lines do not count.
+        A text file, or a gzipped one whose name ends in ``.gz``. Blank lines are skipped.
     process
-        Only events of this process.
+        Read only events of this process.
 
     Raises
     ------
     DatasetError
-        The file cannot be read, has no such events, or a line is not an event: too few fields, an unknown symbol, a
-        number that is none, is not finite, or is negative where it is an energy.
+        If the file cannot be read or has no such events, or if a line is not an event: too few fields, an unknown
+        symbol, a number that cannot be parsed or is not finite, or an energy, pt or missing momentum out of range.
     """
     events = [ak.zip(columns, depth_limit=1) for columns in _blocks(Path(path), process=process)]
     return ak.concatenate(events)
 
 
 def write_nanoaod(source: Path | str, path: Path | str, *, process: str | None = None) -> int:
-    """Write a text file as NanoAOD, which everything here reads; returns the number of events.
+    """Write a text file as NanoAOD for ``hepreco run`` and ``hepreco train``; returns the number of events.
 
-    The name of the process is left out. The file appears under its name when it is whole, and replaces another.
+    The name of the process is not written. The output appears under its name only when it is complete, and replaces an
+    existing file.
 
     Parameters
     ----------
     source, process
         As for :func:`read_dark_machines`.
     path
-        Of the output, which ends in ``.root``.
+        The output, whose name ends in ``.root``.
 
     Raises
     ------
     DatasetError
-        As for :func:`read_dark_machines`; nothing is left under the name of the output.
+        As for :func:`read_dark_machines`; no output is left then.
     OutputError
-        The output has another ending, or cannot be written.
+        If the name of the output has another ending, or the output cannot be written.
     """
     source, path = Path(source), Path(path)
     if path.suffix != ".root":
@@ -130,7 +131,7 @@ def write_nanoaod(source: Path | str, path: Path | str, *, process: str | None =
             partial.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
-            f"cannot write {path}: {error.strerror or error}", "make room or choose another output, and repeat"
+            f"cannot write {path}: {error.strerror or error}", "free disk space or choose another output"
         ) from None
     return written
 
@@ -156,7 +157,7 @@ def _write(blocks: Iterable[Mapping[str, ak.Array]], path: Path, *, source: Path
 
 
 def _blocks(path: Path, *, process: str | None) -> Iterator[dict[str, ak.Array]]:
-    """Columns of some events at a time; at least one block with at least one event."""
+    """Columns of the events, block by block; there is at least one event, or an error."""
     chosen = ((line, event) for line, event in _events(path) if process in (None, event.process))
     found = False
     while block := list(islice(chosen, _BLOCK)):
@@ -168,7 +169,7 @@ def _blocks(path: Path, *, process: str | None) -> Iterator[dict[str, ak.Array]]
 
 
 def _events(path: Path) -> Iterator[tuple[int, _Event]]:
-    """The events with the numbers of their lines, from 1."""
+    """The events, each with the number of its line, from 1."""
     number = 0
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
@@ -185,7 +186,7 @@ def _events(path: Path) -> Iterator[tuple[int, _Event]]:
 
 
 def _parsed(line: str) -> _Event:
-    """An event of a line; a ``;`` at its end does not count."""
+    """The event of a line; a ``;`` at its end is ignored."""
     fields = [field.strip() for field in line.strip().removesuffix(";").split(";")]
     if len(fields) < 5:
         raise ValueError(f"{len(fields)} fields, expected at least 5")
@@ -194,7 +195,7 @@ def _parsed(line: str) -> _Event:
         raise ValueError(f"a missing momentum of {missing}, expected a number that is not negative")
     number = int(fields[0])
     if not 0 <= number < 2**63:
-        raise ValueError(f"event number {number}, expected one of 63 bits")
+        raise ValueError(f"event number {number}, expected one from 0 to 2⁶³ − 1")
     return _Event(number, fields[1], weight, (missing, azimuth), [_object(field) for field in fields[5:]])
 
 
@@ -211,7 +212,7 @@ def _object(field: str) -> tuple[str, list[float]]:
 
 
 def _number(text: str) -> float:
-    """A number that single precision holds."""
+    """The number of a text, if it fits into single precision."""
     number = float(text)
     if not -_LARGEST < number < _LARGEST:
         raise ValueError(f"{text!r} where a finite number was expected")
@@ -240,7 +241,7 @@ def _columns(block: list[tuple[int, _Event]]) -> dict[str, ak.Array]:
 
 
 def _collection(name: str, events: tuple[_Event, ...]) -> ak.Array:
-    """A collection in falling order of pt."""
+    """A collection in decreasing order of pt."""
     rows = [
         (position, _SYMBOLS[symbol][1], *numbers)
         for position, event in enumerate(events)

@@ -1,4 +1,4 @@
-"""Copies of events that are nearly like them: momenta and kinds of objects are changed at random."""
+"""Distorted copies of events: momenta and kinds of objects are changed at random, but by little."""
 
 import math
 from dataclasses import dataclass
@@ -11,27 +11,27 @@ from hepreco.errors import ConfigError
 from hepreco.kinematics import eta, from_pt_eta_phi_mass, mass, phi, pt
 from hepreco_part_sm.particles import Kind, Particles
 
-#: An |η| that is as good as 0.
+#: Smallest |η| at which directions are reflected.
 _CENTRAL = 1e-6
 
 
 @dataclass(frozen=True)
 class Distortion:
-    r"""How much is changed.
+    r"""The size of the distortion.
 
-    Every object gets the pt :math:`p_T e^{σ_p z_1}` and the direction :math:`η + σ_a z_2,\ φ + σ_a z_3` with normal z,
-    and with probability ``swap`` the kind, and the ratio of mass and pt, of some object of some event. The missing
-    momentum changes in size and azimuth by the same spreads. Momenta below the softest object of a kind, or beyond its
-    largest \|η\|, are reflected there: that they fail cuts would tell copies from events at once.
+    Every object gets the pt :math:`p_T e^{σ_p z_1}` and the direction :math:`η + σ_a z_2,\ φ + σ_a z_3` with normal z.
+    With probability ``swap`` it takes the kind, and the ratio of mass to pt, of a random object of any event. Size and
+    azimuth of the missing momentum change with the same spreads. A pt below that of the softest object of its kind, or
+    an η beyond the largest, is reflected there, since copies that fail the cuts would be recognised at once.
 
     Parameters
     ----------
     pt_spread
-        :math:`σ_p`, of ln pt.
+        :math:`σ_p`, the spread of ln pt.
     angle_spread
-        :math:`σ_a`, of η and of φ in rad.
+        :math:`σ_a`, the spread of η, and of φ in rad.
     swap
-        A probability.
+        Probability that an object takes the kind of another.
     """
 
     pt_spread: float = 0.3
@@ -43,19 +43,19 @@ class Distortion:
         in_range = all(0 <= spread < math.inf for spread in spreads) and 0 <= self.swap <= 1
         if not in_range or max(*spreads, self.swap) == 0:
             raise ConfigError(
-                f"part-sm-anomaly: no copies of events with {self}",
-                "give spreads that are not negative, and a probability of swaps; at least one must not be 0",
+                f"part-sm-anomaly: no copies of events can be made with {self}",
+                "give spreads that are not negative, and a swap between 0 and 1; at least one must be larger than 0",
             )
 
     def distorted(self, particles: Particles, generator: torch.Generator) -> Particles:
-        """One changed copy of every event, its objects in falling order of pt again; padding stays padding.
+        """One distorted copy of every event, its objects in decreasing order of pt; padding stays padding.
 
         Parameters
         ----------
         particles
-            Events, all of those that say what kinds there are, and where their edges lie.
+            All events of the sample: kinds are swapped among them, and the edges of pt and η are taken from them.
         generator
-            Of all that is random.
+            Source of all random numbers.
         """
         mask = particles.mask
         safe = torch.where(mask[..., None], particles.momenta, particles.momenta.new_tensor([1.0, 1.0, 0.0, 0.0]))
@@ -79,7 +79,7 @@ class Distortion:
     def _swapped(
         self, kinds: Int[Tensor, "event object"], ratio: Float[Tensor, "event object"], generator: torch.Generator
     ) -> tuple[Int[Tensor, "event object"], Float[Tensor, "event object"]]:
-        """Kinds, and masses over pt, of which some are those of other objects."""
+        """Kinds, and ratios of mass to pt, some of which are replaced by those of other objects."""
         known = kinds > 0
         other = torch.randint(max(int(known.sum()), 1), kinds.shape, generator=generator)
         swap = known & (torch.rand(kinds.shape, generator=generator) < self.swap)
@@ -97,7 +97,7 @@ class Distortion:
 def _edges(
     kinds: Int[Tensor, " object"], transverse: Float[Tensor, " object"], rapidity: Float[Tensor, " object"]
 ) -> tuple[Float[Tensor, " kind"], Float[Tensor, " kind"]]:
-    """The least pt and the largest |η| of every kind."""
+    """The smallest pt and the largest |η| of every kind."""
     softest = torch.full((len(Kind),), torch.inf, dtype=transverse.dtype)
     softest = softest.scatter_reduce(0, kinds, transverse, "amin")
     widest = torch.zeros_like(softest).scatter_reduce(0, kinds, rapidity.abs(), "amax")
@@ -107,7 +107,7 @@ def _edges(
 def _within(
     rapidity: Float[Tensor, "event object"], widest: Float[Tensor, "event object"]
 ) -> Float[Tensor, "event object"]:
-    """η, reflected at ±widest as often as it takes."""
+    """η, reflected at ±widest until it lies between."""
     period = 4 * widest.clamp(min=_CENTRAL)
     phase = torch.remainder(rapidity + widest, period)
     return torch.minimum(phase, period - phase) - widest

@@ -1,7 +1,7 @@
-"""Lorentz-equivariant networks of the packages ``lgatr`` and ``lloca``, from the same objects as all others.
+"""Lorentz-equivariant networks of the packages ``lgatr`` and ``lloca``, with the same inputs as the other models.
 
-An event is a set of four-momenta: its objects, the missing momentum, and three that break the symmetry as the detector
-does: the direction of time and those of the beams.
+An event is a set of four-momenta: its objects, the missing momentum, and three reference vectors (the direction of time
+and those of both beams), which break the symmetry as the detector does.
 
 References
 ----------
@@ -19,7 +19,7 @@ from hepreco.errors import ConfigError
 from hepreco_part_sm.layers import mean_of_occupied
 from hepreco_part_sm.particles import Kind, Particles
 
-#: Time, and the beams.
+#: The direction of time and those of both beams.
 REFERENCES: Final = ((1.0, 0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 1.0), (1.0, 0.0, 0.0, -1.0))
 _EXTRA: Final = len(REFERENCES) + 1
 _SCALARS: Final = _EXTRA + len(Kind) - 1
@@ -28,16 +28,17 @@ _SOFTEST: Final = 1e-2  # GeV
 
 
 class Items(NamedTuple):
-    """References, missing momentum and objects of some events.
+    """Reference vectors, missing momentum and objects of some events, one after another.
 
     Parameters
     ----------
     momenta
-        (E, px, py, pz) in 100 GeV.
+        (E, px, py, pz) in units of 100 GeV.
     scalars
-        Which of the references it is, missing momentum, or of which kind; all zeros in padding.
+        One-hot encoding of what an item is: one of the reference vectors, missing momentum, or an object of some kind;
+        zeros in padding.
     mask
-        Where there is one.
+        True for items, False in padding.
     """
 
     momenta: Float[Tensor, "event item 4"]
@@ -46,7 +47,7 @@ class Items(NamedTuple):
 
 
 class EventItems(nn.Module):
-    """What equivariant networks are given of an event."""
+    """The inputs of the equivariant networks."""
 
     references: Tensor
 
@@ -55,7 +56,7 @@ class EventItems(nn.Module):
         self.register_buffer("references", torch.tensor(REFERENCES), persistent=False)
 
     def forward(self, particles: Particles) -> Items:
-        """The items of every event: references, missing momentum, objects."""
+        """The items of every event: reference vectors, missing momentum, objects."""
         missing = particles.missing_momentum[:, None]
         size = missing.norm(dim=-1, keepdim=True).clamp(min=_SOFTEST)
         missing = torch.cat((size, missing, torch.zeros_like(size)), dim=-1)
@@ -75,11 +76,11 @@ class EquivariantSize:
     Parameters
     ----------
     scalars, vectors
-        How many of each an object carries from block to block: in all for L-GATr, per head for LLoCa.
+        Hidden channels of each kind: in total for L-GATr, per head for LLoCa.
     heads
-        Of attention.
+        Number of attention heads.
     blocks
-        How many.
+        Number of blocks.
     """
 
     scalars: int
@@ -96,7 +97,7 @@ class VectorTransformer(nn.Module):
     size
         Widths and depths.
     outputs
-        How many numbers it gives.
+        Number of outputs per event.
 
     Raises
     ------
@@ -119,21 +120,21 @@ class VectorTransformer(nn.Module):
         )
 
     def forward(self, particles: Particles) -> Float[Tensor, "event output"]:
-        """One row of numbers per event."""
+        """The outputs of every event."""
         momenta, scalars, mask = self.items(particles)
         _, output = self.network(momenta[:, :, None], scalars, attn_mask=mask[:, None, None])
         return mean_of_occupied(output, mask)
 
 
 class LocalFramesTransformer(nn.Module):
-    """LLoCa: a transformer in which every object has a frame of reference of its own, which is learned.
+    """LLoCa: a transformer in which every object has its own, learned frame of reference.
 
     Parameters
     ----------
     size
         Widths and depths.
     outputs
-        How many numbers it gives.
+        Number of outputs per event.
 
     Raises
     ------
@@ -155,7 +156,7 @@ class LocalFramesTransformer(nn.Module):
         )
 
     def forward(self, particles: Particles) -> Float[Tensor, "event output"]:
-        """One row of numbers per event; the first events that it ever sees set the scale of masses."""
+        """The outputs of every event; the first events that the network is given set its scale of masses."""
         momenta, scalars, mask = self.items(particles)
         frames = self._frames(momenta, scalars, mask)
         local = torch.einsum("eiab,eib->eia", frames, momenta.to(frames))

@@ -1,4 +1,4 @@
-"""A classifier as an ONNX graph, which runs without torch."""
+"""Export of a classifier as an ONNX graph, which runs without torch."""
 
 import json
 import warnings
@@ -20,7 +20,7 @@ from hepreco_part_sm.classifier import ClassifierNetwork
 from hepreco_part_sm.models import Backbone, find_model
 from hepreco_part_sm.particles import MOST, Kind, Particles
 
-#: What the graph is given and what it gives, in this order.
+#: Names of the inputs, in this order, and of the output of the graph.
 INPUTS: Final = ("momenta", "kinds", "missing_momentum")
 OUTPUT: Final = "probabilities"
 _OPSET: Final = 18
@@ -28,10 +28,10 @@ _OPSET: Final = 18
 _NO_GRAPH: Final[Mapping[Backbone, tuple[str, str]]] = MappingProxyType(
     {
         "trees": (
-            "is made of trees of LightGBM, which are no graph of torch",
+            "consists of LightGBM trees, which are no graph of torch",
             "convert the booster's own text with onnxmltools, or export another model",
         ),
-        "lloca": ("finds local frames in ways that ONNX does not know", "export another model, such as lgatr"),
+        "lloca": ("computes local frames with operators that ONNX lacks", "export another model, such as lgatr"),
     }
 )
 
@@ -39,23 +39,23 @@ _NO_GRAPH: Final[Mapping[Backbone, tuple[str, str]]] = MappingProxyType(
 def export_onnx(classifier: ClassifierNetwork, path: Path) -> None:
     """Write a classifier as an ONNX graph.
 
-    The graph is given ``momenta`` (event, object, 4), (E, px, py, pz) in GeV, and ``missing_momentum`` (event, 2), both
-    of single precision, and ``kinds`` (event, object) of 64-bit integers, for any number of events of
-    :data:`~hepreco_part_sm.particles.MOST` objects each, in falling order of pt, padding last and zero. It gives
-    ``probabilities`` (event, member, class). The names of the model and of the classes are metadata of the graph, as
+    The inputs of the graph are ``momenta`` (event, object, 4), (E, px, py, pz) in GeV, and ``missing_momentum``
+    (event, 2), both in single precision, and ``kinds`` (event, object), 64-bit integers. There may be any number of
+    events, with :data:`~hepreco_part_sm.particles.MOST` slots each, in decreasing order of pt, padding last and zero.
+    The output is ``probabilities`` (event, member, class). The names of model and classes are metadata of the graph, as
     JSON.
 
     Parameters
     ----------
     classifier
-        Trained; it stays as it is.
+        A trained classifier, which is not changed.
     path
-        The file, with the weights in it.
+        The file to write; it includes the weights.
 
     Raises
     ------
     ConfigError
-        If the classifier is one of trees or of local frames, or ONNX is not installed.
+        If the classifier consists of trees or uses local frames, or if ONNX is not installed.
     """
     model = str(classifier.options["model"])
     backbone = find_model(model).backbone
@@ -63,14 +63,14 @@ def export_onnx(classifier: ClassifierNetwork, path: Path) -> None:
         reason, remedy = _NO_GRAPH[backbone]
         raise ConfigError(f"part-sm: {model!r} {reason}", remedy)
     graph = _Graph(deepcopy(classifier).cpu().float()).eval()
-    with sdpa_kernel(SDPBackend.MATH):  # the strides of fused attention would not be those of the graph
+    with sdpa_kernel(SDPBackend.MATH):  # fused attention has other strides than the graph
         program = _translated(_traced(graph, strict=backbone != "dense"))
     program.model.metadata_props.update({name: json.dumps(value) for name, value in classifier.options.items()})
     program.save(path, external_data=False)
 
 
 class _Graph(nn.Module):
-    """A classifier of plain tensors."""
+    """A classifier that takes plain tensors."""
 
     def __init__(self, classifier: ClassifierNetwork) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class _Graph(nn.Module):
 
 
 class _Gathering(TorchFunctionMode):
-    """Without ``take_along_dim``, which would fix the number of events."""
+    """Replaces ``take_along_dim``, which would fix the number of events, by ``gather``."""
 
     def __torch_function__(
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -98,7 +98,7 @@ class _Gathering(TorchFunctionMode):
 
 
 def _traced(graph: _Graph, *, strict: bool) -> torch.export.ExportedProgram:
-    """Strict where Python's own ``len`` is asked for the number of events; the slots of lists are not for that."""
+    """The traced graph. Models that call ``len`` on events need ``strict``; dense networks do not support it."""
     with nullcontext() if strict else _Gathering():
         events = torch.export.Dim("event")
         return torch.export.export(
@@ -109,7 +109,7 @@ def _traced(graph: _Graph, *, strict: bool) -> torch.export.ExportedProgram:
 def _translated(traced: torch.export.ExportedProgram) -> torch.onnx.ONNXProgram:
     translations = _translations()
     with warnings.catch_warnings():
-        # torch and onnxscript warn of each other's changes, which are not the reader's to make
+        # torch and onnxscript warn of each other's changes, about which a user can do nothing
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         warnings.filterwarnings("ignore", category=FutureWarning)
         program = torch.onnx.export(
@@ -125,7 +125,7 @@ def _translated(traced: torch.export.ExportedProgram) -> torch.onnx.ONNXProgram:
 
 
 def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
-    """Operators of torch that ONNX does not have."""
+    """Translations of torch operators that ONNX does not have."""
     try:
         from onnxscript import opset18  # noqa: PLC0415  an extra
     except ImportError:

@@ -1,4 +1,4 @@
-"""What the networks are given of objects, of pairs, and of the whole event."""
+"""Input features of the networks: of objects, of pairs of objects, and of the whole event."""
 
 import torch
 from jaxtyping import Float
@@ -8,16 +8,16 @@ from hepreco.kinematics import delta_r, eta, mass_squared, phi, pt
 from hepreco_part_sm.couplings import Couplings, strengths
 from hepreco_part_sm.particles import Kind, Particles
 
-#: ln E, ln pt, η, φ and one of the kinds, padding included.
+#: ln E, ln pt, η, φ, and a one-hot encoding of the kind, in which padding is a kind too.
 TOKEN_FEATURES = 4 + len(Kind)
 EVENT_FEATURES = 3
-#: Below these, logarithms of squared masses (GeV²), distances and momenta (GeV) no longer tell apart.
+#: Squared masses (GeV²) and distances, and momenta (GeV), are raised to these before their logarithm is taken.
 _LEAST = 1e-8
 _SOFTEST = 1e-2
 
 
 def token_features(particles: Particles) -> Float[Tensor, "event object feature"]:
-    """Ln E, ln pt (GeV), η, φ and the kind of every object; zeros in padding but for the kind."""
+    """Ln E, ln pt (GeV), η, φ and the kind of every object; in padding all are zero but the kind."""
     momenta, mask = particles.momenta, particles.mask
     safe = torch.where(mask[..., None], momenta, momenta.new_tensor([1.0, 1.0, 0.0, 0.0]))
     kinematic = torch.stack((torch.log(safe[..., 0]), torch.log(pt(safe)), eta(safe), phi(safe)), dim=-1)
@@ -33,7 +33,7 @@ def event_features(particles: Particles) -> Float[Tensor, "event 3"]:
 
 
 def pair_kinematics(momenta: Float[Tensor, "event object 4"]) -> Float[Tensor, "event object object 2"]:
-    """Ln m² and ln ΔR, with rapidity, of all pairs; what is below 10⁻⁸ counts as that."""
+    """Ln m² and ln ΔR (with rapidity) of all pairs; m² and ΔR below 10⁻⁸ count as 10⁻⁸."""
     one, other = momenta[:, :, None], momenta[:, None]
     distance = delta_r(one, other, longitudinal=_rapidity)
     squared = mass_squared(one + other)
@@ -41,12 +41,12 @@ def pair_kinematics(momenta: Float[Tensor, "event object 4"]) -> Float[Tensor, "
 
 
 class PairFeatures(nn.Module):
-    """Ln m², ln ΔR and, where asked for, the strength of the interaction, of all pairs of objects of an event.
+    """Ln m², ln ΔR and, with an interaction matrix, the coupling of all pairs of objects of an event.
 
     Parameters
     ----------
     couplings
-        The interaction matrix; the one that is learned is a parameter of this module.
+        The interaction matrix; ``table`` is a learned parameter of this module.
     """
 
     def __init__(self, couplings: Couplings) -> None:

@@ -1,4 +1,4 @@
-"""Events whose class is known: what networks and trees are trained on."""
+"""Events whose class is known, for the training of networks and trees."""
 
 from typing import NamedTuple
 
@@ -19,5 +19,5 @@ class Labelled(NamedTuple):
 
     @property
     def particles(self) -> Particles:
-        """What the models are given."""
+        """The objects of the events, without label and weight."""
         return Particles(self.momenta, self.kinds, self.missing_momentum)

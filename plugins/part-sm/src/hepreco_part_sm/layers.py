@@ -1,4 +1,4 @@
-"""Layers for events of different numbers of objects: padding takes no part, neither in sums nor in statistics."""
+"""Layers for events with different numbers of objects, in which padding enters neither sums nor statistics."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,16 @@ from torch import Tensor, nn
 
 
 class Occupied(nn.Module):
-    """Apply a module to the entries that are occupied; the others get zeros.
+    """Apply a module to occupied slots only; the others get zeros.
+
+    Padding then neither enters batch normalisation nor costs time.
 
     Parameters
     ----------
     module
-        Of rows (row, feature): batch normalisation then sees no padding, and no time goes into it.
+        A module of rows (row, feature).
     width
-        How many features the module gives.
+        Number of features that the module gives.
     """
 
     def __init__(self, module: nn.Module, width: int) -> None:
@@ -32,7 +34,7 @@ class Occupied(nn.Module):
 
 
 def convolutions(widths: Sequence[int], *, features: int) -> nn.Sequential:
-    """1 × 1 convolutions over slots: batch normalisation of the input, then per layer linear, normalisation, GELU."""
+    """1 × 1 convolutions over slots: batch normalisation of the input, then layers of linear, normalisation, GELU."""
     layers: list[nn.Module] = [nn.BatchNorm1d(features)]
     for width in widths:
         layers += [nn.Linear(features, width), nn.BatchNorm1d(width), nn.GELU()]
@@ -41,7 +43,7 @@ def convolutions(widths: Sequence[int], *, features: int) -> nn.Sequential:
 
 
 def embedding(widths: Sequence[int], *, features: int) -> nn.Sequential:
-    """ParT's: batch normalisation of the input, then per layer normalisation, linear, GELU."""
+    """The embedding of ParT: batch normalisation of the input, then layers of normalisation, linear, GELU."""
     layers: list[nn.Module] = [nn.BatchNorm1d(features)]
     for width in widths:
         layers += [nn.LayerNorm(features), nn.Linear(features, width), nn.GELU()]
@@ -52,6 +54,6 @@ def embedding(widths: Sequence[int], *, features: int) -> nn.Sequential:
 def mean_of_occupied(
     values: Float[Tensor, "event object feature"], occupied: Bool[Tensor, "event object"]
 ) -> Float[Tensor, "event feature"]:
-    """The mean over the objects of an event; 0 where there is none."""
+    """The mean over the objects of an event; 0 for an event without objects."""
     total = torch.where(occupied[..., None], values, 0.0).sum(dim=1)
     return total / occupied.sum(dim=1, keepdim=True).clamp(min=1)

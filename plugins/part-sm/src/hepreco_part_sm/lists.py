@@ -1,4 +1,4 @@
-"""Models without structure: a list of objects, in fixed slots or in order of pt."""
+"""Models that read a list of objects, in fixed slots by kind or in order of pt."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -12,7 +12,7 @@ from hepreco_part_sm.features import EVENT_FEATURES, TOKEN_FEATURES, event_featu
 from hepreco_part_sm.layers import Occupied, mean_of_occupied
 from hepreco_part_sm.particles import Kind, Particles
 
-#: How many of each kind have a slot: twelve objects, photons none.
+#: Number of slots for each kind: twelve in all, none for photons.
 SLOTS: Final = {
     Kind.JET: 4,
     Kind.B_JET: 4,
@@ -26,7 +26,7 @@ SLOT_FEATURES: Final = 4 * sum(SLOTS.values()) + EVENT_FEATURES
 
 
 def in_slots(particles: Particles) -> Particles:
-    """The leading objects of each kind in the slots of that kind."""
+    """The leading objects of each kind, in the slots of that kind."""
     slots = []
     position = torch.arange(particles.kinds.shape[1], device=particles.kinds.device)
     for kind, number in SLOTS.items():
@@ -42,14 +42,14 @@ def in_slots(particles: Particles) -> Particles:
 
 
 def slot_features(particles: Particles) -> Float[Tensor, "event feature"]:
-    """Twelve objects and the missing momentum as one row of numbers; zeros for what is not there."""
+    """Twelve objects and the missing momentum as one row of numbers; zeros in empty slots."""
     slots = in_slots(particles)
     kinematic = torch.where(slots.mask[..., None], token_features(slots)[..., :4], 0.0)
     return torch.cat((kinematic.flatten(start_dim=1), event_features(particles)), dim=1)
 
 
 def slot_pairs(particles: Particles) -> Float[Tensor, "event feature"]:
-    """M (GeV) and ΔR of all pairs of slots; NaN for what is not there."""
+    """Mass (GeV) and ΔR of all pairs of slots; NaN for pairs with an empty slot."""
     slots = in_slots(particles)
     one, other = (list(side) for side in zip(*combinations(range(slots.kinds.shape[1]), 2), strict=True))
     logarithms = pair_kinematics(slots.momenta)[:, one, other]
@@ -79,13 +79,13 @@ class DenseNetwork(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Linear(width, outputs))
 
     def forward(self, particles: Particles) -> Float[Tensor, "event output"]:
-        """One row of numbers per event."""
+        """The outputs of every event."""
         return self.layers(slot_features(particles))
 
 
 @dataclass(frozen=True)
 class ConvolutionSize:
-    """Channels of the convolutions, how many objects each sees, and the width of the layer before the output."""
+    """Channels and kernel sizes of the convolutions, and the width of the layer before the output."""
 
     channels: tuple[int, ...] = (64, 64, 128)
     kernels: tuple[int, ...] = (1, 3, 3)
@@ -117,7 +117,7 @@ class ConvolutionalNetwork(nn.Module):
         )
 
     def forward(self, particles: Particles) -> Float[Tensor, "event output"]:
-        """One row of numbers per event."""
+        """The outputs of every event."""
         mask = particles.mask
         hidden = self.norm(token_features(particles), mask).transpose(1, 2)
         for convolution in self.convolutions:

@@ -1,4 +1,4 @@
-"""The models: a backbone, pair features, an interaction matrix and a loss each."""
+"""The models, each of which is a backbone with its pair features, interaction matrix and loss."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,16 +25,16 @@ Size = Literal["full", "small"]
 
 @dataclass(frozen=True)
 class Model:
-    """What a model is made of.
+    """The parts of a model.
 
     Parameters
     ----------
     backbone
-        What does the work.
+        The kind of network, or trees.
     pairs
-        Whether it is given ln m² and ln ΔR of pairs.
+        Whether it reads ln m² and ln ΔR of pairs.
     couplings
-        The interaction matrix that comes with them.
+        The interaction matrix among the pair features.
     focal
         Whether it is trained with the focal loss instead of the cross-entropy.
     """
@@ -45,8 +45,8 @@ class Model:
     focal: bool = False
 
 
-#: The sixteen models of "Attention to the strengths of physical interactions"; two controls: the matrix with the kinds
-#: of objects interchanged, and one that is learned; and two Lorentz-equivariant networks.
+#: The sixteen models of "Attention to the strengths of physical interactions"; two controls, one with the kinds of
+#: objects interchanged in the matrix and one with a learned matrix; and two Lorentz-equivariant networks.
 MODELS: Final[Mapping[str, Model]] = MappingProxyType(
     {
         "bdt": Model("trees"),
@@ -93,7 +93,13 @@ _LLOCA: Final = {
 
 
 def find_model(name: str) -> Model:
-    """The model of a name; :class:`~hepreco.errors.ConfigError` where there is none."""
+    """The model of this name.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
     if name not in MODELS:
         raise ConfigError(f"part-sm: no model {name!r}", f"choose one of {', '.join(MODELS)}")
     return MODELS[name]

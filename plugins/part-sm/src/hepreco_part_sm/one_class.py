@@ -1,4 +1,4 @@
-"""Networks that score how unlike their training events an event is."""
+"""Networks whose score is large for events unlike those of the training."""
 
 from typing import Final, Literal
 
@@ -13,23 +13,23 @@ from hepreco_part_sm.transformer import ParticleTransformer
 
 Method = Literal["deep-svdd", "ddd"]
 
-#: Numbers that Deep SVDD represents an event by; classes of DDD, originals and copies.
+#: Outputs of the backbone: coordinates of an event in Deep SVDD; classes of DDD (originals and copies).
 OUTPUTS: Final = {"deep-svdd": 10, "ddd": 2}
-#: Components of the centre closer to 0 than this are moved there, as in arXiv:1801.06365's code: a network without
-#: constants reaches 0 by vanishing weights.
+#: Components of the centre are at least this far from 0, as in the code of arXiv:1801.06365, because a network without
+#: constants could reach 0 with vanishing weights.
 _LEAST: Final = 0.1
-#: Events that settle the centre, in minibatches of this size.
+#: Number of events that determine the centre, and the size of their minibatches.
 _SETTLING, _MINIBATCH = 10_000, 500
 
 
 class OneClassNetwork(nn.Module):
-    """A backbone whose numbers become one score; higher is more anomalous.
+    """A backbone with a score that is higher for more anomalous events.
 
     Parameters
     ----------
     method
-        ``deep-svdd``, the squared distance of ten numbers to a fixed centre, of a backbone without constants; or
-        ``ddd``, the logarithm of the odds that the event is a distorted copy.
+        ``deep-svdd``: the score is the squared distance of ten outputs to a fixed centre, and the backbone has no
+        constants. ``ddd``: the score is the log-odds that the event is a distorted copy.
     model, size
         A name of :data:`~hepreco_part_sm.models.MODELS`, and ``full`` or ``small``.
     """
@@ -53,10 +53,10 @@ class OneClassNetwork(nn.Module):
 
     @torch.no_grad()
     def settle(self, particles: Particles, *, seed: int) -> None:
-        """Fix the centre of Deep SVDD: the mean of the numbers of the first 10 000 events, before training.
+        """Set the centre of Deep SVDD to the mean output for the first 10 000 events, before training.
 
-        The statistics of batch normalisation are taken from these events first. Components of less than 0.1 get 0.1,
-        with their sign.
+        The statistics of batch normalisation are taken from these events first. Components below 0.1 in absolute value
+        become ±0.1.
         """
         number = min(len(particles.kinds), _SETTLING)
         if not number:
@@ -73,9 +73,9 @@ class OneClassNetwork(nn.Module):
 
 
 def remove_constants(network: nn.Module) -> None:
-    """Take from a network what could map all events on one point: biases, and the class token, which becomes 0.
+    """Remove what would let a network map all events to one point: biases, and the class token, which becomes 0.
 
-    Batch normalisation keeps its statistics, which are measured and not learned.
+    Batch normalisation keeps its statistics, which are measured, not learned.
 
     References
     ----------

@@ -18,20 +18,20 @@ from hepreco_part_sm.particles import Particles
 
 @dataclass(frozen=True)
 class GraphSize:
-    """Widths.
+    """Widths of the layers.
 
     Parameters
     ----------
     blocks
-        Per edge convolution the widths of its layers.
+        For each edge convolution the widths of its layers.
     pair_embedding
         Widths of the layers that embed pair features.
     fusion
-        Width of an object after all convolutions together.
+        Width of the layer that combines the outputs of all convolutions for each object.
     hidden
         Width of the layer before the output.
     dropout
-        Of that layer.
+        Dropout of the layer before the output.
     """
 
     blocks: tuple[tuple[int, ...], ...] = ((32, 32, 32), (64, 64, 64))
@@ -42,18 +42,18 @@ class GraphSize:
 
 
 class ParticleNet(nn.Module):
-    """Messages between all objects of an event, averaged; pair features enter what a neighbour says.
+    """ParticleNet on the complete graph; embedded pair features are added to the features of neighbours.
 
-    With at most 18 objects the nearest 16 neighbours of ParticleNet are nearly all others, so all are taken.
+    The 16 nearest neighbours of the original would be nearly all of at most 18 objects, so all are used.
 
     Parameters
     ----------
     size
-        Widths.
+        Widths of the layers.
     pairs
         Pair features, or ``None``.
     outputs
-        How many numbers it gives.
+        Number of outputs per event.
     """
 
     def __init__(self, size: GraphSize, *, pairs: PairFeatures | None, outputs: int) -> None:
@@ -80,7 +80,7 @@ class ParticleNet(nn.Module):
         )
 
     def forward(self, particles: Particles) -> Float[Tensor, "event output"]:
-        """One row of numbers per event."""
+        """The outputs of every event."""
         mask = particles.mask
         other = ~torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
         edges = mask[:, :, None] & mask[:, None] & other
@@ -95,16 +95,16 @@ class ParticleNet(nn.Module):
 
 
 class EdgeConvolution(nn.Module):
-    """The mean over neighbours j of layers of (x_i, x_j + pair_ij − x_i), and a shortcut.
+    """An edge convolution: the mean over neighbours j of layers of (x_i, x_j + pair_ij − x_i), and a shortcut.
 
     Parameters
     ----------
     features
-        Of an object.
+        Number of features of an object.
     widths
-        Of the layers.
+        Widths of the layers.
     pair_width
-        Of embedded pair features; 0 without.
+        Number of embedded pair features; 0 without pair features.
     """
 
     def __init__(self, features: int, widths: tuple[int, ...], *, pair_width: int) -> None:
@@ -125,7 +125,7 @@ class EdgeConvolution(nn.Module):
         edges: Bool[Tensor, "event object object"],
         pairs: Float[Tensor, "event object object pair"] | None,
     ) -> Float[Tensor, "event object out"]:
-        """What the objects become after their neighbours have spoken."""
+        """The updated features of the objects."""
         one, other = torch.broadcast_tensors(objects[:, :, None], objects[:, None])
         said = other - one if pairs is None or self.of_pair is None else other + self.of_pair(pairs) - one
         messages = self.message(torch.cat((one, said), dim=-1), edges)

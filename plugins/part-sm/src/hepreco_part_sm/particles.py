@@ -1,17 +1,18 @@
-"""From NanoAOD objects to what every model is given: kinds of particles, their momenta, missing momentum."""
+"""The inputs of all models, made from NanoAOD objects: momenta and kinds of objects, and missing momentum."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from hepreco import EventBatch, InputSpec, ObjectSpec
+from hepreco.conventions import B_TAG_THRESHOLD
 from hepreco.kinematics import delta_r, pt
 
-#: Most objects of an event, those of largest pt.
+#: Largest number of objects per event; those of largest pt are kept.
 MOST: Final = 18
 
 
@@ -34,9 +35,9 @@ class Particles(NamedTuple):
     Parameters
     ----------
     momenta
-        (E, px, py, pz) in GeV, in falling order of pt; zeros in padding.
+        (E, px, py, pz) in GeV, in decreasing order of pt; zeros in padding.
     kinds
-        A :class:`Kind` each.
+        The :class:`Kind` of each object.
     missing_momentum
         (px, py) in GeV.
     """
@@ -47,56 +48,56 @@ class Particles(NamedTuple):
 
     @property
     def mask(self) -> Bool[Tensor, "event object"]:
-        """Where there is an object."""
+        """True where a slot holds an object."""
         return self.kinds > 0
 
     @property
     def usable(self) -> Bool[Tensor, " event"]:
-        """Whether an event has an object, and nothing in it that is not finite."""
+        """Whether an event has at least one object, and only finite momenta."""
         finite = torch.isfinite(self.momenta).flatten(1).all(dim=1) & torch.isfinite(self.missing_momentum).all(dim=1)
         return self.mask.any(dim=1) & finite
 
     def trimmed(self) -> "Particles":
-        """Without the slots that are empty in all events."""
+        """The same objects without the slots that are empty in all events."""
         if torch.compiler.is_compiling():  # an exported graph has no shapes that depend on values
             return self
         used = max(int(self.mask.sum(dim=1).max()) if len(self.kinds) else 1, 1)
         return Particles(self.momenta[:, :used], self.kinds[:, :used], self.missing_momentum)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ParticleSelection:
-    """Which objects count.
+    """Which objects count: options of every reconstructor of this package, which derives from it.
 
     Parameters
     ----------
     jet_where, electron_where, muon_where, photon_where
-        Cuts; an empty ``photon_where`` leaves photons out.
+        Cuts on the objects; an empty ``photon_where`` leaves photons out.
     b_tag, b_threshold
-        Jets with more than this of that discriminator are b jets.
+        A discriminator and its threshold; jets above it are b jets.
     cone
         Jets within this ΔR of an electron, muon or photon are removed.
     missing_momentum
         The collection of the missing momentum.
     """
 
-    jet_where: tuple[str, ...]
-    electron_where: tuple[str, ...]
-    muon_where: tuple[str, ...]
-    photon_where: tuple[str, ...]
-    b_tag: str
-    b_threshold: float
-    cone: float
-    missing_momentum: str
+    jet_where: tuple[str, ...] = ("pt > 25", "|eta| < 2.5")
+    electron_where: tuple[str, ...] = ("pt > 15", "|eta| < 2.5")
+    muon_where: tuple[str, ...] = ("pt > 15", "|eta| < 2.5")
+    photon_where: tuple[str, ...] = ("pt > 20", "|eta| < 2.5")
+    b_tag: str = "btagDeepFlavB"
+    b_threshold: float = B_TAG_THRESHOLD
+    cone: float = 0.4
+    missing_momentum: str = "PuppiMET"
 
     @classmethod
-    def of(cls, options: object) -> "ParticleSelection":
-        """The selection of a reconstructor that has all of these among its options."""
-        return cls(**{field.name: getattr(options, field.name) for field in fields(cls)})
+    def examples(cls) -> tuple[Self, ...]:
+        """Without photons."""
+        return (cls(photon_where=()),)
 
     @property
     def inputs(self) -> InputSpec:
-        """The collections that are read."""
+        """Jets, leptons, photons and missing momentum."""
         photons = (ObjectSpec("Photon", self.photon_where),) if self.photon_where else ()
         return InputSpec(
             (
@@ -109,9 +110,9 @@ class ParticleSelection:
         )
 
     def particles(self, batch: EventBatch, *, at_most: int = MOST) -> Particles:
-        """The objects of largest pt of every event, with their kinds; the one way from events to the models.
+        """The objects of largest pt of every event with their kinds, for training as for analysis.
 
-        A b tag that is NaN is no tag. Padding comes last.
+        A jet whose discriminator is NaN is not tagged. Padding comes last.
         """
         kinds = self._kinds(batch)
         kept = (kinds > 0) & ~_near_others(batch, kinds, cone=self.cone)
@@ -138,7 +139,7 @@ class ParticleSelection:
 
 
 def _near_others(batch: EventBatch, kinds: Int[Tensor, "event object"], *, cone: float) -> Bool[Tensor, "event object"]:
-    """Jets that are an electron, muon or photon already."""
+    """True for jets within ``cone`` of an electron, muon or photon."""
     is_jet, is_other = (kinds == Kind.JET) | (kinds == Kind.B_JET), kinds >= Kind.ELECTRON
     distance = delta_r(batch.momenta[:, :, None], batch.momenta[:, None])
     close = (distance < cone) & is_jet[:, :, None] & is_other[:, None]

@@ -1,19 +1,18 @@
 """The classifier as a reconstructor: its options, its scores, and how it is trained."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, final
+from typing import ClassVar, Final, final
 
 import torch
 from torch import Tensor
 
-from hepreco import Column, EventBatch, InputSpec, Reconstructor
-from hepreco.conventions import B_TAG_THRESHOLD
+from hepreco import Column, EventBatch, Reconstructor
 from hepreco.errors import ConfigError, DatasetError
-from hepreco.plugin import Axis, SupervisedTrainable, TrainedNetwork, TrainingOptions
+from hepreco.plugin import Axis, Option, Report, Trainable, TrainedNetwork, TrainingOptions, TrainsOn
 from hepreco.training import split
-from hepreco.weights import Option, load_network
+from hepreco.weights import load_network
 from hepreco_part_sm.classifier import ClassifierNetwork, likelihood_ratio
 from hepreco_part_sm.labelled import Labelled
 from hepreco_part_sm.models import Size, find_model
@@ -25,7 +24,7 @@ PACKAGED: Final = Path(__file__).parent / "weights" / "classifier"
 
 @final
 @dataclass(frozen=True)
-class EventClassifier(Reconstructor, SupervisedTrainable):
+class EventClassifier(ParticleSelection, Reconstructor, Trainable):
     """Which process an event came from.
 
     Parameters
@@ -40,14 +39,6 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
         Expected numbers of events of the classes, up to a factor: what the mixtures are made of. Empty: all alike.
     members
         How many networks, of different seeds, whose mean probability is given.
-    jet_where, electron_where, muon_where, photon_where
-        Cuts on the objects; an empty ``photon_where`` leaves photons out.
-    b_tag, b_threshold
-        Jets with more than this of that discriminator are b jets.
-    cone
-        Jets within this ΔR of an electron, muon or photon are removed.
-    missing_momentum
-        The collection of the missing momentum.
     weights_directory
         Where the trained weights are; ``None`` takes those that come with the plugin.
 
@@ -56,20 +47,14 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
     Attention to the strengths of physical interactions, arXiv:2211.05143.
     """
 
+    trains_on: ClassVar[TrainsOn] = "classes"
+
     model: str = "pn-int-sm"
     size: Size = "small"
     classes: tuple[str, ...] = ("tttt", "tth", "ttw", "ttww", "ttz")
     signals: tuple[str, ...] = ("tttt", "tth")
     yields: tuple[float, ...] = ()
     members: int = 3
-    jet_where: tuple[str, ...] = ("pt > 25", "|eta| < 2.5")
-    electron_where: tuple[str, ...] = ("pt > 15", "|eta| < 2.5")
-    muon_where: tuple[str, ...] = ("pt > 15", "|eta| < 2.5")
-    photon_where: tuple[str, ...] = ("pt > 20", "|eta| < 2.5")
-    b_tag: str = "btagDeepFlavB"
-    b_threshold: float = B_TAG_THRESHOLD
-    cone: float = 0.4
-    missing_momentum: str = "PuppiMET"
     weights_directory: str | None = None
 
     def __post_init__(self) -> None:
@@ -87,16 +72,6 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
                 f"part-sm: yields {list(self.yields)} for the classes {', '.join(self.classes)}",
                 "give one positive number for each, or none",
             )
-
-    @classmethod
-    def examples(cls) -> tuple["EventClassifier", ...]:
-        """Without photons."""
-        return (cls(photon_where=()),)
-
-    @property
-    def inputs(self) -> InputSpec:
-        """Jets, leptons, photons and missing momentum."""
-        return self._selection.inputs
 
     @property
     def outputs(self) -> tuple[Column, ...]:
@@ -116,10 +91,6 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
     def network(self) -> dict[str, Option]:
         """The keyword arguments that build the network of these options."""
         return {"model": self.model, "size": self.size, "classes": list(self.classes), "members": self.members}
-
-    def particles(self, batch: EventBatch) -> Particles:
-        """What the network is given: the objects of largest pt and their kinds."""
-        return self._selection.particles(batch)
 
     def setup(self, device: str) -> None:
         """Load the weights and check that they are of these options."""
@@ -141,13 +112,7 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
         }
         return {"probability": mean, "spread": spread, **scores}
 
-    def train(
-        self,
-        samples: Mapping[str, EventBatch],
-        options: TrainingOptions,
-        *,
-        report: Callable[[int, Mapping[str, float]], None],
-    ) -> TrainedNetwork:
+    def train(self, samples: Mapping[str, EventBatch], options: TrainingOptions, *, report: Report) -> TrainedNetwork:
         """Train every member on the same events, all classes with the same weight, then calibrate their mean.
 
         The validation events choose the best epoch and the calibration.
@@ -188,10 +153,6 @@ class EventClassifier(Reconstructor, SupervisedTrainable):
         momenta, kinds, missing = (torch.cat(tensors) for tensors in zip(*particles, strict=True))
         weight = balanced(label, torch.cat([batch.weight for batch in batches]))
         return Labelled(momenta.float(), kinds, missing.float(), label, weight.float())
-
-    @property
-    def _selection(self) -> ParticleSelection:
-        return ParticleSelection.of(self)
 
     def _loaded(self, device: torch.device) -> ClassifierNetwork:
         return load_network(ClassifierNetwork, directory=self.weights, device=str(device), options=self.network)

@@ -19,7 +19,7 @@ _LEPTONS: Final = ("pt > 15", "|eta| < 2.5")
 def same_sign_or_three_leptons(
     events: ak.Array, *, electron_where: Sequence[str] = _LEPTONS, muon_where: Sequence[str] = _LEPTONS
 ) -> ak.Array:
-    """Two electrons or muons of the same charge, or at least three, per event.
+    """Whether an event has exactly two electrons or muons, of the same charge, or at least three.
 
     Example
     -------
@@ -40,12 +40,12 @@ def same_sign_or_three_leptons(
 
 
 def enough_jets(events: ak.Array, *, at_least: int = 6, cone: float = 0.4, **where: Sequence[str]) -> ak.Array:
-    """At least so many jets, b jets among them, that are no lepton, per event.
+    """Whether an event has at least so many jets apart from leptons; b jets count as jets.
 
     Parameters
     ----------
     cone
-        Jets closer than this in ΔR to an electron or muon are that lepton.
+        Jets within this ΔR of an electron or muon are removed.
     where
         ``jet_where``, ``electron_where``, ``muon_where``: cuts on the objects.
     """
@@ -61,8 +61,8 @@ def enough_b_jets(
     cone: float = 0.4,
     **where: Sequence[str],
 ) -> ak.Array:
-    """At least so many jets with more than ``b_threshold`` of the discriminator ``b_tag``, per event."""
-    column(events, f"Jet.{b_tag}")  # says what there is, where it is not
+    """Whether an event has at least so many jets with the discriminator ``b_tag`` above ``b_threshold``."""
+    column(events, f"Jet.{b_tag}")  # if it is missing, the error names the branches that exist
     jets = _jets(events, cone=cone, **where)
     return ak.sum(jets[b_tag] > b_threshold, axis=1) >= at_least
 
@@ -70,7 +70,7 @@ def enough_b_jets(
 def enough_scalar_sum(
     events: ak.Array, *, at_least: float = 500.0, cone: float = 0.4, **where: Sequence[str]
 ) -> ak.Array:
-    """H_T, the sum of the pt of all jets, of at least so many GeV, per event."""
+    """Whether H_T, the scalar sum of the pt of all jets of an event, is at least so many GeV."""
     return ak.sum(_jets(events, cone=cone, **where)["pt"], axis=1) >= at_least
 
 
@@ -82,7 +82,7 @@ def _jets(
     electron_where: Sequence[str] = _LEPTONS,
     muon_where: Sequence[str] = _LEPTONS,
 ) -> ak.Array:
-    """Jets that pass and are no lepton."""
+    """Jets that pass their cuts and are apart from leptons."""
     jets = column(events, "Jet")[passing(events, "Jet", jet_where)]
     for name, where in (("Electron", electron_where), ("Muon", muon_where)):
         leptons = column(events, name)[passing(events, name, where)]

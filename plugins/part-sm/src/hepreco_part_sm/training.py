@@ -1,6 +1,6 @@
 """How a model learns: losses, class weights, the fit, and the calibration of what was learned."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import log
 from typing import NamedTuple
@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from hepreco.plugin import TrainingOptions
+from hepreco.plugin import Report, TrainingOptions
 from hepreco.training import FitResult, fit, initialised
 from hepreco_part_sm.labelled import Labelled
 from hepreco_part_sm.models import Size, build_member, find_model
@@ -17,7 +17,6 @@ from hepreco_part_sm.trees import grow
 
 #: Of the focal loss: the weight of the signal, and the exponent.
 FOCAL_ALPHA, FOCAL_GAMMA = 0.75, 3.0
-Report = Callable[[int, Mapping[str, float]], None]
 
 
 def balanced(label: Int[Tensor, " event"], weight: Float[Tensor, " event"]) -> Float[Tensor, " event"]:

@@ -1,4 +1,4 @@
-"""Particle Transformer: attention among objects, biased by what is known of each pair.
+"""Particle Transformer: attention among objects, biased by features of their pairs.
 
 References
 ----------
@@ -26,17 +26,17 @@ class TransformerSize:
     Parameters
     ----------
     embedding
-        Widths of the layers before the blocks; the last is that of the blocks.
+        Widths of the embedding layers; the last is also that of the blocks.
     pair_embedding
-        Widths of the layers that make the bias of attention from pair features.
+        Widths of the layers that map pair features to the attention bias.
     heads
-        Of attention.
+        Number of attention heads.
     blocks, class_blocks
-        Blocks of attention among particles, and of the class token.
+        Numbers of attention blocks among particles, and of the class token.
     expansion
-        How much wider the hidden layer of the feed-forward part is.
+        Width of the hidden feed-forward layer in units of that of the blocks.
     dropout
-        Of attention, activations and residuals in the blocks among particles.
+        Dropout of attention, activations and residuals in the blocks among particles.
     """
 
     embedding: tuple[int, ...] = (128, 512, 128)
@@ -56,12 +56,12 @@ class ParticleTransformer(nn.Module):
     size
         Widths and depths.
     pairs
-        Pair features, which bias attention; ``None`` leaves attention without bias.
+        Pair features for the attention bias; ``None`` for attention without bias.
     outputs
-        How many numbers it gives.
+        Number of outputs per event.
     pooling
-        How objects become one event: blocks of attention of a class token, which sees itself too, or one block of
-        multi-head attention of a seed.
+        How objects are pooled: ``class-attention`` has blocks in which a class token attends to itself and the
+        objects, ``multihead-attention`` one block in which a learned seed attends to the objects.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class ParticleTransformer(nn.Module):
         self.head = nn.Linear(width, outputs)
 
     def forward(self, particles: Particles) -> Float[Tensor, "event output"]:
-        """One row of numbers per event."""
+        """The outputs of every event."""
         mask = particles.mask
         hidden = self.embed(token_features(particles), mask)
         bias = self._bias(particles)
@@ -107,7 +107,7 @@ class ParticleTransformer(nn.Module):
         return self.head(self.norm(token[:, 0]) + self.of_event(event_features(particles)))
 
     def _bias(self, particles: Particles) -> Float[Tensor, "event head object object"] | None:
-        """U of every pair of different objects: made once for both orders, since it is symmetric."""
+        """The attention bias U of every pair of different objects, computed for one order since it is symmetric."""
         if self.pairs is None:
             return None
         mask = particles.mask
@@ -118,7 +118,7 @@ class ParticleTransformer(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention and a feed-forward part, normalised before and within, with scaled heads and residuals.
+    """Attention and a feed-forward part, with normalisation before and within, and scaled heads and residuals.
 
     References
     ----------
@@ -147,7 +147,7 @@ class Block(nn.Module):
         mask: Bool[Tensor, "event object"],
         bias: Float[Tensor, "event head object object"] | None,
     ) -> Float[Tensor, "event query feature"]:
-        """What the queries become after they have seen those values that are there."""
+        """The queries after attention to the occupied values, and after the feed-forward part."""
         normed = self.before(values)
         asking = normed if queries is values else queries
         query, key, value = (

@@ -1,6 +1,6 @@
-"""Boosted decision trees of LightGBM, kept like any other weights."""
+"""Boosted decision trees of LightGBM, stored like the weights of a network."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -9,13 +9,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hepreco.errors import ConfigError
-from hepreco.plugin import TrainingOptions
+from hepreco.plugin import Report, TrainingOptions
 from hepreco.training import FitResult
 from hepreco_part_sm.labelled import Labelled
 from hepreco_part_sm.lists import slot_features, slot_pairs
 from hepreco_part_sm.particles import Particles
 
-#: Of LightGBM; the number of trees per class is that of the epochs.
+#: Parameters of LightGBM; the number of trees per class is that of the epochs.
 PARAMETERS: Final = {
     "objective": "multiclass",
     "num_leaves": 31,
@@ -33,9 +33,9 @@ class Trees(nn.Module):
     Parameters
     ----------
     pairs
-        Whether they are given m and ΔR of all pairs.
+        Whether the trees also read m and ΔR of all pairs.
     outputs
-        How many numbers they give.
+        Number of outputs per event.
     """
 
     text: Tensor
@@ -56,18 +56,18 @@ class Trees(nn.Module):
         return torch.from_numpy(scores).to(particles.momenta)
 
     def keep(self, booster: Any) -> None:
-        """Take over the trees of LightGBM, as its text."""
+        """Store the trees of a LightGBM booster, as its text."""
         self.text = torch.frombuffer(bytearray(booster.model_to_string().encode()), dtype=torch.uint8)
         self._booster = None
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Tensor], prefix: str, *arguments: Any) -> None:
-        """Text has no fixed length."""
+        """Load the text, whose length may differ from that of the text so far."""
         self.text = state_dict[f"{prefix}text"]
         super()._load_from_state_dict(state_dict, prefix, *arguments)
 
 
 def rows(particles: Particles, *, pairs: bool) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """What the trees are given, (event, feature)."""
+    """The features that the trees read, (event, feature)."""
     features = slot_features(particles)
     return (torch.cat((features, slot_pairs(particles)), dim=1) if pairs else features).double().cpu().numpy()
 
@@ -79,9 +79,9 @@ def grow(
     pairs: bool,
     classes: int,
     options: TrainingOptions,
-    report: Callable[[int, Mapping[str, float]], None],
+    report: Report,
 ) -> tuple[Trees, FitResult]:
-    """Boost for at most ``options.epochs`` rounds, until ``options.patience`` have brought nothing."""
+    """Boost for at most ``options.epochs`` rounds; stop after ``options.patience`` of them without improvement."""
     lightgbm = _lightgbm()
     measured: dict[str, dict[str, list[float]]] = {}
     sets = [

@@ -1,4 +1,4 @@
-"""From particles to what a detector measures: parametrised, or with a parton shower before."""
+"""Detector simulation: parametrised, optionally after a parton shower."""
 
 from hepreco.generation.detector.parametrised import measure, radiate, to_objects
 from hepreco.generation.detector.shower import shower

@@ -1,4 +1,4 @@
-"""From particles to what a detector measures: parametrised, and meant to be read."""
+"""Parametrised detector simulation: from particles to measured objects."""
 
 import math
 from dataclasses import replace
@@ -14,7 +14,7 @@ from hepreco.detector import Detector
 from hepreco.formats.records import DetectorEvents, PartonEvents, pad
 from hepreco.generation.randomness import normals, uniforms
 
-#: Streams of random numbers: of an event, of each jet of radiation, of each measured jet and lepton.
+#: First streams of random numbers for the event, each radiated jet, each measured jet and each measured lepton.
 _EVENT, _RADIATION, _JETS, _LEPTONS = 100, 200, 300, 400
 _MOST_RADIATED: Final = 12
 _NEUTRINOS: Final = (12, 14, 16)
@@ -25,8 +25,8 @@ def radiate(
 ) -> tuple[PartonEvents, Float[Tensor, "event jet 4"]]:
     """Jets of initial-state radiation, and the events after their recoil.
 
-    All but the incoming partons is boosted so that transverse momenta balance, at the same mass and rapidity. Empty
-    slots have momentum 0. ``first`` is the number of the first event in its sample.
+    All particles but the incoming partons are boosted so that transverse momenta balance, with unchanged total mass and
+    rapidity. Empty slots have momentum 0. ``first`` is the number of the first event in its sample.
     """
     count = len(events)
     u = uniforms(seed=seed, stream=_EVENT, first=first, count=count, width=3)[:, 0]
@@ -43,7 +43,7 @@ def radiate(
 
 
 def to_objects(events: PartonEvents, radiation: Float[Tensor, "event jet 4"], *, radius: float) -> DetectorEvents:
-    """Jets, leptons and missing momentum before any measurement: one jet per quark or gluon, then merged."""
+    """Jets, leptons and missing momentum before measurement: one jet per quark or gluon; close jets are merged."""
     kind = torch.where(events.status == 1, events.pdg_id.abs(), 0)
     is_parton = ((kind >= 1) & (kind <= 5)) | (kind == 21)
     is_lepton = (kind == 11) | (kind == 13)
@@ -67,12 +67,12 @@ def to_objects(events: PartonEvents, radiation: Float[Tensor, "event jet 4"], *,
 
 
 def measure(objects: DetectorEvents, detector: Detector, *, seed: int, first: int) -> DetectorEvents:
-    """Smear, tag, and lose what is outside the acceptance; the missing momentum takes up what is mismeasured.
+    """Smear and tag objects and apply the acceptance; missing momentum balances the mismeasured momenta.
 
     Parameters
     ----------
     objects
-        As they are, of :func:`to_objects` or of a parton shower; ``jet_btag`` is not looked at.
+        True objects, from :func:`to_objects` or a parton shower; their ``jet_btag`` is ignored.
     """
     jets, btag = _measure_jets(objects, detector, seed=seed, first=first)
     leptons = _measure_leptons(objects, detector, seed=seed, first=first)
@@ -92,7 +92,7 @@ def measure(objects: DetectorEvents, detector: Detector, *, seed: int, first: in
 
 
 def _measure_jets(objects: DetectorEvents, detector: Detector, *, seed: int, first: int) -> tuple[Tensor, Tensor]:
-    """Momenta (event, jet, 4), 0 where lost, and discriminators (event, jet)."""
+    """Momenta (event, jet, 4), 0 for jets outside the acceptance, and discriminators (event, jet)."""
     u = _per_slot(objects.jets, _JETS, seed=seed, first=first, width=4)
     energy = objects.jets[..., 0].clamp(min=1e-9)
     factor = 1 + detector.jet_resolution(energy) * normals(u[..., 0])
@@ -115,7 +115,7 @@ def _measure_leptons(objects: DetectorEvents, detector: Detector, *, seed: int, 
 
 
 def _discriminator(u: Tensor, efficiency: Tensor) -> Tensor:
-    """In [0, 1], above the working point with the given probability; denser towards 1 the larger that is."""
+    """A discriminator in [0, 1], above the working point with this probability; the larger it is, the closer to 1."""
     passing = u < efficiency
     above = 1 - (1 - B_TAG_THRESHOLD) * (u / efficiency.clamp(min=1e-12)) ** (2 * efficiency + 0.2)
     below = B_TAG_THRESHOLD * ((1 - u) / (1 - efficiency).clamp(min=1e-12)).clamp(max=1.0) ** 2
@@ -123,7 +123,7 @@ def _discriminator(u: Tensor, efficiency: Tensor) -> Tensor:
 
 
 def _per_slot(momenta: Tensor, stream: int, *, seed: int, first: int, width: int) -> Float[Tensor, "event slot number"]:
-    """Uniform numbers of every slot, which do not depend on how many slots there are."""
+    """Uniform numbers of every slot, which do not depend on the number of slots."""
     count = len(momenta)
     slots = range(momenta.shape[1])
     return torch.stack(
@@ -132,7 +132,7 @@ def _per_slot(momenta: Tensor, stream: int, *, seed: int, first: int, width: int
 
 
 def _smeared(momenta: Tensor, factor: Tensor, angles: Float[Tensor, "event slot 2"]) -> Tensor:
-    """Scaled and turned by small angles in η and φ; empty slots stay empty."""
+    """Momenta scaled by ``factor`` and shifted by small angles in η and φ; empty slots stay empty."""
     held = momenta[..., 0] > 0
     safe = torch.where(held[..., None], momenta, momenta.new_tensor([1.0, 1.0, 0.0, 0.0]))
     factor = factor.clamp(min=0.05)
@@ -159,7 +159,7 @@ def _poisson(mean: float) -> Float[Tensor, " number"]:
 
 
 def _recoiled(events: PartonEvents, kick: Float[Tensor, "event 2"]) -> PartonEvents:
-    """Boost all but the incoming partons so that together they have a transverse momentum."""
+    """Boost all particles but the incoming partons, so that their total transverse momentum is ``kick``."""
     total = events.momenta[:, :2].sum(dim=1)
     mass = kinematics.mass(total)
     plus, minus = total[:, 0] + total[:, 3], total[:, 0] - total[:, 3]
@@ -173,7 +173,7 @@ def _recoiled(events: PartonEvents, kick: Float[Tensor, "event 2"]) -> PartonEve
 
 
 def _merge(objects: DetectorEvents, radius: float) -> DetectorEvents:
-    """Add the softer to the harder of the two nearest jets, as long as they are closer than a radius."""
+    """Merge the two nearest jets into the harder one, as long as they are closer than ``radius``."""
     jets, parton, flavour = objects.jets, objects.jet_parton, objects.jet_flavour
     rows = torch.arange(len(jets))
     while len(jets):
@@ -194,7 +194,7 @@ def _merge(objects: DetectorEvents, radius: float) -> DetectorEvents:
 
 
 def absorb_leptons(objects: DetectorEvents, radius: float) -> DetectorEvents:
-    """Add leptons to the jet that they are in."""
+    """Add leptons within ``radius`` of a jet to the nearest jet."""
     if not len(objects):
         return objects
     distance, nearest = distances(objects.leptons, objects.jets).min(dim=2)
@@ -213,11 +213,11 @@ def absorb_leptons(objects: DetectorEvents, radius: float) -> DetectorEvents:
 def distances(
     first: Float[Tensor, "event one 4"], second: Float[Tensor, "event other 4"]
 ) -> Float[Tensor, "event one other"]:
-    """ΔR of every pair; infinite where a slot is empty."""
+    """ΔR of every pair; infinite if a slot is empty."""
     empty = (first[..., 0] <= 0)[:, :, None] | (second[..., 0] <= 0)[:, None]
     return kinematics.delta_r(first[:, :, None], second[:, None]).masked_fill(empty, math.inf)
 
 
 def _lower(size: int) -> Tensor:
-    """Pairs that are counted already, or are one jet with itself."""
+    """A mask of pairs that are duplicates or combine a jet with itself."""
     return torch.ones(size, size, dtype=torch.bool).tril()

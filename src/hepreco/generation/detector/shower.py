@@ -21,7 +21,7 @@ from hepreco.formats.lhe import read_lhe
 from hepreco.formats.records import DetectorEvents, PartonEvents
 from hepreco.generation.detector.parametrised import absorb_leptons, distances
 
-_OUTGOING: Final = 23  # Pythia's status of what leaves the hard process
+_OUTGOING: Final = 23  # Pythia's status of outgoing particles of the hard process
 _LEAST_HADRON_PT: Final = 5.0
 _SAME_MOMENTUM: Final = 1e-2  # GeV; Pythia puts light partons on its own mass shells
 _NEUTRINOS: Final = (12, 14, 16)
@@ -32,24 +32,24 @@ _SETTINGS: Final = ("Print:quiet = on", "Random:setSeed = on", "Beams:frameType 
 
 
 def shower(path: Path, *, seed: int, radius: float, pt_min: float) -> Iterator[tuple[PartonEvents, DetectorEvents]]:
-    """Shower the events of a Les Houches event file, and find what a perfect detector sees of them, in blocks.
+    """Shower the events of a Les Houches event file, and find the objects of a perfect detector, in blocks.
 
-    Pythia runs with its default tune. Jets are anti-kT (arXiv:0802.1189) of all visible particles but prompt electrons
-    and muons, which are leptons unless they are in a jet. A parton belongs to the nearest jet within the radius; a jet
-    of several names the hardest. Flavours are those of the heaviest hadron above 5 GeV within the radius. Missing
-    momentum is that of neutrinos.
+    Pythia runs with its default tune. Anti-kT jets (arXiv:0802.1189) are made of all visible particles except prompt
+    electrons and muons, which are leptons unless they are in a jet. A parton belongs to the nearest jet within the
+    radius; a jet of several partons has the position of the hardest. The flavour of a jet is that of the heaviest
+    hadron with pt above 5 GeV within the radius. Missing momentum is that of neutrinos.
 
     Parameters
     ----------
     seed
-        Of Pythia; event i of a file is the same whatever comes after it.
+        Seed of Pythia; an event does not depend on later events of the file.
     radius, pt_min
-        Of jets; pt in GeV.
+        Radius and smallest pt (GeV) of jets.
 
     Raises
     ------
     ConfigError
-        If pythia8mc or fastjet is not installed.
+        pythia8mc or fastjet is not installed.
     DatasetError
         The file is damaged, or Pythia cannot shower one of its events.
     """
@@ -89,7 +89,7 @@ def _libraries(path: Path) -> tuple[Any, Any]:
 
 @contextmanager
 def _unzipped(path: Path) -> Iterator[Path]:
-    """The file, or a temporary copy that is not gzipped: not every build of Pythia reads those."""
+    """The file, or a temporary uncompressed copy, since not every build of Pythia reads gzipped files."""
     if path.suffix != ".gz":
         yield path
         return
@@ -101,7 +101,7 @@ def _unzipped(path: Path) -> Iterator[Path]:
 
 
 def _particles(pythia: Any, hard: PartonEvents, name: str) -> dict[str, Any]:
-    """What is needed of one event, by kind of particle."""
+    """The particles of one event by kind."""
     visible, hadrons, missing = [], [], [0.0, 0.0]
     leptons: tuple[list[float], ...] = ([], [], [], [], [])  # E, px, py, pz, number
     for particle in pythia.event:
@@ -130,9 +130,9 @@ def _particles(pythia: Any, hard: PartonEvents, name: str) -> dict[str, Any]:
 
 
 def _positions(process: Any, hard: PartonEvents, name: str) -> list[int]:
-    """For every outgoing particle, in Pythia's order, where it stands among the final ones of the file.
+    """The position of every outgoing particle, in Pythia's order, among the final particles of the file.
 
-    −1 for products of resonances that the file leaves undecayed, and Pythia decays.
+    It is −1 for decay products of resonances that the file leaves undecayed and Pythia decays.
     """
     final = hard.status[0] == 1
     outgoing = [particle for particle in process if particle.statusAbs() == _OUTGOING]
@@ -145,7 +145,7 @@ def _positions(process: Any, hard: PartonEvents, name: str) -> list[int]:
         if distance.min() < _SAME_MOMENTUM:
             positions[int(distance.argmin())] = position
         elif abs(kind) not in _RESONANCES:
-            raise DatasetError(f"{name}: Pythia has another event than the file", "report it, with the file")
+            raise DatasetError(f"{name}: Pythia has another event than the file", "report this, with the file")
     return positions
 
 
@@ -160,7 +160,7 @@ def _is_prompt(particle: Any, event: Any) -> bool:
 
 
 def _flavour(kind: int) -> int:
-    """5 or 4 for hadrons with a b or c quark, by their number's digits; otherwise 0."""
+    """5 or 4 for hadrons with a b or c quark, from the digits of the PDG identifier; otherwise 0."""
     if not 100 < kind < 1_000_000:
         return 0
     heaviest = max(kind // 1000 % 10, kind // 100 % 10)
@@ -199,12 +199,12 @@ def _objects(found: list[dict[str, Any]], jets: ak.Array, radius: float) -> Dete
 
 
 def _distances(jets: Tensor, eta: float, phi: float) -> Tensor:
-    """ΔR of jets to a direction; infinite where there is none."""
+    """ΔR of jets to a direction; infinite for empty slots."""
     direction = kinematics.from_pt_eta_phi_mass(*jets.new_tensor([[1.0], [eta], [phi], [0.0]]))
     return distances(jets[None], direction[None])[0, :, 0]
 
 
 def _padded(values: ak.Array) -> Tensor:
-    """(event, slot) of a jagged array, 0 where there is nothing; at least one slot."""
+    """A jagged array padded with 0 to (event, slot), with at least one slot."""
     slots = max(1, *ak.num(values).tolist())
     return torch.from_numpy(np.asarray(ak.fill_none(ak.pad_none(values, slots, clip=True), 0), dtype=np.float64))

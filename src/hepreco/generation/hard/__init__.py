@@ -1,4 +1,4 @@
-"""The hard process: from random numbers to weighted points of phase space, and to accepted events at parton level."""
+"""The hard process: from random numbers to weighted phase-space points and accepted events at parton level."""
 
 from hepreco.generation.hard.beams import Beams
 from hepreco.generation.hard.cuts import Cuts

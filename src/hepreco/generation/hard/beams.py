@@ -1,4 +1,4 @@
-"""What collides: protons, or partons of a fixed energy."""
+"""The colliding beams: protons, or partons of fixed energy."""
 
 import math
 from dataclasses import dataclass, field
@@ -19,9 +19,9 @@ class Beams:
     Parameters
     ----------
     energy
-        In the centre of mass, of both beams together, in GeV.
+        Centre-of-mass energy of both beams, in GeV.
     densities
-        Of partons in protons; None where the partons of a process are the beams themselves.
+        Parton densities of the proton; None if the beams are the partons of the process.
     """
 
     energy: float = 13_000.0
@@ -32,7 +32,7 @@ class Beams:
             raise ConfigError(f"beams of {self.energy} GeV", "give a positive energy in GeV")
 
     def luminosity(self, pair: tuple[int, int], x: tuple[Tensor, Tensor]) -> Tensor:
-        """f₁(x₁) f₂(x₂) of two partons; 1 at fixed energy."""
+        """Parton luminosity f₁(x₁) f₂(x₂); 1 without parton densities."""
         if self.densities is None:
             return torch.ones_like(x[0])
         return self.densities(pair[0], x[0]) * self.densities(pair[1], x[1]) / (x[0] * x[1])

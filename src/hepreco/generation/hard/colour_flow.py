@@ -1,4 +1,4 @@
-"""Colour lines of events at leading colour, for parton showers."""
+"""Assigns colour lines at leading colour, for parton showers."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -12,15 +12,15 @@ from torch import Tensor
 from hepreco.amplitudes import DecayTree, Particle, Process
 from hepreco.kinematics import minkowski_dot
 
-#: The first tag of a line, by custom.
+#: The first tag of a colour line, by convention.
 _FIRST_TAG: Final = 501
-#: Of the decay trees in a record, behind the incoming partons.
+#: First row of the decay trees in a record, after the incoming partons.
 _FIRST_ROW: Final = 2
 
 
 @dataclass(frozen=True)
 class _End:
-    """An end of a colour line: a particle, by its row in the record, and which of its two tags."""
+    """An end of a colour line: the row of a particle in the record, and which of its two tags."""
 
     row: int
     anticolour: bool
@@ -38,16 +38,16 @@ def colour_tags(
 ) -> Int[Tensor, "event particle 2"]:
     """Colour and anticolour tags of the incoming partons and of all particles of the decay trees.
 
-    Of the ways to connect what is produced, one is chosen with the probability ∏ 1/(pᵢ·pⱼ) over the lines, as in
-    amplitudes of gluons with most helicities equal (Parke and Taylor, Phys. Rev. Lett. 56 (1986) 2459). Where gluons
-    are exchanged a quark is not connected with an antiquark of its family, and where they are not, only so. Resonances
-    hand their colour on. ``exchanged`` says that the first parton of the process comes from the second beam; ``u`` is
-    uniform.
+    A flow is chosen with probability proportional to ∏ 1/(pᵢ·pⱼ) over its lines, as in maximally helicity-violating
+    amplitudes of gluons (Parke and Taylor, Phys. Rev. Lett. 56 (1986) 2459). If gluons are exchanged, a quark is not
+    connected with an antiquark of its family; in electroweak processes only with such. Resonances pass their colour on
+    to their decay products. ``exchanged`` tells that the first parton of the process comes from the second beam; ``u``
+    are uniform numbers.
     """
     incoming = process.incoming[::-1] if exchanged else process.incoming
     ends = [end for row, particle in enumerate(incoming) for end in _ends(row, particle, incoming=True)]
     ends += [end for tree in trees for end in _ends(_FIRST_ROW + tree.row, tree.particle)]
-    # A line runs from where colour leaves the collision to where it enters.
+    # A line connects an outgoing colour or incoming anticolour to an outgoing anticolour or incoming colour.
     sources = [end for end in ends if end.anticolour == end.incoming]
     sinks = [end for end in ends if end.anticolour != end.incoming]
     flows = _flows(sources, sinks, electroweak=any(limit.name == "QCD" and not limit.power for limit in process.limits))
@@ -63,7 +63,7 @@ def _ends(row: int, particle: Particle, *, incoming: bool = False) -> list[_End]
 
 
 def _flows(sources: list[_End], sinks: list[_End], *, electroweak: bool) -> list[tuple[_End, ...]]:
-    """The sinks of all sources, for each flow."""
+    """All colour flows, each given by the sinks of the sources."""
 
     def allowed(source: _End, sink: _End) -> bool:
         return source.row != sink.row and (bool(source.family) and source.family == sink.family) == electroweak
@@ -87,7 +87,7 @@ def _tags(
 
 
 def _hand_on(tags: Tensor, tree: DecayTree, free: Iterator[int]) -> None:
-    """Give the daughters of a resonance its colour, and a new line to a pair that has none to inherit."""
+    """Pass the colour of a resonance on to a daughter, and give daughters that inherit none a new line."""
     coloured = [daughter for daughter in tree.daughters if daughter.particle.colour != 1]
     inherited = [daughter for daughter in coloured if daughter.particle.colour == tree.particle.colour]
     if tree.particle.colour != 1 and inherited:

@@ -18,13 +18,13 @@ class Cuts:
     Parameters
     ----------
     pt_min
-        Least transverse momentum of each, in GeV.
+        Smallest transverse momentum of each, in GeV.
     eta_max
         Largest \|η\| of each.
     delta_r_min
-        Least ΔR = √(Δη² + Δφ²) of any two.
+        Smallest ΔR = √(Δη² + Δφ²) of any two.
     mass_window
-        Least and largest mass of all final particles together, in GeV.
+        Smallest and largest invariant mass of all final particles, in GeV.
     """
 
     pt_min: float = 0.0
@@ -40,11 +40,11 @@ class Cuts:
             or not self.mass_window[0] < self.mass_window[1]
         ):
             raise ConfigError(
-                f"impossible cuts {self}", "give positive values, and a window with its smaller end first"
+                f"impossible cuts {self}", "give positive values, and a mass_window with its smaller end first"
             )
 
     def __call__(self, momenta: Float[Tensor, "event particle 4"]) -> Bool[Tensor, " event"]:
-        """Whether events pass; momenta of the particles that are cut on."""
+        """Whether events pass; ``momenta`` are those of the particles that are cut on."""
         passes = torch.ones(len(momenta), dtype=torch.bool)
         if self.pt_min > 0:
             passes &= (pt(momenta) > self.pt_min).all(dim=1)

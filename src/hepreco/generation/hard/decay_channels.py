@@ -1,4 +1,4 @@
-"""Decay channels of W and Z, which events are given after they are made, since all light fermions are alike."""
+"""Decay channels of W and Z, assigned to finished events, since all massless fermions have the same kinematics."""
 
 import itertools
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from torch import Tensor
 
 from hepreco.amplitudes import DecayTree
 
-#: Charged leptons in the final state: one, two, or two of the same sign or at least three.
+#: Charged leptons in the final state: one; two; or two of the same sign or at least three.
 Signature = Literal["one lepton", "two leptons", "same sign or three leptons"]
 
 _UP, _DOWN = 2, 1
 _GENERATIONS: Final = 2
-#: A decay of a W to one lepton and its neutrino is a third of that to one pair of quarks, for their colour.
+#: The W's decay to one lepton flavour relative to one pair of quarks, which has three colours.
 _LEPTONIC: Final = 1 / 3
 
 
@@ -23,16 +23,16 @@ _LEPTONIC: Final = 1 / 3
 class DecayChannels:
     """Decays of the W bosons of a process that was computed with W⁺ → u d̄ and W⁻ → ū d.
 
-    Each W becomes quarks of the first or second generation, or e or µ with a neutrino (τ are left out), at random among
-    the choices that have the signature; at tree level, with massless fermions and a CKM matrix of 1, all have the
-    same |M|² but for the colours of the quarks. A Z → e⁺e⁻ becomes e⁺e⁻ or µ⁺µ⁻.
+    Each W decays to quarks of the first or second generation, or to e or µ with a neutrino (not to τ), at random among
+    the choices with the signature. At tree level, with massless fermions and a CKM matrix of 1, all have the same |M|²
+    up to the colours of the quarks. A Z → e⁺e⁻ becomes e⁺e⁻ or µ⁺µ⁻.
 
     Parameters
     ----------
     trees
-        Of the process.
+        The decay trees of the process.
     signature
-        What to have.
+        The required leptons.
     """
 
     trees: tuple[DecayTree, ...]
@@ -40,12 +40,12 @@ class DecayChannels:
 
     @property
     def factor(self) -> float:
-        """The cross-section over that of the process as computed."""
+        """The ratio of the cross-section to that of the computed process."""
         pairs = 2.0 ** len(self._rows(23))
         return pairs * sum(_weight(pattern) for pattern in self._patterns())
 
     def __call__(self, pdg_id: Int[Tensor, "event particle"], u: Float[Tensor, "event number"]) -> Tensor:
-        """Relabelled particles of a record, behind two incoming ones; ``u`` are :attr:`numbers` uniform numbers."""
+        """PDG identifiers of a record with the assigned decays; ``u`` are :attr:`numbers` uniform numbers per event."""
         pdg_id = pdg_id.clone()
         patterns = torch.tensor(self._patterns())
         weights = torch.tensor([_weight(pattern) for pattern in self._patterns()], dtype=u.dtype).cumsum(0)
@@ -65,7 +65,7 @@ class DecayChannels:
 
     @property
     def numbers(self) -> int:
-        """How many uniform numbers an event needs."""
+        """Uniform numbers that an event needs."""
         return 1 + len(self._w_rows()) + len(self._rows(23))
 
     def _rows(self, boson: int) -> list[int]:
@@ -75,7 +75,7 @@ class DecayChannels:
         return [node for tree in self.trees for node in tree if abs(node.particle.pdg_id) == 24 and node.daughters]
 
     def _w_rows(self) -> list[tuple[int, int, int]]:
-        """Rows of each W that decays, of its up-type and of its down-type product."""
+        """Rows of each decaying W, of its up-type and of its down-type product."""
         rows = []
         for w in self._w_bosons():
             row = {abs(daughter.particle.pdg_id): 2 + daughter.row for daughter in w.daughters}
@@ -83,7 +83,7 @@ class DecayChannels:
         return rows
 
     def _patterns(self) -> list[tuple[bool, ...]]:
-        """Which W are leptonic, for all ways to have the signature."""
+        """All choices of leptonic W decays that have the signature."""
         charges = [int(w.particle.charge) for w in self._w_bosons()]
         fixed = [charge for _ in self._rows(23) for charge in (1, -1)]
         return [

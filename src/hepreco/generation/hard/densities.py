@@ -24,24 +24,24 @@ class PartonDensities(Protocol):
 
     @property
     def name(self) -> str:
-        """What to call them in files and on plots."""
+        """Name in files and on plots."""
 
     def __call__(self, pdg_id: int, x: Tensor) -> Tensor:
-        """X f(x), of the shape of x; 0 for partons that are not there and where the fit is negative."""
+        """X f(x), of the shape of x; 0 for unknown partons, and where the fit is negative."""
 
 
 @dataclass(frozen=True)
 class SimpleDensities:
-    """x f(x) = exp(a) x^b (1 − x)^c exp(d √x + e x): NNPDF2.3 LO at the Z mass, roughly.
+    """x f(x) = exp(a) x^b (1 − x)^c exp(d √x + e x), which approximates NNPDF2.3 LO at the Z mass.
 
-    A fit by the authors of this package to the set NNPDF23_lo_as_0130_qed (arXiv:1207.1303) at Q = 91.188 GeV, for
-    3e-5 < x < 0.8. It is within 2 % of it for gluons and 7 % for u and d between 3e-5 and 0.3, and within 40 % for sea
-    quarks at 0.6, where there are few. No evolution, no errors: for demonstrations and tests, not for cross-sections.
+    This package's fit to the set NNPDF23_lo_as_0130_qed (arXiv:1207.1303) at Q = 91.188 GeV, for 3e-5 < x < 0.8. It
+    agrees within 2 % for gluons and 7 % for u and d between 3e-5 and 0.3, and within 40 % for sea quarks at 0.6, where
+    there are few. Without evolution and uncertainties, it is for demonstrations and tests, not for cross-sections.
     """
 
     @property
     def name(self) -> str:
-        """As in files."""
+        """Name in files and on plots."""
         return "simple"
 
     def __call__(self, pdg_id: int, x: Tensor) -> Tensor:
@@ -71,13 +71,13 @@ _SIMPLE: Final[Mapping[int, tuple[float, ...]]] = {
 class GridDensities:
     """A member of a set in LHAPDF's ``lhagrid1`` format, at one scale.
 
-    Values at the scale are interpolated between the grid's Q by cubic Hermite polynomials in ln Q², then between its x
-    in ln x, with slopes from neighbouring points, as LHAPDF does. Below the grid's smallest x the value there is kept.
+    Values are interpolated by cubic Hermite polynomials in ln Q², then in ln x, with slopes from neighbouring points,
+    as in LHAPDF. Outside the grid's range of x, the value at its end is used.
 
     Parameters
     ----------
     path
-        The member's file, such as ``NNPDF23_lo_as_0130_qed_0000.dat``.
+        File of the member, such as ``NNPDF23_lo_as_0130_qed_0000.dat``.
     scale
         The factorisation scale µ in GeV.
 
@@ -94,7 +94,7 @@ class GridDensities:
 
     @property
     def name(self) -> str:
-        """The file without its folder."""
+        """Name of the file without directory and suffix."""
         return self.path.stem
 
     def __call__(self, pdg_id: int, x: Tensor) -> Tensor:
@@ -106,12 +106,12 @@ class GridDensities:
 
 
 def find_densities(name: str, *, scale: float = Z_MASS) -> PartonDensities:
-    """The densities of a name: ``simple``, a path, or a set that LHAPDF or Pythia's Python package has installed.
+    """Find densities by name: ``simple``, a path, or a set that LHAPDF or Pythia's Python package has installed.
 
     Raises
     ------
     ConfigError
-        There is no such set.
+        The set does not exist, cannot be read, or does not contain the scale.
     """
     if name == "simple":
         return SimpleDensities()
@@ -125,7 +125,7 @@ def find_densities(name: str, *, scale: float = Z_MASS) -> PartonDensities:
             return GridDensities(path, scale)
     raise ConfigError(
         f"no parton densities {name!r}",
-        "say 'simple', give the path of a member's .dat file, set LHAPDF_DATA_PATH, or "
+        "use 'simple', give the path of a member's .dat file, set LHAPDF_DATA_PATH, or "
         "'pip install --only-binary pythia8mc pythia8mc', which brings NNPDF23_lo_as_0130_qed",
     )
 
@@ -143,11 +143,11 @@ def _splines(path: Path, scale: float) -> dict[int, "scipy.interpolate.CubicHerm
         if log_q2[0] <= log_scale <= log_q2[-1]:
             at_scale = {parton: _hermite(log_q2, values)(log_scale) for parton, values in partons.items()}
             return {parton: _hermite(log_x, values) for parton, values in at_scale.items()}
-    raise ConfigError(f"{path.name} does not reach Q = {scale} GeV", "choose a scale within its range")
+    raise ConfigError(f"{path.name} does not contain Q = {scale} GeV", "choose a scale within its range")
 
 
 def _grid(block: str) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
-    """Ln x, ln Q², and per parton the values (Q, x) of one subgrid."""
+    """The ln x, ln Q² and, by parton, values (Q, x) of one subgrid."""
     first, second, third, rest = block.strip().split("\n", 3)
     x, q = (np.array(line.split(), dtype=float) for line in (first, second))
     partons = [GLUON if word == "0" else int(word) for word in third.split()]

@@ -1,4 +1,4 @@
-"""A hard process as an integrand: from random numbers to weighted events."""
+"""A hard process as an integrand: from random numbers to weighted phase-space points."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,12 +36,12 @@ class Points:
     Parameters
     ----------
     weights
-        (event,), in pb; 0 outside the cuts.
+        (event,): weights in pb; 0 outside the cuts.
     momenta
-        (event, particle, 4) in GeV in the laboratory: the parton from the first beam, that from the second, then every
+        (event, particle, 4) in GeV in the laboratory: the partons from the first and the second beam, then every
         particle of the decay trees by its row.
     pair
-        (event,): which of the process's pairs of incoming partons.
+        (event,): position among the process's pairs of incoming partons.
     """
 
     weights: Tensor
@@ -51,16 +51,16 @@ class Points:
 
 @dataclass(frozen=True)
 class HardProcess:
-    """A process between beams, with cuts.
+    """A process with beams and cuts.
 
     Parameters
     ----------
     process
-        In MadGraph's syntax.
+        The process in MadGraph's syntax.
     exchange
         Whether the first parton may come from the second beam.
     generations
-        Whether c and s of the beams may take the place of u and d; only where no light quark is produced.
+        Whether c and s of the beams may replace u and d; only valid if no light quark is produced.
     cutoff
         The largest distance of resonances from their poles, in widths.
     """
@@ -77,22 +77,22 @@ class HardProcess:
         low, high = self.energies
         if low >= high:
             raise ConfigError(
-                f"'{self.process}' needs at least {low:.4g} GeV and can have {high:.4g} GeV: its cross-section is 0",
+                f"'{self.process}' needs at least {low:.4g} GeV but has at most {high:.4g} GeV: its cross-section is 0",
                 "raise the energy, or loosen the cuts",
             )
         if low <= 0 and self.beams.densities:
-            raise ConfigError(f"'{self.process}' has no least energy", "cut on pt_min or on the mass_window")
+            raise ConfigError(f"'{self.process}' has no smallest energy", "cut on pt_min or on the mass_window")
         if len(self.trees) == 1 and not self.trees[0].daughters:
             raise ConfigError(f"'{self.process}' produces one stable particle", "let it decay")
 
     @cached_property
     def matrix_element(self) -> MatrixElement:
-        """Its squared matrix element."""
+        """The squared matrix element of the process."""
         return MatrixElement(self.process, model=self.model)
 
     @cached_property
     def trees(self) -> tuple[DecayTree, ...]:
-        """What is produced, with decays."""
+        """The produced particles, with their decays."""
         return decay_trees(self.matrix_element.process)
 
     @cached_property
@@ -102,17 +102,17 @@ class HardProcess:
 
     @cached_property
     def ranges(self) -> tuple[MassRange, ...]:
-        """Where the mass of every particle may lie."""
+        """The mass range of every particle."""
         return mass_ranges(self.trees, self.model, cutoff=self.cutoff)
 
     @cached_property
     def t_channels(self) -> tuple[TChannel, ...]:
-        """The channels that share its phase space."""
+        """The channels among which phase space is divided."""
         return t_channels_of(self.trees, self.ranges, self.model)
 
     @cached_property
     def pairs(self) -> tuple[tuple[int, int], ...]:
-        """The partons of the first and of the second beam: every pair that the process stands for, in protons."""
+        """All pairs of partons from the first and the second beam that contribute to the process."""
         first, second = (particle.pdg_id for particle in self.matrix_element.process.incoming)
         pairs = [(first, second)]
         if not self.beams.densities:
@@ -125,7 +125,7 @@ class HardProcess:
 
     @cached_property
     def energies(self) -> tuple[float, float]:
-        """The least and the largest √ŝ in GeV."""
+        """The smallest and the largest √ŝ in GeV."""
         seen = len(self._seen)
         low = max(
             sum(self.ranges[tree.row].low for tree in self.trees), seen * self.cuts.pt_min, self.cuts.mass_window[0]
@@ -142,7 +142,7 @@ class HardProcess:
         return 1 + (2 if self.beams.densities else 0) + produced + decays
 
     def __call__(self, uniforms: Float[Tensor, "event dimension"], t_channel: TChannel) -> Points:
-        """Points of one channel's share; the weights of all channels add up to the process's."""
+        """Points of one channel; the cross-section of the process is the sum over channels."""
         walk = Chosen(uniforms[:, 1:])
         energy, x, masses = self._choose_energy(walk)
         before = walk.log_jacobian
@@ -150,7 +150,7 @@ class HardProcess:
         share = self._share(t_channel, walk.log_jacobian - before, momenta, energy, masses)
         total = momenta.sum(dim=1)
         along_z = 0.5 * energy[:, None] * torch.tensor([[1.0, 0.0, 0.0, 1.0]], dtype=energy.dtype)
-        origin = total if len(self.trees) > 1 else along_z  # a single particle is at rest, without a direction
+        origin = total if len(self.trees) > 1 else along_z  # a single particle is at rest and has no direction
         nodes = [
             node
             for tree, mass, momentum in zip(self.trees, masses, momenta.unbind(1), strict=True)
@@ -161,7 +161,7 @@ class HardProcess:
         return self._weigh(partonic, uniforms[:, 0], x=x, volume=volume, energy=energy)
 
     def _choose_energy(self, walk: Chosen) -> tuple[Scalar, tuple[Scalar, Scalar], tuple[Masses, ...]]:
-        """√ŝ, the momentum fractions, and the masses of everything."""
+        """√ŝ, the momentum fractions, and the masses of all particles."""
         low, high = (torch.full((walk.events,), energy, dtype=torch.float64) for energy in self.energies)
         if len(self.trees) > 1:
             masses = choose_masses(self.trees, self.ranges, walk, high)
@@ -176,7 +176,7 @@ class HardProcess:
     def _share(
         self, t_channel: TChannel, log_volume: Scalar, momenta: Tensor, energy: Scalar, masses: tuple[Masses, ...]
     ) -> Scalar:
-        """The density of this channel over that of all together: a partition of phase space (hep-ph/9405257)."""
+        """The ratio of this channel's density to the sum over channels, which divides phase space (hep-ph/9405257)."""
         share = torch.ones_like(energy)
         for other in self.t_channels:
             if other != t_channel:
@@ -188,7 +188,7 @@ class HardProcess:
     def _weigh(
         self, partonic: Tensor, u: Scalar, *, x: tuple[Scalar, Scalar], volume: Scalar, energy: Scalar
     ) -> Points:
-        """Choose a pair of partons in proportion to their luminosity, go to the laboratory, cut, weigh what passes."""
+        """Choose a pair of partons by luminosity, boost to the laboratory, cut, and compute weights."""
         luminosity = torch.stack([self.beams.luminosity(pair, x) for pair in self.pairs])
         total = luminosity.sum(dim=0)
         pair = (luminosity.cumsum(dim=0) <= u * total).sum(dim=0).clamp(max=len(self.pairs) - 1)
@@ -204,7 +204,7 @@ class HardProcess:
         return Points(weights, laboratory, pair)
 
     def _to_laboratory(self, momenta: Tensor, x: tuple[Scalar, Scalar], *, exchanged: Tensor) -> Tensor:
-        """Turn events whose first parton comes from the second beam by π about the y axis, then boost along z."""
+        """Rotate events by π about the y axis if their first parton comes from the second beam, then boost along z."""
         turn = torch.where(
             exchanged[:, None, None], momenta.new_tensor([1, -1, 1, -1]), momenta.new_tensor([1, 1, 1, 1])
         )
@@ -217,7 +217,7 @@ class HardProcess:
 
     @cached_property
     def final(self) -> tuple[int, ...]:
-        """Which of :attr:`particles` are stable, in the order of the matrix element's legs."""
+        """Rows of the stable particles, in the order of the matrix element's legs."""
         return tuple(particle.row for particle in self.particles if not particle.daughters)
 
     @cached_property

@@ -16,7 +16,7 @@ class Grid:
     Parameters
     ----------
     edges
-        (dimension, bin + 1), from 0 to 1; every bin is hit equally often.
+        (dimension, bin + 1): edges from 0 to 1; all bins have equal probability.
 
     References
     ----------
@@ -27,23 +27,23 @@ class Grid:
 
     @classmethod
     def flat(cls, dimensions: int, *, bins: int = 64) -> "Grid":
-        """No preference."""
+        """The uniform density."""
         return cls(torch.linspace(0, 1, bins + 1, dtype=torch.float64).repeat(dimensions, 1))
 
     def __call__(self, u: Float[Tensor, "event dimension"]) -> tuple[Tensor, Tensor]:
-        """Uniform numbers into the grid's, and the Jacobian (event,)."""
+        """Map uniform numbers to coordinates with the grid's density, and return also the Jacobian (event,)."""
         index, widths = self.bin_of(u), torch.diff(self.edges, dim=1)
         dimension = torch.arange(u.shape[1]).expand_as(index)
         width, bins = widths[dimension, index], widths.shape[1]
         return self.edges[dimension, index] + (u * bins - index) * width, (width * bins).prod(dim=1)
 
     def bin_of(self, u: Float[Tensor, "event dimension"]) -> Int[Tensor, "event dimension"]:
-        """The bins that uniform numbers fall into."""
+        """The bins of uniform numbers."""
         bins = self.edges.shape[1] - 1
         return (u * bins).long().clamp(max=bins - 1)
 
     def refined(self, u: Float[Tensor, "event dimension"], weights: Float[Tensor, " event"]) -> "Grid":
-        """The grid with smaller bins where weights (Jacobian included) have large squares."""
+        """A grid with smaller bins where the squares of weights (Jacobian included) are large."""
         index, squares = self.bin_of(u), weights**2
         return Grid(
             torch.stack(

@@ -1,4 +1,4 @@
-"""Changes of variable that send random numbers where an integrand is large."""
+"""Changes of variables that concentrate random numbers where an integrand is large."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Mapping:
     derivative: Callable[[Tensor], Tensor]
 
     def value(self, u: Tensor, low: Tensor, high: Tensor) -> Tensor:
-        """The value in [low, high] that a uniform number becomes."""
+        """The value in [low, high] of a uniform number."""
         start, stop = self.antiderivative(low), self.antiderivative(high)
         return torch.minimum(torch.maximum(self.inverse(start + u * (stop - start)), low), high)
 
@@ -29,12 +29,12 @@ class Mapping:
 
 
 def uniform() -> Mapping:
-    """No preference."""
+    """The uniform density."""
     return Mapping(lambda x: x, lambda y: y, torch.ones_like)
 
 
 def breit_wigner(mass: float, width: float) -> Mapping:
-    """1 / ((s − m²)² + m²Γ²) in s, the square of a propagator."""
+    """The squared propagator 1 / ((s − m²)² + m²Γ²)."""
     pole, spread = mass**2, mass * width
     return Mapping(
         lambda s: torch.atan((s - pole) / spread),
@@ -44,23 +44,23 @@ def breit_wigner(mass: float, width: float) -> Mapping:
 
 
 def power(exponent: float) -> Mapping:
-    """s^−ν, ν ≠ 1."""
+    """The density s^−ν with ν ≠ 1."""
     rest = 1 - exponent
     return Mapping(lambda s: s**rest / rest, lambda y: (rest * y) ** (1 / rest), lambda s: s**-exponent)
 
 
 def logarithmic() -> Mapping:
-    """1/s: a massless propagator once, not squared."""
+    """The density 1/s: a massless propagator, not squared."""
     return Mapping(torch.log, torch.exp, torch.reciprocal)
 
 
 def root() -> Mapping:
-    """Uniform in √s."""
+    """A uniform density in √s."""
     return Mapping(torch.sqrt, torch.square, lambda s: 0.5 * torch.rsqrt(s))
 
 
 def pole(distance: Tensor) -> Mapping:
-    """1 / (1 + ε − c) in a cosine c: a propagator in a t channel."""
+    """The density 1 / (1 + ε − c) of a cosine c: a t-channel propagator."""
     beyond = 1 + distance
     return Mapping(
         lambda c: -torch.log(beyond - c), lambda y: beyond - torch.exp(-y), lambda c: torch.reciprocal(beyond - c)

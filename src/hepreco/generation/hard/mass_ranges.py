@@ -1,4 +1,4 @@
-"""Where the masses of a process's particles may lie."""
+"""Allowed ranges of the masses of a process's particles."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from hepreco.errors import ConfigError
 
 @dataclass(frozen=True)
 class MassRange:
-    """The pole of a particle, ``mass`` and ``width``, and the bounds ``low`` and ``high`` of its mass, in GeV."""
+    """The pole of a particle (``mass`` and ``width``) and the bounds ``low`` and ``high`` of its mass, in GeV."""
 
     mass: float
     width: float
@@ -19,21 +19,21 @@ class MassRange:
 
 
 def mass_ranges(trees: Iterable[DecayTree], model: StandardModel, *, cutoff: float) -> tuple[MassRange, ...]:
-    """The range of every particle of some trees, by its row.
+    """The mass range of every particle of some trees, by its row.
 
-    A resonance stays within ``cutoff`` widths of its pole, as MadGraph's ``bwcutoff`` has it; where the poles of a
-    resonance's daughters do not fit into its own (h > w+ w-), their masses are free.
+    A resonance is within ``cutoff`` widths of its pole, like MadGraph's ``bwcutoff``. If the sum of its daughters' pole
+    masses exceeds its own (h > w+ w-), the masses of the daughters are not restricted.
 
     Raises
     ------
     ConfigError
-        A resonance without width, or one that cannot reach its daughters' masses.
+        A resonance has no width, or cannot be as heavy as its daughters.
     """
     return tuple(found for tree in trees for found in _ranges(tree, model, cutoff))
 
 
 def _ranges(tree: DecayTree, model: StandardModel, cutoff: float) -> Sequence[MassRange]:
-    """The range of a particle, then those of its daughters with their own."""
+    """The range of a particle, then those of all its decay products."""
     mass, width = float(model.mass(tree.particle)), float(model.width(tree.particle))
     if not tree.daughters:
         return [MassRange(mass, width, mass, mass)]

@@ -1,4 +1,4 @@
-"""Events at parton level: accepted points with particles, history, colour and decay_channels."""
+"""Events at parton level: accepted points with particles, history, colour and decay channels."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _DECAYS = 1
 
 @dataclass(frozen=True)
 class Batch:
-    """The events of a batch of trials, what the trials add to the cross-section, and how much weights exceed 1."""
+    """The events of a batch of trials, the sums of the trials' weights, and the sum of the excess of weights over 1."""
 
     events: PartonEvents
     tally: Tally
@@ -28,7 +28,7 @@ class Batch:
 
 
 def make_batch(sampler: Sampler, first: int, *, decay_channels: Callable[[HardProcess], DecayChannels | None]) -> Batch:
-    """The events of the trials numbered from ``first`` on, as many as a batch has."""
+    """The events of one batch of trials, numbered from ``first``."""
     accepted = sampler.trials(first)
     made = []
     for channel, points, order in zip(sampler.channels, accepted.points, accepted.order, strict=True):

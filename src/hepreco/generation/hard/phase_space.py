@@ -1,8 +1,7 @@
-"""Points of phase space: emissions in the t channel for what is produced, then decays.
+"""Phase-space points: t-channel emissions for the production, then decays.
 
-A point can be walked twice. :class:`Chosen` turns random numbers into coordinates; :class:`Given` reads those of a
-point that another channel has chosen, to tell how densely this channel would have put points there. Both keep the
-Jacobian: volume of phase space per unit of random numbers.
+:class:`Chosen` turns random numbers into coordinates. :class:`Given` computes the coordinates of a point of another
+channel, to find this channel's density there. Both track the Jacobian: phase-space volume per unit of random numbers.
 """
 
 import math
@@ -20,7 +19,7 @@ from hepreco.generation.hard.mappings import Mapping, breit_wigner, logarithmic,
 from hepreco.generation.hard.mass_ranges import MassRange
 from hepreco.kinematics import boost, mass_squared
 
-#: A scale in GeV below which t-channel propagators of massless particles are not resolved; cuts keep events above.
+#: Scale in GeV that regularises t-channel propagators of massless particles; cuts keep events above it.
 _SOFT: Final = 30.0
 
 Scalar = Float[Tensor, " event"]
@@ -31,14 +30,14 @@ Group = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Emission:
-    """A particle of a production, or two that come from one propagator, whose (mass, width) may be within reach."""
+    """A particle of a production, or two from one propagator, with (mass, width) if it can be resonant."""
 
     group: Group
     resonance: tuple[float, float] | None = None
 
     @property
     def mapping(self) -> Mapping:
-        """The density of the squared mass of two."""
+        """The density of the squared invariant mass of the pair."""
         return breit_wigner(*self.resonance) if self.resonance else logarithmic()
 
 
@@ -46,9 +45,9 @@ class Emission:
 class TChannel:
     """A channel of phase space: the order in which particles are emitted between two beams.
 
-    The first emission is next to the first beam, the last next to the second; the others follow from both ends inwards.
-    The angle of each is to the momentum that flows there, with the density of a propagator in the t channel, or
-    isotropic.
+    The first emission is next to the first beam, the last next to the second; the others follow alternately from both
+    ends inwards. The polar angle of each is measured from the momentum that emits it, with the density of a t-channel
+    propagator or isotropic.
     """
 
     emissions: tuple[Emission, ...]
@@ -56,7 +55,7 @@ class TChannel:
 
 
 class Walk(ABC):
-    """Coordinates one after another, and the logarithm of the product of their Jacobians."""
+    """Successive coordinates of a point, and the logarithm of the product of their Jacobians."""
 
     def __init__(self, events: int) -> None:
         self.events = events
@@ -65,13 +64,13 @@ class Walk(ABC):
     def coordinate(
         self, mapping: Mapping, low: Tensor, high: Tensor, measure: Callable[[], Tensor] | None = None
     ) -> Scalar:
-        """A coordinate between bounds; ``measure`` finds it in a given point, where that can be walked again."""
+        """A coordinate between bounds; ``measure`` computes it for a given point."""
         value = self._value(mapping, low, high, measure)
         self.log_jacobian = self.log_jacobian + torch.log(mapping.jacobian(value, low, high))
         return value
 
     def mass(self, mapping: Mapping, low: Tensor, high: Tensor, group: Group) -> Scalar:
-        """The mass (GeV) of a group, with its ds/2π; the mapping is of s = m²."""
+        """The mass (GeV) of a group, with the measure ds/2π; the mapping is for s = m²."""
         squared = self.coordinate(mapping, low**2, high**2, lambda: mass_squared(self._momentum(group)))
         self.log_jacobian = self.log_jacobian - math.log(2 * math.pi)
         return torch.sqrt(squared.clamp(min=0.0))
@@ -85,10 +84,10 @@ class Walk(ABC):
         pole_at: Tensor | None,
         group: Group,
     ) -> Momentum:
-        """The momentum of the first of two that a parent becomes; masses (GeV) of the parent, the first, the second.
+        """The momentum of the first of two daughters; ``masses`` (GeV) are those of the parent and both daughters.
 
-        The polar angle is to ``axis`` in the parent's frame, with the propagator 1/(``pole_at`` − t) of
-        t = (axis − first)², or isotropic.
+        The polar angle is measured from ``axis`` in the parent's rest frame. Its density is the propagator
+        1/(``pole_at`` − t) with t = (axis − first)², or isotropic.
         """
         whole, first, second = masses
         p = _momentum_of_decay(whole, first, second)
@@ -131,13 +130,13 @@ class Chosen(Walk):
         return mapping.value(next(self._columns), low, high)
 
     def _momentum(self, group: Group) -> Momentum:
-        raise NotImplementedError  # nothing is measured in a point that is being chosen
+        raise NotImplementedError  # a point that is being chosen has no momenta yet
 
     def _cosine(self, parent: Momentum, z: Tensor, group: Group) -> Scalar:
         raise NotImplementedError
 
     def _direct(self, parent: Momentum, along: Momentum, cosine: Scalar, group: Group) -> Momentum:
-        """A momentum turned from where it points, by an angle and a random azimuth, and boosted with the parent."""
+        """A momentum rotated away from ``along`` by a polar angle and a random azimuth, and boosted with the parent."""
         azimuth, sine = 2 * math.pi * next(self._columns), torch.sqrt((1 - cosine**2).clamp(min=0.0))
         p = along[:, 1:]
         length = torch.linalg.vector_norm(p, dim=-1, keepdim=True)
@@ -150,7 +149,7 @@ class Chosen(Walk):
 
 
 class Given(Walk):
-    """A given point: momenta of the production, (event, particle, 4)."""
+    """A given point: the momenta (event, particle, 4) of the production."""
 
     def __init__(self, momenta: Float[Tensor, "event particle 4"]) -> None:
         super().__init__(len(momenta))
@@ -175,7 +174,7 @@ class Given(Walk):
 def t_channel_momenta(
     t_channel: TChannel, walk: Walk, energy: Scalar, masses: Sequence[Scalar]
 ) -> Float[Tensor, "event particle 4"]:
-    """Momenta of a production in its centre of mass, the first beam along +z; energy and masses in GeV."""
+    """Momenta of a production in its centre-of-mass frame, with the first beam along +z; energy and masses in GeV."""
     zero = torch.zeros_like(energy)
     beams = [torch.stack((energy, zero, zero, sign * energy), dim=1) / 2 for sign in (1, -1)]
     momenta: list[Momentum] = [beams[0]] * len(masses)
@@ -219,7 +218,7 @@ def t_channel_momenta(
 
 @dataclass(frozen=True)
 class Masses:
-    """The mass (event,) of a particle, and those of its products."""
+    """The mass (event,) of a particle, and those of its decay products."""
 
     own: Scalar
     products: tuple["Masses", ...] = ()
@@ -228,7 +227,7 @@ class Masses:
 def choose_masses(
     trees: Sequence[DecayTree], ranges: Sequence[MassRange], walk: Walk, available: Scalar
 ) -> tuple[Masses, ...]:
-    """Masses of siblings and of what they become, that fit into the mass or energy available (GeV)."""
+    """Masses of siblings and of their decay products, within the available mass or energy (GeV)."""
     chosen, later = [], sum(ranges[tree.row].low for tree in trees)
     for tree in trees:
         bounds = ranges[tree.row]
@@ -244,10 +243,10 @@ def choose_masses(
 
 
 def decay(tree: DecayTree, masses: Masses, momentum: Momentum, walk: Walk, *, origin: Momentum) -> Iterator[Momentum]:
-    """The momenta of a particle and of all that it becomes, depth first.
+    """The momenta of a particle and of all its decay products, depth first.
 
-    Isotropic, with the polar axis along the direction from which the particle comes in its own frame: the helicity
-    angle to ``origin``, the momentum that it was emitted from.
+    Decays are isotropic. The polar angle is the helicity angle: in the particle's rest frame it is measured from
+    ``origin``, the momentum of its parent.
     """
     yield momentum
     parent, whole = momentum, masses.own
@@ -270,7 +269,7 @@ def _momentum_of_decay(whole: Scalar, first: Scalar, second: Scalar) -> Scalar:
 
 
 def _velocity(momentum: Momentum) -> Float[Tensor, "event 3"]:
-    """β of a momentum."""
+    """The velocity β of a momentum."""
     return momentum[:, 1:] / momentum[:, :1]
 
 

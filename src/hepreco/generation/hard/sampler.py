@@ -1,4 +1,4 @@
-"""Unweighted events of hard processes: adapt grids, find the largest weights, accept and reject."""
+"""Unweighted events of hard processes: adapts grids, finds the largest weights, and accepts or rejects points."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -15,24 +15,24 @@ from hepreco.generation.hard.hard_process import HardProcess, Points
 from hepreco.generation.hard.importance import Grid
 from hepreco.generation.randomness import uniforms
 
-#: Streams of random numbers; channels adapt with streams from _ADAPT on.
+#: Streams of random numbers: of trials, and of the adaptation of the first channel.
 _TRIALS, _ADAPT = 0, 1000
-#: Trials are made in batches of this size; which events come out does not depend on it.
+#: Trials per batch; the events do not depend on it.
 BATCH: Final = 2**14
 
 
 @dataclass(frozen=True)
 class IntegrationBudget:
-    """How long to adapt before events are made.
+    """Numbers of points to adapt with before events are made.
 
     Parameters
     ----------
     iterations
-        Refinements of the grids.
+        Number of refinements of the grids.
     points
-        Per refinement, shared by the channels of a process.
+        Points per refinement, shared by the channels of a process.
     last
-        To find the largest weights and the cross-section, shared likewise.
+        Points to find the largest weights and the cross-section, shared likewise.
     """
 
     iterations: int = 7
@@ -49,7 +49,7 @@ class IntegrationBudget:
 class Channel:
     """A channel of a process, with its grid.
 
-    ``max_weight`` (pb) is the weight that an accepted event stands for.
+    ``max_weight`` (pb) is the weight of an accepted event: points are accepted with probability weight/max_weight.
     """
 
     process: HardProcess
@@ -58,7 +58,7 @@ class Channel:
     max_weight: float = math.inf
 
     def __call__(self, u: Float[Tensor, "event dimension"]) -> Points:
-        """Weighted points."""
+        """Weighted points of uniform numbers."""
         coordinates, jacobian = self.grid(u)
         points = self.process(coordinates, self.process.t_channels[self.t_channel])
         return replace(points, weights=points.weights * jacobian)
@@ -66,7 +66,7 @@ class Channel:
 
 @dataclass(frozen=True)
 class Tally:
-    """Sums over the trials of each channel: (channel, 3) with their number, weights and squared weights (pb)."""
+    """Sums over the trials of each channel, (channel, 3): number, weights (pb) and squared weights (pb²)."""
 
     sums: Float[Tensor, "channel 3"]
 
@@ -75,7 +75,7 @@ class Tally:
 
     @property
     def cross_section(self) -> CrossSection:
-        """The sum over channels."""
+        """The cross-section, summed over channels."""
         number, first, second = self.sums.unbind(1)
         mean = first / number
         variance = (second / number - mean**2).clamp(min=0) / (number - 1).clamp(min=1)
@@ -84,21 +84,21 @@ class Tally:
 
 @dataclass(frozen=True)
 class Accepted:
-    """What a batch of trials gave: per channel the accepted points with weights of about 1, and the sums.
+    """The result of a batch of trials: accepted points of each channel, with weights of about 1, and sums.
 
-    ``order`` (channel, event) says the position of each in the batch.
+    ``order`` gives the position of each accepted point in the batch, by channel.
     """
 
     points: tuple[Points, ...]
     order: tuple[Tensor, ...]
     tally: Tally
     excess: float
-    """The sum of what weights exceed 1 by."""
+    """The sum of the excess of weights over 1."""
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """Channels ready for making events; :func:`adapt` makes one."""
+    """Adapted channels that can make events; see :func:`adapt`."""
 
     channels: tuple[Channel, ...]
     tally: Tally
@@ -106,7 +106,7 @@ class Sampler:
 
     @property
     def processes(self) -> tuple[HardProcess, ...]:
-        """The processes that the channels are of."""
+        """The processes of the channels."""
         return tuple(dict.fromkeys(channel.process for channel in self.channels))
 
     @property
@@ -115,7 +115,7 @@ class Sampler:
         return self.tally.cross_section.value / sum(channel.max_weight for channel in self.channels)
 
     def trials(self, first: int, count: int = BATCH) -> Accepted:
-        """Trials numbered from ``first``: each chooses a channel, makes a point, and is accepted or not."""
+        """Make trials numbered from ``first``: each chooses a channel, makes a point, and accepts or rejects it."""
         width = 2 + max(channel.process.dimensions for channel in self.channels)
         u = uniforms(seed=self.seed, stream=_TRIALS, first=first, count=count, width=width)
         share = torch.tensor([channel.max_weight for channel in self.channels], dtype=torch.float64).cumsum(0)
@@ -141,26 +141,26 @@ def adapt(
     overweight: float = 3e-3,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Sampler:
-    """Adapt to processes, and find what their weights are.
+    """Adapt the grids of processes, and find the largest weights.
 
     Parameters
     ----------
     processes
-        Their events are mixed in proportion to their cross-sections.
+        The processes, whose events are mixed in proportion to their cross-sections.
     seed
-        For all random numbers of the sample.
+        Seed of all random numbers of the sample.
     budget
-        How many points to spend.
+        Numbers of points to use.
     overweight
-        The fraction of the cross-section by which weights may exceed what an event stands for; such events keep a
-        weight above 1.
+        The allowed excess of weights over the largest expected weight, as a fraction of the cross-section; events with
+        such weights keep a weight above 1.
     progress
-        Is told the fraction that is done.
+        Called with the fraction that is done.
 
     Raises
     ------
     ConfigError
-        A cross-section of zero.
+        The cross-section is zero.
     """
     t_channels = [(process, t_channel) for process in processes for t_channel in range(len(process.t_channels))]
     channels, weights = [], []
@@ -185,7 +185,7 @@ def adapt(
 
 
 def _adapt(channel: Channel, budget: IntegrationBudget, *, seed: int, stream: int) -> tuple[Channel, Tensor]:
-    """A channel with its grid refined, and weights of points that it was not refined with."""
+    """A channel with a refined grid, and weights of independent points."""
     width, first = channel.process.dimensions, 0
     for _ in range(budget.iterations):
         u = uniforms(seed=seed, stream=stream, first=first, count=budget.points, width=width)
@@ -201,10 +201,10 @@ def _in_batches(channel: Channel, u: Tensor) -> Tensor:
 
 
 def _max_weights(weights: Sequence[Tensor], overweight: float) -> list[float]:
-    """What each channel's events stand for: a sum as small as the allowed excess over all channels permits.
+    """The largest weight of each channel, with the smallest sum that the allowed excess over all channels permits.
 
-    The excess Σ ⟨max(w − c, 0)⟩ falls with a channel's largest weight c by the probability to exceed it. Where the sum
-    of largest weights is least for a given excess, that probability is the same in all channels.
+    The derivative of the excess Σ ⟨max(w − c, 0)⟩ with respect to a channel's largest weight c is minus the probability
+    to exceed c. The sum of largest weights is minimal for a given excess if this probability is equal in all channels.
     """
     total = sum(float(some.mean()) for some in weights)
     ordered = [some.sort(descending=True).values for some in weights]

@@ -1,4 +1,4 @@
-"""Which channels of phase space sample a production well."""
+"""Chooses the phase-space channels that sample a production well."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from hepreco.amplitudes.vertices import attachments
 from hepreco.generation.hard.mass_ranges import MassRange
 from hepreco.generation.hard.phase_space import Emission, TChannel
 
-#: Particles below this mass (GeV) make propagators large where they are collinear with a beam or another particle.
+#: Particles below this mass (GeV) make propagators large if they are collinear with a beam or another particle.
 _LIGHT = 10.0
 
 
@@ -17,8 +17,8 @@ def t_channels_of(
 ) -> tuple[TChannel, ...]:
     """The channels whose sum follows the propagators of a production.
 
-    Heavy particles need one, isotropic. Light ones stand next to the beams, in every order, alone or with a
-    particle that they can have come from one propagator with.
+    For heavy particles one isotropic channel suffices. Light particles are next to the beams, in every order, alone or
+    together with a particle from the same propagator.
     """
     light = {i for i, tree in enumerate(trees) if ranges[tree.row].mass < _LIGHT}
     singles = tuple(Emission((i,)) for i in range(len(trees)))
@@ -36,7 +36,7 @@ def t_channels_of(
 def _joined(
     pair: tuple[int, int], trees: Sequence[DecayTree], ranges: Sequence[MassRange], model: StandardModel
 ) -> Iterator[Emission]:
-    """The emissions of a pair: one for each resonance within reach, one for all propagators without."""
+    """The emissions of a pair: one for each possible resonance, and one for non-resonant propagators."""
     first, second = trees
     least = ranges[first.row].low + ranges[second.row].low
     parents = {attachment.parent for attachment in attachments(first.particle, second.particle)}
@@ -49,7 +49,7 @@ def _joined(
 
 
 def _exposes(order: tuple[Emission, ...], light: set[int]) -> bool:
-    """Whether light particles stand at the ends, as far as there are any."""
+    """Whether light particles are at both ends, or at one if there is only one."""
     has_light = [not light.isdisjoint(emission.group) for emission in order]
     ends = has_light[0] + (has_light[-1] if len(order) > 1 else 0)
     return ends == min(2, sum(has_light))

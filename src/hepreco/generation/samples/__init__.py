@@ -1,4 +1,4 @@
-"""Samples of events: what they are, how they are produced, and how they are written."""
+"""Samples of events: their definition, production, and writing."""
 
 from hepreco.generation.samples.presets import PRESETS, Preset, find_preset
 from hepreco.generation.samples.production import Production, produce

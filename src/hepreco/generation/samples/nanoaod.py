@@ -1,4 +1,4 @@
-"""Events under NanoAOD's names."""
+"""Converts events to the branches of NanoAOD."""
 
 import awkward as ak
 import numpy as np
@@ -16,7 +16,7 @@ _PYTHIA_STATUS = {-1: 21, 2: 22, 1: 23}
 _COORDINATES = ("pt", "eta", "phi", "mass")
 #: NanoAOD has no branch for the mass of photons.
 _WITHOUT_MASS = ("FsrPhoton", "Photon")
-#: Collections of NanoAOD that hold nothing here, with what readers expect to find there: references to others, charges.
+#: Empty collections of NanoAOD, with the branches that readers expect: references to other collections, and charges.
 _EMPTY = {
     "FatJet": ("genJetAK8Idx", "subJetIdx1", "subJetIdx2"),
     "FsrPhoton": ("muonIdx",),
@@ -34,16 +34,16 @@ def branches(
 ) -> dict[str, ak.Array]:
     """The branches of some events.
 
-    ``LHEPart`` is the hard process as it was made, with momenta that balance; ``GenPart`` the same particles after the
-    recoil against radiation, ``GenJet`` the jets before they are measured. What is truth about reconstructed objects
-    has a name that says so. NanoAOD's other collections are there and empty.
+    ``LHEPart`` is the original hard process, with balanced momenta; ``GenPart`` contains the same particles after the
+    recoil against radiation, and ``GenJet`` the jets before measurement. Truth about reconstructed objects is marked in
+    the name of the branch. NanoAOD's other collections are empty.
 
     Parameters
     ----------
     partons, recoiled
-        The hard process, before and after the recoil.
+        The hard process before and after the recoil.
     objects, measured
-        At detector level, before and after the measurement, in the same slots.
+        Objects before and after the measurement, in the same slots.
     first
         The number of the first event in its sample.
     """
@@ -150,7 +150,7 @@ def _leptons(objects: DetectorEvents, partons: PartonEvents, pdg_id: int) -> ak.
 
 
 def _nothing(name: str, references: tuple[str, ...], size: int) -> ak.Array:
-    """A collection without anything in any of some events."""
+    """A collection that is empty in every event."""
     empty = torch.zeros(size, 0)
     coordinates = _COORDINATES[:3] if name in _WITHOUT_MASS else _COORDINATES
     columns = dict.fromkeys(coordinates, empty) | dict.fromkeys(references, empty.short())
@@ -158,18 +158,18 @@ def _nothing(name: str, references: tuple[str, ...], size: int) -> ak.Array:
 
 
 def _none(*names: str, of: Tensor) -> dict[str, Tensor]:
-    """References to nothing: leptons are in no jet."""
+    """Empty references, since leptons are in no jet."""
     return {name: torch.full_like(of, -1, dtype=torch.int16) for name in names}
 
 
 def _rows(partons: PartonEvents, position: Tensor) -> Tensor:
-    """Rows of the record, of positions among its final particles; −1 stays."""
+    """Convert positions among the final particles to rows of the record; −1 stays."""
     rows = torch.argsort((partons.status != 1).int(), dim=1, stable=True)
     return torch.where(position < 0, -1, rows.gather(1, position.clamp(min=0)))
 
 
 def _by_pt(momenta: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-    """Coordinates of the slots in falling order of pt, that order, and which of them hold something."""
+    """Coordinates of the slots by decreasing pt, that order, and a mask of filled slots."""
     coordinates = to_pt_eta_phi_mass(momenta)
     order = torch.argsort(coordinates[..., 0], dim=1, descending=True, stable=True)
     ordered = torch.take_along_dim(coordinates, order[..., None], dim=1)

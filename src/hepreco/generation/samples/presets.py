@@ -1,4 +1,4 @@
-"""The processes that have a name, as data."""
+"""Named samples: processes with their decays and cuts."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -24,26 +24,26 @@ from hepreco.generation.hard.sampler import IntegrationBudget
 
 @dataclass(frozen=True)
 class Preset:
-    """A sample of events: one or several processes, and how they decay.
+    """A named sample: one or several processes, and the decays of their W bosons.
 
     Parameters
     ----------
     title
-        What it is, for people.
+        Description for people.
     processes
-        In MadGraph's syntax; their events are mixed in proportion to their cross-sections.
+        Processes in MadGraph's syntax; their events are mixed in proportion to their cross-sections.
     exchange
         Whether the first parton may come from either beam.
     generations
-        Whether c and s of the beams may take the place of u and d.
+        Whether c and s of the beams may replace u and d.
     signature
-        Which decays the W bosons have, computed as decays to u and d; None leaves them as computed.
+        Decays of the W bosons, which are computed as decays to u and d; None leaves them as computed.
     cuts
-        At parton level.
+        Cuts at parton level.
     overweight
-        The fraction of the cross-section by which weights may exceed what an event stands for.
+        The allowed excess of weights over the largest expected weight, as a fraction of the cross-section.
     budget
-        How long to adapt before events are made.
+        Number of points to adapt with before events are made.
     """
 
     title: str
@@ -58,7 +58,7 @@ class Preset:
     def hard_processes(
         self, beams: Beams, *, model: StandardModel = LEADING_ORDER, cuts: Cuts | None = None, cutoff: float = 15.0
     ) -> list[HardProcess]:
-        """Its processes between beams; other cuts replace its own."""
+        """The processes with these beams; ``cuts`` replace those of the preset."""
         return [
             HardProcess(
                 process,
@@ -73,7 +73,7 @@ class Preset:
         ]
 
     def decay_channels(self, process: HardProcess) -> DecayChannels | None:
-        """The decay channels that events of one of its processes are given, if any."""
+        """The decay channels that are assigned to events of one of the processes, if any."""
         return DecayChannels(process.trees, self.signature) if self.signature else None
 
 
@@ -148,12 +148,12 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
 
 
 def find_preset(name: str) -> Preset:
-    """The sample of a name, or of a process in MadGraph's syntax.
+    """The sample with this name, or of this process in MadGraph's syntax.
 
     Raises
     ------
     ConfigError
-        Neither.
+        It is neither a known name nor a process.
     """
     if ">" in name:
         return _of_process(name)
@@ -165,7 +165,7 @@ def find_preset(name: str) -> Preset:
 def _of_process(text: str) -> Preset:
     """All subprocesses of a process string.
 
-    Where no light quark is produced, c and s of protons are those subprocesses in which they take the place of u and d.
+    If no light quark is produced, c and s in protons are treated by replacing u and d in the same subprocesses.
     """
     subprocesses = expand_process(text)
     if len(subprocesses) == 1:

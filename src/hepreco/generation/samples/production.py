@@ -1,4 +1,4 @@
-"""Making the events of a sample at parton level: in batches that are kept until all are there."""
+"""Produces the events of a sample at parton level, in batches that are stored until the sample is complete."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -27,20 +27,20 @@ _SAMPLER: Final = "sampler.safetensors"
 
 @dataclass(frozen=True)
 class Production:
-    """Events of a sample at parton level, on disk, at least as many as it has.
+    """Events of a sample at parton level on disk; there may be more than the sample needs.
 
     Parameters
     ----------
     directory
-        Where batches are.
+        Directory of the batches.
     events
-        How many the sample has.
+        Number of events of the sample.
     cross_section
-        From all trials, in pb, with branching fractions.
+        Cross-section in pb from all trials, including branching fractions.
     efficiency
         The fraction of trials that were accepted.
     overweight
-        The fraction of the cross-section by which weights exceed what an event stands for.
+        The excess of weights over the largest expected weight, as a fraction of the cross-section.
     """
 
     directory: Path
@@ -51,7 +51,7 @@ class Production:
     overweight: float
 
     def blocks(self, size: int) -> Iterator[PartonEvents]:
-        """The events in blocks of a size; the last is smaller, and the only one may be empty."""
+        """The events in blocks of this size; the last may be smaller. A sample without events has one empty block."""
         left, waiting = self.events, []
         for number in range(self.batches):
             waiting.append(_load_batch(self.directory, number).events)
@@ -64,7 +64,7 @@ class Production:
             yield join(waiting)[: max(left, 0)]
 
     def discard(self) -> None:
-        """Remove what is on disk."""
+        """Remove the directory."""
         shutil.rmtree(self.directory)
 
 
@@ -76,25 +76,25 @@ def produce(
     overwrite: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Production:
-    """Make the events of a sample, or go on where it was interrupted.
+    """Make the events of a sample, or continue an interrupted production.
 
     Parameters
     ----------
     directory
-        For what is finished. It may hold batches of the same sample, of any number of events.
+        Directory of finished batches. It may hold batches of the same sample, with any number of events.
     workers
-        Processes; the events do not depend on it.
+        Number of processes; the events do not depend on it.
     overwrite
         Whether to remove unfinished events of another sample from the directory.
     progress
-        Is told how many more events are there.
+        Called with the number of new events.
 
     Raises
     ------
     OutputError
         The directory holds another sample, or cannot be written to.
     ConfigError
-        A cross-section of zero.
+        The cross-section is zero.
     """
     _claim(directory, sample, overwrite=overwrite)
     sampler = _load_sampler(directory, sample) or _adapt(directory, sample)
@@ -135,7 +135,7 @@ def _factor(sampler: Sampler, sample: Sample) -> float:
 def _batches(
     sampler: Sampler, first: int, *, decay_channels: Callable[[HardProcess], DecayChannels | None], workers: int
 ) -> Iterator[Batch]:
-    """Batches in order, without end."""
+    """An endless sequence of batches, in order."""
     if workers == 1:
         yield from (make_batch(sampler, number * BATCH, decay_channels=decay_channels) for number in count(first))
         return
@@ -158,7 +158,7 @@ def _batches(
 
 
 def _claim(directory: Path, sample: Sample, *, overwrite: bool) -> None:
-    """Make the directory this sample's, or find that it is."""
+    """Mark the directory as that of this sample; raise if it belongs to another."""
     owner = directory / "sample"
     try:
         if overwrite and owner.exists() and owner.read_text() != sample.partons_digest:
@@ -229,7 +229,7 @@ def _load_batch(directory: Path, number: int) -> Batch:
 
 
 def _save(path: Path, tensors: dict[str, torch.Tensor]) -> None:
-    """Under its name only once it is whole."""
+    """Save a file, which gets its name only when it is complete."""
     partial = path.with_name(path.name + ".partial")
     try:
         save_file(tensors, partial)

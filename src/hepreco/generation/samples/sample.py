@@ -1,4 +1,4 @@
-"""A sample of events: what it is."""
+"""The definition of a sample of events."""
 
 import hashlib
 import json
@@ -27,23 +27,23 @@ class Sample:
         A name that ``hepreco generate --list`` prints (:data:`~hepreco.generation.PRESETS`), or a process in MadGraph's
         syntax.
     events
-        How many.
+        Number of events.
     seed
-        One seed, one sample; event i is the same in a larger one.
+        Seed of the random numbers; a larger sample with the same seed begins with the same events.
     energy
-        Of both beams together, in GeV.
+        Centre-of-mass energy of both beams, in GeV.
     densities
-        Of partons in protons: ``simple``, the name of a set in LHAPDF's format or the path of its member, or ``none``
-        for beams of partons.
+        Parton densities of the proton: ``simple``, the name of a set in LHAPDF's format or the path of its member, or
+        ``none`` for beams of partons.
     cuts
-        At parton level, instead of those of the named sample: a table.
+        A table of cuts at parton level, which replace those of the named sample.
     cutoff
         The largest distance of resonances from their poles, in widths.
     model
-        Masses, widths and couplings: a table. What it leaves out has the defaults of
-        :class:`~hepreco.amplitudes.StandardModel`, of which α_s = 0.118 is not that of the default here, 0.13.
+        A table of masses, widths and couplings. Missing keys have the defaults of
+        :class:`~hepreco.amplitudes.StandardModel`, so α_s is 0.118; without any table it is 0.13.
     detector
-        What happens to particles on the way to NanoAOD: a table.
+        A table of the parameters of the detector simulation.
     """
 
     process: str
@@ -60,38 +60,38 @@ class Sample:
         incoming = self.process.lower().partition(">")[0].split()
         if self.densities == "none" and {"p", "j"} & set(incoming):
             raise ConfigError(
-                f"'{self.process}' sums over partons of protons, and there are no parton densities",
+                f"'{self.process}' sums over partons of protons, but there are no parton densities",
                 "write the partons that collide, or give densities",
             )
         find_preset(self.process)
         if self.events < 0:
-            raise ConfigError(f"a sample of {self.events} events", "ask for at least none")
+            raise ConfigError(f"a sample of {self.events} events", "give at least 0")
         if self.seed < 0:
-            raise ConfigError(f"the seed {self.seed}", "give one of at least 0")
+            raise ConfigError(f"the seed {self.seed}", "give a seed of at least 0")
 
     @property
     def preset(self) -> Preset:
-        """The processes that it is made of."""
+        """The named sample, or that of the process."""
         return find_preset(self.process)
 
     def hard_processes(self) -> list[HardProcess]:
-        """The processes between beams, ready to be integrated."""
+        """The processes with their beams, ready to be integrated."""
         densities = None if self.densities == "none" else find_densities(self.densities)
         beams = Beams(self.energy, densities)
         return self.preset.hard_processes(beams, model=self.model, cuts=self.cuts, cutoff=self.cutoff)
 
     def decay_channels(self, process: HardProcess) -> DecayChannels | None:
-        """The decay channels that events of a process are given, if any."""
+        """The decay channels that are assigned to events of a process, if any."""
         return self.preset.decay_channels(process)
 
     @property
     def partons_digest(self) -> str:
-        """What events at parton level depend on, but for their number, as a hash."""
+        """Hash of all that determines the events at parton level, except their number."""
         return _digest(asdict(self) | {"events": None, "detector": None})
 
     @property
     def digest(self) -> str:
-        """What a file of the sample depends on, as a hash."""
+        """Hash of all that determines a file of the sample."""
         return _digest(asdict(self))
 
 

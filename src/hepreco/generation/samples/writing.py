@@ -1,4 +1,4 @@
-"""Files of events: NanoAOD's format, or Les Houches event files."""
+"""Writes events as NanoAOD or as Les Houches event files."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,7 +24,7 @@ from hepreco.generation.samples.sample import Sample
 #: Events are measured and written in blocks of this size.
 _BLOCK: Final = 10_000
 
-#: The hard process, before and after the recoil against radiation, and what a perfect detector sees.
+#: The hard process before and after the recoil against radiation, and the objects of a perfect detector.
 _Block = tuple[PartonEvents, PartonEvents, DetectorEvents]
 
 
@@ -38,24 +38,24 @@ def write_sample(
 ) -> Production:
     """Make a sample and write it, as NanoAOD (``.root``) or as a Les Houches event file (``.lhe``, ``.lhe.gz``).
 
-    Until the file is whole, finished events are kept in a directory beside it, whose name ends in ``.parts``; a call
-    that is interrupted goes on there when it is repeated. The file appears under its name when it is whole.
+    Until the file is complete, finished events are kept in a directory beside it, whose name ends in ``.parts``. A
+    repeated call continues an interrupted one from there. The file gets its name when it is complete.
 
     Parameters
     ----------
     workers
-        Processes that make events; these do not depend on it.
+        Number of processes; the events do not depend on it.
     overwrite
-        Whether to replace a file that exists, and unfinished events of another sample beside it.
+        Whether to replace an existing file, and unfinished events of another sample beside it.
     progress
-        Is told how many more events are made.
+        Called with the number of new events.
 
     Raises
     ------
     OutputError
         The file exists, its name has another ending, or it cannot be written.
     ConfigError
-        A sample that does not exist, or has a cross-section of zero.
+        The cross-section is zero.
     """
     write = _writer_for(path)
     if path.exists() and not overwrite:
@@ -77,22 +77,22 @@ def import_lhe(
     parton_shower: bool = False,
     overwrite: bool = False,
 ) -> int:
-    """Write a Les Houches event file, of any program, as NanoAOD; returns the number of events.
+    """Convert a Les Houches event file of any program to NanoAOD; return the number of events.
 
     Parameters
     ----------
     parton_shower
-        Whether jets are those of :func:`~hepreco.generation.detector.shower.shower`; otherwise there is one for every
-        parton, and for every one that the detector's parameters radiate.
+        Whether jets come from :func:`~hepreco.generation.detector.shower.shower`; otherwise there is one jet for every
+        parton, and for every parton of initial-state radiation.
 
     Raises
     ------
     ConfigError
-        A parton shower, and Pythia or FastJet is not installed.
+        A parton shower is requested, but Pythia or FastJet is not installed.
     DatasetError
-        The file is damaged; nothing is left under the name of the output.
+        The input is damaged; no output is left.
     OutputError
-        As in :func:`write_sample`.
+        As for :func:`write_sample`.
     """
     if path.suffix != ".root":
         raise OutputError(f"cannot write events to {path.name}", "give a name that ends in .root")
@@ -113,7 +113,7 @@ def import_lhe(
 
 
 def is_written(sample: Sample, path: Path) -> bool:
-    """Whether a NanoAOD file holds just this sample."""
+    """Whether a NanoAOD file holds exactly this sample."""
     if not path.exists():
         return False
     with uproot.open(path) as file:
@@ -165,7 +165,7 @@ def _parametrised(blocks: Iterable[PartonEvents], detector: Detector, seed: int)
 
 
 def _showered(source: Path, detector: Detector, seed: int) -> Iterator[_Block]:
-    """Jets are found from half the least pt, so that none is missed that is measured higher than it is."""
+    """Showered events; jets are found down to half of ``jet_pt_min``, since smearing can raise their pt."""
     for events, objects in shower(source, seed=seed, radius=detector.jet_radius, pt_min=detector.jet_pt_min / 2):
         yield events, events, objects
 
@@ -173,7 +173,7 @@ def _showered(source: Path, detector: Detector, seed: int) -> Iterator[_Block]:
 def _write_nanoaod(
     blocks: Iterable[_Block], path: Path, *, detector: Detector, seed: int, provenance: Mapping[str, Any]
 ) -> int:
-    """Write events with what a detector sees of them; returns how many."""
+    """Measure events and write them; return their number."""
     partial = path.with_name(path.name + ".partial")
     first, weights = 0, 0.0
     with uproot.recreate(partial) as file:

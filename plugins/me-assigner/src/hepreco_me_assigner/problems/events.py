@@ -1,9 +1,8 @@
-"""From events to problems: which objects there are, and what is known of them."""
+"""Problems from events: selects their objects and adds what b tags and radiation say about them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
-from math import log
 from typing import Final
 
 import torch
@@ -13,22 +12,12 @@ from torch.nn.functional import pad
 from hepreco import EventBatch
 from hepreco.kinematics import pt
 from hepreco_me_assigner.problems.leptons import apart, leading_lepton
+from hepreco_me_assigner.problems.measurement import Measurement
 from hepreco_me_assigner.problems.problem import Problem
 from hepreco_me_assigner.process import Hypothesis, Resonance, neutrinos, partonic
-from hepreco_me_assigner.transfer_functions import TransferFunctions
 
-#: Events that are worked on together, to bound memory.
+#: Events that are solved together, to bound memory.
 EVENTS_AT_A_TIME: Final = 256
-
-
-@dataclass(frozen=True)
-class Tags:
-    """A discriminator of jets, its working point, and how often b quarks and others are above it."""
-
-    name: str
-    threshold: float
-    b: float
-    light: float
 
 
 def problems_of(
@@ -37,17 +26,18 @@ def problems_of(
     *,
     hypothesis: Hypothesis,
     at_most: int,
-    transfer: TransferFunctions | None,
-    tags: Tags | None,
+    measurement: Measurement,
 ) -> Iterator[tuple[Tensor, Tensor, Problem]]:
-    """Which events, where their jets are in NanoAOD, and what is asked; one number of objects and charge at a time.
+    """Problems of events with the same number of objects and charge of the lepton.
+
+    Each comes with the positions of its events in the batch, and those of their jets in NanoAOD.
 
     Parameters
     ----------
     batch, jets
-        All objects, for the lepton that the process may have, and those that stand on other legs.
+        All objects, among them the lepton that the process may have; and the objects for all other legs.
     at_most
-        Of more jets those of largest pt.
+        Largest number of jets; those of largest pt are kept.
     """
     behind, is_conjugate = jets.momenta[:, :0], torch.zeros_like(jets.mask[:, 0])
     if hypothesis.leptonic_w:
@@ -64,44 +54,29 @@ def problems_of(
             some = jets[events]
             momenta = torch.cat((some.momenta[:, :number], behind[events]), dim=1)
             index = pad(some.index[:, :number], (0, behind.shape[1]), value=-1)
-            prior = _prior(some, number, hypothesis, transfer, tags)
+            prior = measurement.prior(some, number, hypothesis)
             prior = None if prior is None else pad(prior, (0, 0, 0, behind.shape[1]))
-            yield events, index, Problem(hypothesis.conjugate if conjugate else hypothesis, momenta, prior, transfer)
+            yield (
+                events,
+                index,
+                Problem(hypothesis.conjugate if conjugate else hypothesis, momenta, prior, measurement.transfer),
+            )
 
 
 def _usable(jets: EventBatch, behind: Tensor) -> Tensor:
-    """Which events have a centre of mass, and momenta that are finite and not zero."""
+    """Which events have a centre of mass, and only finite momenta that are not zero."""
     energy = partonic(torch.cat((jets.momenta, behind), dim=1))[..., 0]
     empty = torch.cat((~jets.mask, torch.zeros_like(behind[..., 0], dtype=torch.bool)), dim=1)
     return (energy.isfinite() & ((energy > 0) | empty)).all(dim=1)
 
 
 def _with_neutrinos(lepton: EventBatch, boson: Resonance) -> Tensor:
-    """The lepton and its neutrinos; not finite where there is none."""
+    """The lepton and both solutions for its neutrino; NaN where there is no lepton."""
     momenta = torch.where(lepton.mask[..., None], lepton.momenta, torch.nan)
     return torch.cat((momenta, neutrinos(momenta[:, 0], lepton.missing_momentum, w_mass=boson.mass)), dim=1)
 
 
 def _is_conjugate(lepton: EventBatch, hypothesis: Hypothesis) -> Tensor:
-    """Whether the lepton has the charge that the process's has not."""
+    """Whether the charge of the lepton is opposite to that in the process."""
     particle = hypothesis.parsed.final[hypothesis.kinds.index("lepton")]
     return lepton.features["charge"][:, 0] * float(particle.charge) < 0
-
-
-def _prior(
-    jets: EventBatch, number: int, hypothesis: Hypothesis, transfer: TransferFunctions | None, tags: Tags | None
-) -> Tensor | None:
-    """Ln P(what is seen of a jet | leg), (event, object, leg), of the first jets; None where nothing is seen."""
-    prior = None
-    if transfer is not None and number > hypothesis.jets:
-        radiated = transfer.log_radiation(jets.momenta[:, :number])
-        prior = -radiated[..., None].expand(-1, -1, hypothesis.legs)
-    if tags is None:
-        return prior
-    tagged = jets.features[tags.name][:, :number] > tags.threshold
-    columns = []
-    for particle in hypothesis.parsed.final:
-        efficiency = tags.b if abs(particle.pdg_id) == 5 else tags.light
-        columns.append(torch.where(tagged, log(efficiency), log(1 - efficiency)).to(jets.momenta.dtype))
-    seen = torch.stack(columns, dim=-1)
-    return seen if prior is None else seen + prior

@@ -1,4 +1,4 @@
-"""The lepton of an event."""
+"""The charged lepton of an event."""
 
 from dataclasses import replace
 from typing import Final
@@ -10,9 +10,9 @@ from torch import Tensor
 from hepreco import EventBatch
 from hepreco.kinematics import delta_r, pt
 
-#: Where leptons come from.
+#: Collections in which leptons are searched.
 LEPTONS: Final = ("Electron", "Muon")
-#: A jet this close to the lepton in ΔR is the lepton.
+#: Jets within this ΔR of the lepton are removed.
 OVERLAP: Final = 0.4
 
 
@@ -24,5 +24,5 @@ def leading_lepton(batch: EventBatch) -> EventBatch:
 
 
 def apart(jets: Float[Tensor, "event object 4"], lepton: Float[Tensor, "event 1 4"]) -> Bool[Tensor, "event object"]:
-    """Which jets are not the lepton, of which NanoAOD makes a jet too."""
+    """Which jets are apart from the lepton; NanoAOD lists electrons among the jets as well."""
     return delta_r(jets, lepton) > OVERLAP

@@ -1,4 +1,4 @@
-"""What is asked about some events, and what is answered."""
+"""The assignment problem of some events, and its solution."""
 
 from dataclasses import dataclass, replace
 
@@ -17,18 +17,18 @@ class Solution:
     Parameters
     ----------
     objects
-        Which object stands on which final leg.
+        Which object is assigned to which final leg.
     log_me2
-        ln|M|² there; of a policy, what it predicts, or NaN where it does not.
+        ln|M|² of this assignment; for a policy its prediction, or NaN if it makes none.
     calls
-        How many |M|² it took.
+        Number of |M|² that were computed.
     certified
-        1 where no assignment can be better, 0 where that is not known.
+        1 where no other assignment has a larger |M|², given bounds that were measured in training; otherwise 0.
     probability
-        Of the assignment's topology, where the solver knows it; otherwise NaN.
+        Posterior probability of the assignment's topology; NaN if the solver does not compute it.
     on_leg
-        (event, object, leg): posterior probability that an object stands on a leg, where the solver knows it;
-        otherwise NaN.
+        (event, object, leg): posterior probability that an object belongs to a leg; NaN if the solver does not compute
+        it.
     """
 
     objects: Int[Tensor, "event leg"]
@@ -41,16 +41,19 @@ class Solution:
 
 @dataclass(frozen=True)
 class Problem:
-    """Objects of some events and what is asked about them.
+    """Objects of some events, to be assigned to the legs of a process.
 
     Parameters
     ----------
+    hypothesis
+        The process.
     momenta
-        In GeV, in any frame; in the order that :class:`Hypothesis` states.
+        In GeV, in any frame, in the order that :class:`Hypothesis` states.
     prior
-        ln of the probability of what is seen of an object, if it stands on a leg; None where nothing is.
+        Added to ln|M|² for an object on a leg: ln of the probability of its tag, minus ln of the density of radiated
+        jets; None without both.
     transfer
-        Transfer functions of the energies; None where these are exact.
+        Transfer functions of jet energies; None if energies are exact.
     """
 
     hypothesis: Hypothesis
@@ -62,21 +65,21 @@ class Problem:
         return len(self.momenta)
 
     def __getitem__(self, events: Tensor) -> "Problem":
-        """The same of some events."""
+        """The problem of some of the events."""
         prior = None if self.prior is None else self.prior[events]
         return replace(self, momenta=self.momenta[events], prior=prior)
 
     def value(self, objects: Int[Tensor, "event candidate leg"]) -> Float[Tensor, "event candidate"]:
-        """ln|M|² of assignments, each in the centre of mass of the objects that it uses, with the prior.
+        """ln|M|² of assignments, each in the centre of mass of the objects that it uses, plus the prior.
 
-        With transfer functions, ln of what |M|², parton densities and transfer functions integrate to.
+        With transfer functions, ln of the integral of |M|², parton densities and transfer functions.
         """
         rows = torch.arange(len(self), device=self.momenta.device)[:, None, None]
         assigned = self.momenta[rows, objects]
         return self._log_me2(assigned) if self.prior is None else self._log_me2(assigned) + self.log_prior(objects)
 
     def log_prior(self, objects: Int[Tensor, "event candidate leg"]) -> Float[Tensor, "event candidate"]:
-        """What the prior says of assignments; 0 without one."""
+        """The prior of assignments, summed over their legs; 0 if there is none."""
         if self.prior is None:
             return self.momenta.new_zeros(objects.shape[:2])
         legs = torch.arange(objects.shape[2], device=objects.device)
@@ -93,7 +96,7 @@ class Problem:
         return weight + self.hypothesis.log_me2(partonic(fitted), log_flux=log_flux)
 
     def solution(self, objects: Int[Tensor, "event leg"], value: Float[Tensor, " event"], calls: int) -> Solution:
-        """An assignment without more that is known."""
+        """A solution that is not certified and has no probabilities, whose ``log_me2`` is a value without its prior."""
         unknown = torch.full_like(value, torch.nan)
         shape = (*self.momenta.shape[:2], self.hypothesis.legs)
         rest = value if self.prior is None else value - self.log_prior(objects[:, None])[:, 0]

@@ -1,4 +1,4 @@
-"""A process as the assigner sees it: its matrix element, its branches, and the frame that it is evaluated in."""
+"""The process that objects are assigned to: its matrix element, its branches, and the frame of its momenta."""
 
 from hepreco_me_assigner.process.frames import massless, neutrinos, partonic
 from hepreco_me_assigner.process.hypothesis import MASSLESS, PROCESSES, Branch, Hypothesis, Kind, Resonance, beams

@@ -1,8 +1,8 @@
-"""A process as the assigner sees it: its matrix element, and which final legs come from which resonance."""
+"""The process that objects are assigned to: its matrix element, and which final legs come from which resonance."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import permutations
 from types import MappingProxyType
 from typing import Final, Literal
@@ -27,10 +27,10 @@ from hepreco.amplitudes.model import as_float
 from hepreco.errors import ConfigError
 from hepreco.kinematics import minkowski_dot
 
-#: What stands on a final leg, and what can.
+#: Kinds of objects and of the final legs that they can be assigned to.
 Kind = Literal["jet", "lepton", "neutrino"]
 _JET: Final[tuple[Kind, ...]] = ("jet",)
-#: A lepton, and the neutrinos that it may have with missing momentum: both solutions of m(ℓν) = m_W.
+#: A lepton, and both solutions of m(ℓν) = m_W for its neutrino.
 _LEPTONS: Final[tuple[Kind, ...]] = ("lepton", "neutrino", "neutrino")
 
 #: The processes of arXiv:2507.13447, by name, and tt̄ with a lepton.
@@ -38,13 +38,13 @@ PROCESSES: Final = MappingProxyType(
     {name: amplitudes.PROCESSES[name] for name in ("ttbar-lepton-jets", "wwuu")}
     | {name: amplitudes.PROCESSES[f"{name}-hadronic"] for name in ("ttbar", "ttw", "tttt")}
 )
-#: The model of samples, with a b quark as massless as jets are taken to be.
+#: The model of samples, but with a massless b quark, since jets are taken to be massless.
 MASSLESS: Final = replace(LEADING_ORDER, m_b=0.0)
 
 
 @dataclass(frozen=True)
 class Resonance:
-    """A propagator: final legs (positions within its branch) that it decays to, pole mass and width in GeV."""
+    """An unstable particle: the legs it decays to (positions within its branch), pole mass and width in GeV."""
 
     particle: Particle
     legs: tuple[int, ...]
@@ -54,14 +54,14 @@ class Resonance:
 
 @dataclass(frozen=True)
 class Branch:
-    """One particle of the production with all that it becomes.
+    """One particle of the production with its decay chain.
 
     Parameters
     ----------
     legs
         Its final legs, counted among all final legs of the process.
     kinds
-        What can stand on them.
+        The kind of object that each leg takes.
     resonances
         Outermost first; their legs are positions within this branch.
     cascades
@@ -76,29 +76,29 @@ class Branch:
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """Branches of one shape take the same objects, and have the same :meth:`Hypothesis.log_decay` of them."""
+        """Branches of equal shape take the same objects and give them the same :meth:`Hypothesis.log_decay`."""
         return self.kinds, tuple((r.legs, r.mass, r.width) for r in self.resonances), self.cascades
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A process of massless final particles, for which objects are searched.
+    """A process with massless final particles, to which objects are assigned.
 
-    They are quarks and gluons, and maybe one charged lepton with its neutrino from one W. Objects then are jets, behind
-    them the lepton, and last the two neutrinos that it may have, of which one is used.
+    The final particles are quarks and gluons, and at most one charged lepton with its neutrino from one W. With a
+    lepton, the objects are in this order: jets, the lepton, and both solutions for its neutrino, of which one is used.
 
     Parameters
     ----------
     process
-        In MadGraph's syntax, or a name of :data:`PROCESSES`.
+        A process in MadGraph's syntax, or a name of :data:`PROCESSES`.
     model
-        Masses, widths, couplings. Wide resonances stand for badly measured ones.
+        Masses, widths and couplings. Larger widths can account for the resolution of measured masses.
 
     Raises
     ------
     ConfigError
-        A final particle has a mass in this model, is neither jet nor the lepton and neutrino of one W, or there are not
-        two incoming ones.
+        If a final particle has a mass in this model, or is neither quark, gluon, nor lepton or neutrino of one W, or if
+        there are not two incoming particles.
     """
 
     process: str
@@ -113,7 +113,7 @@ class Hypothesis:
             )
         if self.kinds.count("neutrino") > 1:
             raise ConfigError(
-                f"{self.process!r} has more than one neutrino, and missing momentum does not say which has what",
+                f"{self.process!r} has more than one neutrino, and only their total pt is measured",
                 "let all W bosons but one decay to quarks, such as 'w- > u~ d'",
             )
         others = [particle for particle in self.parsed.final if _kind(particle) != "jet"]
@@ -125,31 +125,31 @@ class Hypothesis:
 
     @cached_property
     def parsed(self) -> Process:
-        """The process."""
+        """The process as parsed from its string."""
         return parse_process(PROCESSES.get(self.process, self.process))
 
     @cached_property
     def matrix_element(self) -> MatrixElement:
-        """Its squared matrix element."""
+        """The squared matrix element of the process."""
         return MatrixElement(self.parsed, model=self.model)
 
     @property
     def legs(self) -> int:
-        """How many final legs there are."""
+        """The number of final legs."""
         return len(self.parsed.final)
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """What can stand on each final leg."""
+        """The kind of object that each final leg takes."""
         return tuple(_kind(particle) for particle in self.parsed.final)
 
     @property
     def jets(self) -> int:
-        """On how many final legs jets stand."""
+        """The number of final legs that take jets."""
         return self.kinds.count("jet")
 
     def object_kinds(self, size: int) -> tuple[Kind, ...]:
-        """What that many objects are."""
+        """The kinds of that many objects, in their order."""
         leptons = _LEPTONS if self.leptonic_w else ()
         return (*_JET * (size - len(leptons)), *leptons)
 
@@ -165,9 +165,9 @@ class Hypothesis:
 
     @cached_property
     def conjugate(self) -> "Hypothesis":
-        """The same of antiparticles, leg by leg: for events whose lepton has the other charge.
+        """The charge-conjugate process, leg by leg, for events whose lepton has the other charge.
 
-        Where the incoming partons are gluons, CP makes its |M|² that of this process at mirrored momenta.
+        With incoming gluons its |M|² is, by CP, that of this process at mirrored momenta.
         """
         return Hypothesis(str(_conjugate(self.parsed)), self.model)
 
@@ -194,7 +194,7 @@ class Hypothesis:
 
     @cached_property
     def labellings(self) -> Int[Tensor, "labelling branch"]:
-        """Orders of the branches that exchange some of one shape, but none that the process cannot tell apart."""
+        """Orders of the branches that exchange branches of equal shape and different particles, such as t and t̄."""
         branches, outgoing = self.branches, self.parsed.outgoing
         seen, kept = set(), []
         for order in permutations(range(len(branches))):
@@ -208,13 +208,13 @@ class Hypothesis:
 
     @property
     def is_symmetric(self) -> bool:
-        """Whether the two incoming partons are of one kind."""
+        """Whether the two incoming partons are the same particle."""
         return len(set(self.parsed.incoming)) == 1
 
     def log_decay(self, branch: Branch, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch"]:
-        """What |M|² says of a branch alone: ln of its Breit-Wigner factors, and of unpolarised V−A decays.
+        """The part of ln|M|² that depends on one branch alone: Breit-Wigner factors and unpolarised V−A decays.
 
-        For t → b W, W → u d̄ the latter is (p_t·p_d̄)(p_b·p_u). Constants are left out.
+        For t → b W, W → u d̄ the decay is (p_t·p_d̄)(p_b·p_u). Constants are left out.
         """
         total = momenta.new_zeros(momenta.shape[:-2])
         for resonance in branch.resonances:
@@ -234,8 +234,8 @@ class Hypothesis:
     ) -> Float[Tensor, "*batch"]:
         """ln|M|² of balanced massless final momenta in their centre of mass, in the order of the process.
 
-        Where the incoming partons differ, |M|² is the sum over both ways in which they can come, weighted by a flux
-        where there is one.
+        Where the incoming partons differ, |M|² is summed over both directions from which they can come, each weighted
+        with its flux if ``log_flux`` is given.
         """
         flux = momenta.new_zeros((*momenta.shape[:-2], 2)) if log_flux is None else log_flux
         way = self.matrix_element.log(torch.cat((beams(momenta), momenta), dim=-2)) + flux[..., 0]
@@ -254,6 +254,18 @@ class Hypothesis:
         return torch.stack(found).logsumexp(dim=0)
 
 
+@lru_cache(maxsize=64)
+def hypothesis_of(process: str, *, top_width: float | None, w_width: float | None) -> Hypothesis:
+    """The process in the model :data:`MASSLESS`, in which these widths (GeV) replace natural ones.
+
+    The hypotheses of a run are kept, since each builds its matrix element once.
+    """
+    widths = {"width_t": top_width, "width_w": w_width}
+    return Hypothesis(
+        process, replace(MASSLESS, **{name: value for name, value in widths.items() if value is not None})
+    )
+
+
 def beams(momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch 2 4"]:
     """The incoming partons, along the z axis, of final momenta in their centre of mass."""
     energy = momenta[..., 0].sum(dim=-1) / 2
@@ -264,7 +276,7 @@ def beams(momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch 2 4"]
 
 
 def _kind(particle: Particle) -> Kind:
-    """Photons and bosons that do not decay count as leptons here, and are refused as such."""
+    """The kind of a final particle. Photons and undecayed bosons count as leptons, and are refused as such."""
     if abs(particle.colour) in (3, 8):
         return "jet"
     return "neutrino" if particle.is_fermion and not particle.charge else "lepton"

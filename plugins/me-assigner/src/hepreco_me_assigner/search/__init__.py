@@ -1,4 +1,4 @@
-"""The search for assignments: their ranking by decays, and the one of largest |M|² with a certificate."""
+"""The ranking of assignments by their decays, and the search for that of largest |M|²."""
 
 from hepreco_me_assigner.search.best_first import Bounds, Optimum, measured_bounds, search
 from hepreco_me_assigner.search.ranking import RankedAssignments, ranked_assignments

@@ -1,4 +1,8 @@
-"""The assignment of largest |M|² of all, and a certificate that there is none larger."""
+"""Best-first search for the assignment of largest |M|², certified given bounds that were measured in training.
+
+The score of an assignment is the part of ln|M|² that its decays determine. A bound on ln|M|² − score limits what
+assignments can reach that are not evaluated. The bounds are measured on training events and are not proven.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,22 +14,22 @@ from torch import Tensor
 from hepreco_me_assigner.problems import Problem
 from hepreco_me_assigner.search.ranking import FIRST_SPLITS, RankedAssignments, ranked_assignments
 
-#: Assignments that are ranked at first, times labellings; likewise.
+#: Assignments per labelling that are ranked at first; four times as many where these do not suffice.
 FIRST_WINDOW: Final = 64
-#: Assignments of an event that are evaluated between two looks at the bounds.
+#: Assignments of an event that are evaluated before the bounds are compared again.
 STEP: Final = 4
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """How much more than its score ln|M|² of an optimum can be.
+    """Largest values of ln|M|² − score at the optimum of an event.
 
     Parameters
     ----------
     overall
         The largest ln|M|² − score of an event's best assignment.
     within
-        By how much that can exceed ln|M|² − score of the best-scored assignment of the same family.
+        The most by which this exceeds ln|M|² − score of the best-scored assignment of the same family.
     """
 
     overall: float
@@ -34,18 +38,18 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Optimum:
-    """What a search found.
+    """The result of a search.
 
     Parameters
     ----------
     objects
-        Which object stands on which final leg.
+        Which object is assigned to which final leg.
     log_me2
-        ln|M|² there, with what was added to it.
+        ln|M|² of this assignment, plus its prior.
     certified
-        Whether nothing larger can exist, given the bounds.
+        Whether no other assignment has a larger value, given the bounds.
     calls
-        How many |M|² it took.
+        Number of |M|² that were computed.
     """
 
     objects: Int[Tensor, "event leg"]
@@ -55,14 +59,15 @@ class Optimum:
 
 
 def search(problem: Problem, *, bounds: Bounds, at_most: int = 2048) -> Optimum:
-    """Best first: evaluate |M|² where it can be largest, until what is left cannot be better.
+    """Evaluate |M|² first where its bound is largest, until no other assignment can be better, given the bounds.
 
     Parameters
     ----------
     bounds
-        Of ln|M|² − score; see :func:`measured_bounds`.
+        Bounds on ln|M|² − score; see :func:`measured_bounds`.
     at_most
-        |M|² per event; where they do not suffice for a certificate the best so far is returned without.
+        Largest number of ranked assignments per event. If the bounds decide nothing by then, the best assignment so far
+        is returned, not certified.
     """
     size, momenta, hypothesis = len(problem), problem.momenta, problem.hypothesis
     best = Optimum(
@@ -89,9 +94,9 @@ def search(problem: Problem, *, bounds: Bounds, at_most: int = 2048) -> Optimum:
 def _search_among(
     problem: Problem, found: RankedAssignments, bounds: Bounds, *, floor: Float[Tensor, " event"]
 ) -> tuple[Optimum, Bool[Tensor, " event"]]:
-    """The best of the candidates, and whether it is certain that no other assignment is better.
+    """The best of the candidates, and whether no other assignment can be better, given the bounds.
 
-    What cannot be better than the floor, which is known from fewer candidates, is not evaluated again.
+    Candidates that cannot exceed ``floor``, the best value of an earlier search, are not evaluated.
     """
     size, count = found.score.shape
     value = torch.full_like(found.score, -torch.inf)
@@ -109,7 +114,7 @@ def _search_among(
         objects = found.objects[event, candidate]
         value[event, candidate] = problem[event].value(objects[:, None])[:, 0]
         limit[event, candidate] = -torch.inf
-        # The largest excess that is known of a family limits its other members.
+        # The largest ln|M|² − score found in a family limits its other members.
         family = found.family[active]
         known = value.new_full((len(active), families), -torch.inf)
         known = known.scatter_reduce(1, family, (value - found.score)[active], reduce="amax").gather(1, family)
@@ -123,9 +128,9 @@ def _search_among(
 
 
 def measured_bounds(problem: Problem, *, candidates_per_event: int) -> Bounds:
-    """The bounds that the optima of some events have, found among their likeliest assignments.
+    """The bounds that hold for the optima of some events, searched among their likeliest assignments.
 
-    They are measured, and no theorem: a certificate holds as far as no event exceeds what these events have.
+    They are measured, not proven: an event that exceeds them may be certified wrongly.
     """
     found = ranked_assignments(problem, at_most=candidates_per_event)
     value = problem.value(found.objects)

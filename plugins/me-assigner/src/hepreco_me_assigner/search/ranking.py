@@ -1,8 +1,8 @@
-"""Assignments in the order of what their decays say, without any |M|²."""
+"""The ranking of assignments by their decays (Breit-Wigner factors and V−A), without computing |M|²."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from itertools import combinations, permutations
 from typing import Final
 
@@ -13,24 +13,26 @@ from torch import Tensor
 from hepreco_me_assigner.problems import Problem
 from hepreco_me_assigner.process import Branch, Hypothesis, Kind
 
-#: Splits of the objects over the branches that are opened at first; four times as many where that does not suffice.
+#: Splits of the objects over the branches that are expanded at first; four times as many where these do not suffice.
 FIRST_SPLITS: Final = 16
+#: Tables that are kept: more than a run has numbers of jets and kinds of branches; large ones take tens of megabytes.
+_KEPT: Final = 64
 
 
 @dataclass(frozen=True)
 class RankedAssignments:
-    """Assignments of some events in the order of what their decays say, the likeliest first.
+    """Assignments of some events, ranked by their score, the largest first.
 
     Parameters
     ----------
     objects
-        (event, candidate, leg): which object stands on which final leg.
+        (event, candidate, leg): which object is assigned to which final leg.
     score
-        ln of Breit-Wigner factors and decays, and whatever else was asked to be added.
+        ln of Breit-Wigner factors and decays, plus the prior.
     family
-        (event, candidate): candidates of one number give every branch the same objects, in different orders.
+        (event, candidate): candidates with equal numbers give every branch the same objects, in different orders.
     following
-        An upper limit of the score of all assignments that are not among the candidates; −∞ where all are.
+        Upper limit on the score of all assignments that are not among the candidates; −∞ if there are none.
     """
 
     objects: Int[Tensor, "event candidate leg"]
@@ -40,11 +42,11 @@ class RankedAssignments:
 
 
 def ranked_assignments(problem: Problem, *, at_most: int, splits: int = FIRST_SPLITS) -> RankedAssignments:
-    """The assignments of best score, all labellings of each (such as t and t̄) one after another.
+    """The assignments of largest score, each with all labellings of its branches (such as t and t̄).
 
-    Only objects of the kind of a leg stand on it. The objects are split over the branches of the process in every way,
-    the best of which are opened into every order within the branches. A prior adds to the score what is known of an
-    object on a leg; with it, splits count with the best labelling.
+    Legs take only objects of their kind. Objects are split over the branches of the process in all ways; the
+    best of these splits are expanded into all orders within the branches. A prior, if there is one, is added to the
+    score; branches are then told apart when objects are split.
     """
     hypothesis, momenta, prior = problem.hypothesis, problem.momenta, problem.prior
     branches = hypothesis.branches
@@ -94,19 +96,19 @@ def _score(problem: Problem, branch: Branch, momenta: Float[Tensor, "*batch leg 
 
 
 def _all_labellings(hypothesis: Hypothesis) -> Int[Tensor, "1 branch"]:
-    """With a prior the branches are told apart when objects are split over them."""
+    """The trivial labelling. With a prior the splits already tell the branches apart."""
     return torch.arange(len(hypothesis.branches))[None]
 
 
 def _alike(branches: tuple[Branch, ...], number: int, *, labelled: bool) -> tuple[tuple[Kind, ...], int]:
-    """What a branch takes, and the first branch that is alike."""
+    """The kinds of objects that a branch takes, and the first branch of its shape (itself, if all are labelled)."""
     if labelled:
         return branches[number].kinds, number
     shapes = [branch.shape for branch in branches]
     return branches[number].kinds, shapes.index(shapes[number])
 
 
-@cache
+@lru_cache(maxsize=_KEPT)
 def _orders(objects: tuple[Kind, ...], legs: tuple[Kind, ...]) -> Int[Tensor, "set order leg"]:
     """Every set of objects of the kinds of the legs, in every order that gives each leg its kind."""
     every = [
@@ -116,11 +118,11 @@ def _orders(objects: tuple[Kind, ...], legs: tuple[Kind, ...]) -> Int[Tensor, "s
     return torch.tensor([orders for orders in every if orders], dtype=torch.int64)
 
 
-@cache
+@lru_cache(maxsize=_KEPT)
 def _splits(
     objects: tuple[Kind, ...], branches: tuple[tuple[tuple[Kind, ...], int], ...]
 ) -> Int[Tensor, "split branch"]:
-    """Disjoint sets of objects (positions in :func:`_orders`), one per branch; alike branches in one order only."""
+    """Disjoint sets of objects (positions in :func:`_orders`), one per branch; equal branches in one order only."""
     position = {
         legs: {tuple(sorted(orders[0])): i for i, orders in enumerate(_orders(objects, legs).tolist())}
         for legs, _ in branches
@@ -143,7 +145,7 @@ def _splits(
 def _best_products(
     parts: list[Float[Tensor, "event split _"]], *, at_most: int
 ) -> tuple[Float[Tensor, "event candidate"], Int[Tensor, "event candidate choice"]]:
-    """The best sums of one order per branch, of all splits together: values, and (split, order per branch)."""
+    """The largest sums of one order per branch, among all splits: the sums, and (split, order per branch)."""
     total = parts[0]
     choice = torch.arange(total.shape[2], device=total.device).expand(total.shape)[..., None]
     for part in parts[1:]:

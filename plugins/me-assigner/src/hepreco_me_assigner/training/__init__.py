@@ -4,11 +4,12 @@ from hepreco_me_assigner.training.deep_q_learning import Schedule, rollout
 from hepreco_me_assigner.training.environment import SwapEnvironment
 from hepreco_me_assigner.training.potential import Potential
 from hepreco_me_assigner.training.q_network import QNetwork
-from hepreco_me_assigner.training.recipes import train_potential, train_q_network
+from hepreco_me_assigner.training.recipes import Samples, train_potential, train_q_network
 
 __all__ = [
     "Potential",
     "QNetwork",
+    "Samples",
     "Schedule",
     "SwapEnvironment",
     "rollout",

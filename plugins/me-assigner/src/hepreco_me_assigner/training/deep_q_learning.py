@@ -1,6 +1,5 @@
 """Deep Q-learning with replay buffers by reward (arXiv:2507.13447, sections 2 and 3, Table 1)."""
 
-from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from hepreco.plugin import TrainingOptions
+from hepreco.plugin import Report, TrainingOptions
 from hepreco.training import FitResult, seeded, train_by_epochs
 from hepreco_me_assigner.training.environment import State, SwapEnvironment
 from hepreco_me_assigner.training.q_network import QNetwork
@@ -137,7 +136,7 @@ def learn(
     validation: SwapEnvironment,
     schedule: Schedule,
     options: TrainingOptions,
-    report: Callable[[int, Mapping[str, float]], None] = lambda _epoch, _losses: None,
+    report: Report = lambda _epoch, _losses: None,
 ) -> FitResult:
     """Train a network in place.
 

@@ -1,7 +1,7 @@
 """Assignment as a Markov decision process: exchange two objects, be rewarded by what ln|M|² gains."""
 
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from itertools import combinations
 from itertools import permutations as all_permutations
 from math import factorial
@@ -96,7 +96,7 @@ class SwapEnvironment:
         return torch.cat([self.hypothesis.sweep(some, orders) for some in self.momenta.split(64)])
 
 
-@cache
+@lru_cache(maxsize=16)  # for each number of legs, of which there are at most 16
 def _exchanges(legs: int) -> Int[Tensor, "action leg"]:
     pairs = list(combinations(range(legs), 2))
     actions = torch.arange(legs).repeat(len(pairs) + 1, 1)

@@ -1,13 +1,13 @@
 """The two ways to train a policy: on |M|² of likely assignments, or by deep Q-learning as in arXiv:2507.13447."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hepreco.plugin import TrainingOptions
+from hepreco.plugin import Report, TrainingOptions
 from hepreco.training import FitResult, fit, initialised
 from hepreco_me_assigner.problems import EVENTS_AT_A_TIME, Problem
 from hepreco_me_assigner.process.frames import partonic
@@ -17,14 +17,14 @@ from hepreco_me_assigner.training.environment import SwapEnvironment
 from hepreco_me_assigner.training.potential import Potential
 from hepreco_me_assigner.training.q_network import QNetwork
 
-Report = Callable[[int, Mapping[str, float]], None]
+#: Momenta (GeV) of events for training, and of others for validation.
+Samples = tuple[Float[Tensor, "event leg 4"], Float[Tensor, "other leg 4"]]
 
 
 def train_potential(
     build: Callable[[], Potential],
+    samples: Samples,
     *,
-    training: Float[Tensor, "event leg 4"],
-    validation: Float[Tensor, "other leg 4"],
     calls: int,
     options: TrainingOptions,
     report: Report,
@@ -34,25 +34,22 @@ def train_potential(
     Their errors count with |M|²^(1/4) relative to the best one's, and at least 2 %.
     """
     network = initialised(build, seed=options.seed)
-    tables = [_table(network, momenta, calls) for momenta in (training, validation)]
+    tables = [_table(network, momenta, calls) for momenta in samples]
     network.standardise(*tables[0][:2])
     return network, fit(network, _loss, training=tables[0], validation=tables[1], options=options, report=report)
 
 
 def train_q_network(
     build: Callable[[], QNetwork],
+    samples: Samples,
     *,
-    training: Float[Tensor, "event leg 4"],
-    validation: Float[Tensor, "other leg 4"],
     schedule: Schedule,
     options: TrainingOptions,
     report: Report,
 ) -> tuple[QNetwork, FitResult]:
     """Let a network learn from the rewards of its own exchanges."""
     network = initialised(build, seed=options.seed)
-    playing, watching = (
-        SwapEnvironment(network.hypothesis, momenta.to(options.device)) for momenta in (training, validation)
-    )
+    playing, watching = (SwapEnvironment(network.hypothesis, momenta.to(options.device)) for momenta in samples)
     result = learn(network, training=playing, validation=watching, schedule=schedule, options=options, report=report)
     return network, result
 

@@ -1,4 +1,4 @@
-"""What is known about a set of trained weights."""
+"""The cards of trained weights."""
 
 import tomllib
 from dataclasses import asdict, dataclass, field
@@ -10,16 +10,16 @@ import tomli_w
 
 from hepreco.errors import WeightsError
 
-MANIFEST: Final = "weights.toml"
+CARD: Final = "weights.toml"
 TENSORS: Final = "weights.safetensors"
 
-#: What a manifest holds of an argument that builds a network.
+#: What a card holds of an argument that builds a network.
 Option = int | float | str | list[int] | list[str]
 
 
 @dataclass(frozen=True)
-class Manifest:
-    """The card of a set of weights, stored as ``weights.toml`` beside them.
+class Card:
+    """What is known about a set of weights, stored as ``weights.toml`` beside them.
 
     Parameters
     ----------
@@ -28,13 +28,13 @@ class Manifest:
     network
         Keyword arguments that build the network.
     sample
-        What it was trained on, in words that let a reader regenerate it.
+        The training sample, described so that a reader can regenerate it.
     seed
         Seed of initialisation and shuffling.
     command
         The command that trained it.
     metrics
-        What it reached, by name.
+        Final values of the metrics by name.
     hepreco
         Version of hepreco that trained it.
     """
@@ -48,13 +48,13 @@ class Manifest:
     metrics: dict[str, float] = field(default_factory=dict)
 
 
-def read_manifest(directory: Path) -> Manifest:
-    """The manifest in a directory of weights; :class:`~hepreco.errors.WeightsError` where there is none."""
-    path = directory / MANIFEST
+def read_card(directory: Path) -> Card:
+    """The card in a directory of weights; :class:`~hepreco.errors.WeightsError` where there is none."""
+    path = directory / CARD
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_structure_hook(Option, lambda value, _: value)
     try:
-        return converter.structure(tomllib.loads(path.read_text()), Manifest)
+        return converter.structure(tomllib.loads(path.read_text()), Card)
     except OSError as error:
         raise WeightsError(
             f"no weights in {directory}: {error.strerror}", "train them, or install them again"
@@ -63,11 +63,9 @@ def read_manifest(directory: Path) -> Manifest:
         problem = (
             "; ".join(cattrs.transform_error(error)) if isinstance(error, cattrs.BaseValidationError) else str(error)
         )
-        raise WeightsError(
-            f"{path} is not a manifest of weights: {problem}", "train them, or install them again"
-        ) from None
+        raise WeightsError(f"{path} is not a card of weights: {problem}", "train them, or install them again") from None
 
 
-def write_manifest(directory: Path, manifest: Manifest) -> None:
-    """Store the manifest as TOML."""
-    (directory / MANIFEST).write_text(tomli_w.dumps(asdict(manifest)))
+def write_card(directory: Path, card: Card) -> None:
+    """Store the card as TOML."""
+    (directory / CARD).write_text(tomli_w.dumps(asdict(card)))

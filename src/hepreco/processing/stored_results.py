@@ -1,4 +1,4 @@
-"""Results of finished chunks on disk, so that a run can be resumed."""
+"""Stores the results of finished chunks, so that a run can be resumed."""
 
 import os
 import re
@@ -18,31 +18,31 @@ _NAME: Final = re.compile(r"[0-9a-f]{32}\.zip")
 
 
 @dataclass(frozen=True)
-class Checkpoints:
+class StoredResults:
     """Stores the merged histograms and report of some chunks in one file, with the keys of these chunks.
 
-    A key is a hash of everything that determines a chunk's result: what is stored is used only if nothing of that has
-    changed. The directory must be one that all workers see; where it is not, chunks are processed again.
+    A key is a hash of everything that determines a chunk's result, so a stored result is used only if nothing of this
+    has changed. All workers must see the directory, otherwise chunks are processed again.
 
     Parameters
     ----------
     directory
-        Where.
+        The directory of the stored results.
     columns
-        The directory of the files of columns that the chunks wrote as well: where one of these is gone, or has another
-        size than when it was written, its chunk counts as not processed.
+        The directory of the column files that the chunks wrote. If one of these is missing or its size has changed, its
+        chunk counts as not processed.
     """
 
     directory: Path
     columns: Path | None = None
 
     def save(self, bundle: Sequence[str], done: Sequence[str], output: dict[str, Any]) -> None:
-        """Store what the first chunks of a bundle gave, in place of what was stored of that bundle before.
+        """Store the output of the finished chunks of a bundle, replacing what was stored for this bundle.
 
         Raises
         ------
         OutputError
-            It cannot be written.
+            The file cannot be written.
         """
         path = self.directory / f"{digest(list(bundle))}.zip"
         partial = path.with_name(f"{path.stem}-{os.getpid()}")
@@ -61,7 +61,7 @@ class Checkpoints:
             ) from None
 
     def load(self, keys: Collection[str]) -> Iterator[tuple[list[str], dict[str, Any]]]:
-        """What is stored of the chunks with these keys, each chunk once: keys and output."""
+        """The stored results of chunks with these keys, each chunk once, as pairs of keys and output."""
         wanted = set(keys)
         for path in self._files():
             try:
@@ -74,19 +74,19 @@ class Checkpoints:
                     continue
                 histograms = dict(read_histograms(path).histograms)
             except (OutputError, KeyError, TypeError, ValueError):
-                continue  # cut short: its chunks are processed again
+                continue  # the file is incomplete: its chunks are processed again
             wanted.difference_update(stored)
             yield stored, {"histograms": histograms, "report": report}
 
     def clear(self) -> None:
-        """Remove what was stored, and nothing else."""
+        """Remove the stored results, and nothing else."""
         for path in self._files():
             path.unlink(missing_ok=True)
         if self.directory.is_dir() and not any(self.directory.iterdir()):
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def _size(self, name: str) -> int | None:
-        """Of a file of columns; ``None`` where there is none."""
+        """The size of a column file; ``None`` if it does not exist."""
         path = self.columns / name if self.columns else None
         return path.stat().st_size if path is not None and path.is_file() else None
 

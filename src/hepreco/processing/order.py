@@ -1,0 +1,89 @@
+"""The order of plugins: each after those whose columns it reads."""
+
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+
+from hepreco.errors import ConfigError
+from hepreco.events import InputSpec, ObjectSelection
+from hepreco.events.selections import bind, check_selections
+from hepreco.names import check_field
+from hepreco.plugin import Reconstructor
+from hepreco.plugin.options import closest
+
+#: By a plugin's field name, and then by a collection of its inputs: what stands for it.
+Bound = dict[str, dict[str, str]]
+
+
+def in_order(
+    plugins: Mapping[str, Reconstructor],
+    objects: Mapping[str, ObjectSelection],
+    bindings: Mapping[str, Mapping[str, str]],
+) -> tuple[dict[str, Reconstructor], Bound]:
+    """The plugins in an order in which each finds what it reads, and what is bound to each.
+
+    Parameters
+    ----------
+    plugins
+        By the field name of their columns.
+    objects
+        Selected objects by name.
+    bindings
+        For each plugin, what it reads in each role: the name of selected objects, or a column of four-vectors of
+        another plugin, such as ``chi2_assigner.top``.
+
+    Raises
+    ------
+    ConfigError
+        A name cannot be, objects are defined in a circle, a binding names what is not there, a plugin reads a column
+        that another does not have, or plugins read each other's columns in a circle.
+    """
+    check_selections(objects)
+    bound = {}
+    for name, plugin in plugins.items():
+        check_field(name, what="a plugin's table")
+        if name in objects:
+            raise ConfigError(f"{name!r} names selected objects and a plugin's table", "rename one of them")
+        given = bindings.get(name, {})
+        of_plugins = {role: source for role, source in given.items() if "." in source}
+        others = {role: source for role, source in given.items() if "." not in source}
+        roles = {spec.role: spec.collection for spec in plugin.inputs.objects}
+        bound[name] = bind(plugin.inputs, others, objects, plugin=name)
+        for role, source in of_plugins.items():
+            if role not in roles:
+                raise ConfigError(f"plugin {name!r} has no role {role!r}", f"its roles are {', '.join(roles)}")
+            bound[name][roles[role]] = source
+    needs = {name: _needs(name, plugin.inputs, bound[name], plugins) for name, plugin in plugins.items()}
+    try:
+        order = list(TopologicalSorter(needs).static_order())
+    except CycleError as error:
+        circle = " reads ".join(reversed(error.args[1]))
+        raise ConfigError(f"plugins read each other's columns in a circle: {circle}", "leave one of them out") from None
+    return {name: plugins[name] for name in sorted(plugins, key=order.index)}, bound
+
+
+def _needs(name: str, inputs: InputSpec, bound: Mapping[str, str], plugins: Mapping[str, Reconstructor]) -> list[str]:
+    """The plugins whose columns one reads."""
+    objects = [bound.get(spec.collection, spec.collection) for spec in inputs.objects]
+    needed = []
+    for path in (*(source for source in objects if "." in source), *inputs.event_features):
+        other, _, column = path.partition(".")
+        if other in plugins:
+            _require(name, other, column.partition(".")[0], plugins[other], objects=path in objects)
+            needed.append(other)
+        elif path in objects:
+            raise ConfigError(
+                f"plugin {name!r} reads {path}, and there is no plugin {other!r}", closest(other, plugins)
+            )
+    return needed
+
+
+def _require(name: str, other: str, column: str, plugin: Reconstructor, *, objects: bool) -> None:
+    columns = {each.name: each for each in plugin.outputs}
+    if column not in columns:
+        raise ConfigError(f"plugin {name!r} reads {other}.{column}, which is no column", closest(column, columns))
+    if objects and columns[column].kind != "four-vector":
+        vectors = [each.name for each in plugin.outputs if each.kind == "four-vector"]
+        raise ConfigError(
+            f"plugin {name!r} reads {other}.{column} as objects, and it is a {columns[column].kind}",
+            f"its four-vectors are {', '.join(vectors) or 'none'}",
+        )
