@@ -3,8 +3,8 @@
 from hepreco.inference.combine import datacard, root_histograms, write_root
 from hepreco.inference.findings import Note, notes
 from hepreco.inference.fitting import Fit, fit
-from hepreco.inference.histfactory import workspace
 from hepreco.inference.grouping import Grouping
+from hepreco.inference.histfactory import workspace
 from hepreco.inference.tables import ChannelConfig, FitConfig, SystematicConfig
 from hepreco.inference.templates import Channel, channels
 

@@ -20,11 +20,11 @@ def cabinetry(module: str) -> Any:
     try:
         return import_module(module if module == "pyhf" else f"cabinetry.{module}")
     except ModuleNotFoundError as error:
-        if error.name not in ("cabinetry", "pyhf"):
+        missing = str(error.name).partition(".")[0]
+        if missing not in ("cabinetry", "pyhf"):
             raise
         raise ConfigError(
-            f"fits and smoothing are left to cabinetry and pyhf, and {error.name} is not installed",
-            "pip install 'hepreco[fit]'",
+            f"fits and smoothing need cabinetry and pyhf, and {missing} is not installed", "pip install 'hepreco[fit]'"
         ) from None
 
 

@@ -44,10 +44,14 @@ class Note:
     parameter: str = ""
     bins: tuple[int, ...] = ()
 
-    def __str__(self) -> str:
+    @property
+    def place(self) -> str:
+        """Channel, process, parameter and bins in one line."""
         where = " / ".join(part for part in (self.channel, self.process, self.parameter) if part)
-        bins = f" (bins {', '.join(map(str, self.bins))})" if self.bins else ""
-        return f"{where}{bins}: {MEANING[self.kind]}"
+        return f"{where} (bins {', '.join(map(str, self.bins))})" if self.bins else where
+
+    def __str__(self) -> str:
+        return f"{self.place}: {MEANING[self.kind]}"
 
 
 def notes(channels: Sequence[Channel]) -> tuple[Note, ...]:

@@ -41,9 +41,9 @@ def grouping(provenance: Mapping[str, Any]) -> Grouping:
     Parameters
     ----------
     provenance
-        ``labels`` names all datasets; ``processes`` gives each dataset the ``name``, ``label``, ``colour`` and
-        ``order`` of its process; ``data`` lists datasets of observed events; ``periods`` gives data-taking periods. All
-        but the first may be missing.
+        ``labels`` names all datasets. ``processes`` gives for each dataset the ``name``, ``label``, ``colour`` and
+        ``order`` of its process. ``data`` lists datasets of observed events, and ``periods`` gives the data-taking
+        period of datasets. Each key may be missing.
 
     Example
     -------
@@ -52,9 +52,12 @@ def grouping(provenance: Mapping[str, Any]) -> Grouping:
     {'a': ('a17', 'a18')}
     """
     data = tuple(provenance.get("data", ()))
-    tables = {name: {"name": name, **provenance.get("processes", {}).get(name, {})} for name in provenance["labels"]}
+    tables = {
+        name: {"name": name, **provenance.get("processes", {}).get(name, {})} for name in provenance.get("labels", ())
+    }
     simulated = sorted(
-        (name for name in tables if name not in data), key=lambda name: (tables[name].get("order", 0), tables[name]["name"])
+        (name for name in tables if name not in data),
+        key=lambda name: (tables[name].get("order", 0), tables[name]["name"]),
     )
     processes: dict[str, tuple[str, ...]] = {}
     for name in simulated:

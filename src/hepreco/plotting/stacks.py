@@ -81,8 +81,10 @@ def stack_of(channel: Channel) -> Stack:
     )
 
 
-def stack_of_fit(channel: Channel, prediction: Prediction, *, uncertainty: str) -> Stack:
-    """What a fit's model expects in a channel, before or after the fit."""
+def stack_of_fit(
+    channel: Channel, prediction: Prediction, *, data: NDArray[np.float64] | None, uncertainty: str
+) -> Stack:
+    """The expectation of a fitted model in a channel, before or after the fit, and the data that were fitted."""
     spread = prediction.uncertainty
     values = {name: prediction.values[name] for name in channel.templates}
     return Stack(
@@ -93,7 +95,7 @@ def stack_of_fit(channel: Channel, prediction: Prediction, *, uncertainty: str) 
         values,
         spread,
         spread,
-        channel.data,
+        data,
         channel.bins,
         uncertainty,
     )

@@ -3,7 +3,7 @@
 import hist
 import numpy as np
 
-from hepreco.inference import ChannelConfig, FitConfig, Grouping, SystematicConfig
+from hepreco.inference import ChannelConfig, FitConfig, Grouping, SystematicConfig, channels, notes
 
 REGIONS = ("4j1b", "4j2b")
 VARIATIONS = (
@@ -88,3 +88,24 @@ def histogram(*, strength=1.0, bins=10, seed=1, per_event=10, asimov=False):
         observed = total if asimov else rng.poisson(total)
         view["value"][-1, 0, region] = view["variance"][-1, 0, region] = observed
     return h
+
+
+def small(values, *, variations=("nominal",), datasets=("ttbar",), variances=None):
+    """A histogram of the given values, of shape (dataset, variation, bin)."""
+    values = np.asarray(values, dtype=float)
+    h = hist.Hist(
+        hist.axis.StrCategory(datasets, growth=True, name="dataset"),
+        hist.axis.StrCategory(variations, growth=True, name="variation"),
+        hist.axis.Regular(values.shape[-1], 0, 1, name="x"),
+        storage=hist.storage.Weight(),
+    )
+    h.view()["value"] = values
+    h.view()["variance"] = abs(values) if variances is None else variances
+    return h
+
+
+def fitted(h, **options):
+    config = FitConfig(channels=(ChannelConfig("x"),), signal=("ttbar",), **options)
+    groups = Grouping({name: (name,) for name in h.axes["dataset"]})
+    (channel,) = channels({"x": h}, config, groups)
+    return channel, {(note.kind, note.process, note.parameter) for note in notes([channel])}
