@@ -27,7 +27,7 @@ def nominal_names(names: str) -> str:
     >>> nominal_names("{region}/{process}_{systematic}")
     '{region}/{process}'
     """
-    return re.sub(r"[^\w{}]?_?\{systematic\}[_/]?", "", names)
+    return re.sub(r"[^{}A-Za-z0-9]*\{systematic\}", "", names).lstrip("_-./")
 
 
 def root_histograms(channels: Sequence[Channel], config: FitConfig, *, asimov: bool = False) -> dict[str, hist.Hist]:

@@ -131,9 +131,8 @@ def _triples(found: Any) -> Iterable[tuple[str, float, float]]:
 
 
 def _ranking(model: Any, data: Any, found: Any) -> Impacts:
-    """By fits that begin at the best one."""
-    start = {"init_pars": list(found.bestfit), "strategy": 0}
-    ranked = cabinetry("fit").ranking(model, data, fit_results=found, **start)
+    """Impacts from fits in which one parameter is held."""
+    ranked = cabinetry("fit").ranking(model, data, fit_results=found)
     return Impacts(tuple(ranked.labels), ranked.prefit_up, ranked.prefit_down, ranked.postfit_up, ranked.postfit_down)
 
 
