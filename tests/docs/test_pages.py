@@ -17,6 +17,8 @@ from hepreco.config import AnalysisConfig, DatasetConfig, MassPeakConfig, RocCon
 from hepreco.events import EventBatch, ObjectSelection, Tag, Variation
 from hepreco.generation import Cuts, Detector, Sample
 from hepreco.histograms import HistogramSpec
+from hepreco.inference import ChannelConfig, FitConfig, SystematicConfig
+from hepreco.plotting import FiguresConfig
 from hepreco.plugin import Axis, discover, spec
 from hepreco.processing import Cut, FunctionCut, RunReport
 
@@ -36,6 +38,10 @@ TABLES = (
     Variation,
     MassPeakConfig,
     RocConfig,
+    FitConfig,
+    ChannelConfig,
+    SystematicConfig,
+    FiguresConfig,
 )
 
 

@@ -87,8 +87,9 @@ def rc(options: FiguresConfig) -> dict[Any, Any]:
     """Matplotlib's parameters: hepreco's sizes, and the fonts of an experiment where one is chosen."""
     if not options.style:
         return STYLE
-    known = get_font_names()
-    fonts = [font for font in (*getattr(mh.style, options.style)["font.sans-serif"], *FONTS) if font in known]
+    style, known = getattr(mh.style, options.style), get_font_names()
+    chosen = [*style.get("font.sans-serif", []), *style.get("font.serif", [])]
+    fonts = [font for font in (*chosen, *FONTS) if font in known]  # matplotlib warns of missing ones at every text
     return {**STYLE, "font.family": fonts, "font.sans-serif": fonts}
 
 
