@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 import hist
 import numpy as np
@@ -50,11 +51,11 @@ def _processes(
     options = analysis.figures
     channels = [_channel(name, histogram, region, analysis, grouping) for region in regions]
     stacks = [plotting.stack_of(each) for each in channels]
-    shown = {"histogram": name, "grouping": grouping, "options": options}
+    draw = partial(plotting.stack_figure, histogram=name, grouping=grouping, options=options)
     for stack in stacks:
-        yield _stem(name, stack.region), plotting.stack_figure(stack, **shown)
+        yield _stem(name, stack.region), draw(stack)
     if len(stacks) > 1:
-        yield name, plotting.stack_figure(*stacks, **shown)
+        yield name, draw(*stacks)
     for each in channels:
         if options.shapes and any(template.values.sum() > 0 for template in each.templates.values()):
             yield (

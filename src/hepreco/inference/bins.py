@@ -68,10 +68,10 @@ def rows(histogram: hist.Hist, channel: ChannelConfig) -> Rows:
     ConfigError
         It has no such region, needs one, or has no such edges.
     """
-    names = list(histogram.axes.name)
-    if names[:2] != ["dataset", "variation"] or not issubclass(histogram.storage_type, hist.storage.Weight):
+    axis_names = list(histogram.axes.name)
+    if axis_names[:2] != ["dataset", "variation"] or not issubclass(histogram.storage_type, hist.storage.Weight):
         raise StudyError(
-            f"a histogram with axes {tuple(names)} came, expected were dataset, variation, … with Weight storage",
+            f"a histogram with axes {tuple(axis_names)} came, expected were dataset, variation, … with Weight storage",
             "give a histogram of a run as it is, without slicing",
         )
     if NOMINAL not in histogram.axes["variation"]:
@@ -84,7 +84,9 @@ def rows(histogram: hist.Hist, channel: ChannelConfig) -> Rows:
     edges = np.asarray(np.arange(folded[0].shape[-1] + 1) if numbered else axes[0].edges, dtype=np.float64)
     if channel.edges:
         folded, edges = _merged(folded, edges, channel, flat=len(axes) == 1), np.asarray(channel.edges, np.float64)
-    return Rows(tuple(one.axes[0]), tuple(one.axes[1]), *folded, edges, _label(axes), () if channel.edges else names)
+    values, variances = folded
+    kept = () if channel.edges else names
+    return Rows(tuple(one.axes[0]), tuple(one.axes[1]), values, variances, edges, _label(axes), kept)
 
 
 def bin_names(axis: Any) -> tuple[str, ...]:

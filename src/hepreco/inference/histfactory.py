@@ -1,6 +1,6 @@
 """Templates as a workspace of pyhf, in the JSON of HistFactory, which cabinetry reads too."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,7 @@ def _systematics(template: Template) -> Iterator[dict[str, Any]]:
             yield from split(name, shift, template.values)
 
 
-def split(name: str, shift: Shift, nominal: Bins) -> Iterator[Mapping[str, Any]]:
+def split(name: str, shift: Shift, nominal: Bins) -> Iterator[dict[str, Any]]:
     """Modifiers of one parameter: the yield's, and the shape's where it changes.
 
     Where a yield is not positive, the whole shift is one of the shape.

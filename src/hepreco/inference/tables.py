@@ -138,7 +138,7 @@ class FitConfig:
     prune
         Shifts that change no bin of a template by this fraction are left out of it, for example 0.001.
     root_names
-        Names of ROOT histograms; of the nominal one without ``{systematic}`` and the sign before it.
+        Names of ROOT histograms, made of the three fields of the default; names of nominal ones lack the systematic.
     """
 
     channels: tuple[ChannelConfig, ...] = ()

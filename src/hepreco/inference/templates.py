@@ -198,8 +198,8 @@ def _shift(
     elif len(names) == 2:
         shift = Shift(members[0], members[1])
     else:
-        sides = (nominal, members[0]) if names[0].endswith("_down") else (members[0], nominal)
-        shift = Shift(*sides, ("one-sided",))
+        up, down = (nominal, members[0]) if names[0].endswith("_down") else (members[0], nominal)
+        shift = Shift(up, down, ("one-sided",))
     if not all(bins.has(dataset, name) for dataset in varied for name in names):
         shift = shift.remarked("no variation")
     if shift.largest(nominal) == 0:

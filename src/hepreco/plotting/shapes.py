@@ -8,10 +8,11 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from hepreco.errors import StudyError
 from hepreco.inference.grouping import Grouping
-from hepreco.inference.templates import Channel
+from hepreco.inference.templates import Channel, Template
 from hepreco.plotting.bins import is_logarithmic, per_bin
 from hepreco.plotting.options import FiguresConfig
 from hepreco.plotting.style import COLOURS, GREY, colour_of, end_labels, experiment, name_bins, new_axes, rc
@@ -43,41 +44,28 @@ def shape_figure(channel: Channel, *, grouping: Grouping | None = None, options:
     with rc_context(rc(options)):
         figure = Figure()
         (axes,) = new_axes(figure)
-        highest = 0.0
         for name in names:
-            template, colour = (
-                channel.templates[name],
-                colour_of(name, [*channel.templates].index(name), grouping.colours),
-            )
-            total = template.values.sum()
-            values, spread = template.values / total, np.sqrt(template.variances) / total
-            axes.stairs(
-                values + spread,
-                channel.edges,
-                baseline=values - spread,
-                fill=True,
-                color=colour,
-                alpha=0.25,
-                linewidth=0,
-            )
-            mh.histplot(
-                values,
-                channel.edges,
-                ax=axes,
-                yerr=False,
-                flow="none",
-                edges=False,
-                color=colour,
-                linewidth=2.0,
-                label=grouping.labels.get(name, name),
-            )
-            highest = max(highest, float((values + spread).max()))
-        axes.set_ylim(0, 1.4 * highest)
+            colour = colour_of(name, [*channel.templates].index(name), grouping.colours)
+            _draw_shape(axes, channel, name, colour=colour, label=grouping.labels.get(name, name))
         _finish(axes, channel)
+        axes.set_ylim(0, 1.25 * axes.get_ylim()[1])
         end_labels(axes, x=channel.label, y=per_bin("Fraction of events", channel.edges, label=channel.label))
         axes.legend(loc="upper right", ncols=1 if len(names) <= 4 else 2, frameon=False)
         experiment(axes, options, right=axes)
         return figure
+
+
+def _draw_shape(axes: Axes, channel: Channel, process: str, *, colour: str, label: str) -> None:
+    """Draw the fraction of events in each bin, and its statistical uncertainty shaded."""
+    template = channel.templates[process]
+    total = template.values.sum()
+    values, spread = template.values / total, np.sqrt(template.variances) / total
+    axes.stairs(
+        values + spread, channel.edges, baseline=values - spread, fill=True, color=colour, alpha=0.25, linewidth=0
+    )
+    mh.histplot(
+        values, channel.edges, ax=axes, yerr=False, flow="none", edges=False, color=colour, linewidth=2.0, label=label
+    )
 
 
 def shift_figure(
@@ -111,53 +99,63 @@ def shift_figure(
         raise StudyError(
             f"no systematic shifts {process!r} in {channel.name!r}", "choose a process that has events and variations"
         )
-    nominal = template.values
-    size = {name: abs(each.up - nominal).sum() + abs(each.down - nominal).sum() for name, each in effects.items()}
-    chosen = [name for name in parameters if name in effects] or sorted(size, key=lambda name: -size[name])[:MOST]
     with rc_context(rc(options)):
         figure = Figure(figsize=(6.4, 5.8))
         upper, lower = new_axes(figure, ratios=(1.5, 1.8))
-        mh.histplot(
-            nominal,
-            channel.edges,
-            ax=upper,
-            yerr=np.sqrt(template.variances),
-            flow="none",
-            color="black",
-            linewidth=1.8,
-            label=grouping.labels.get(process, process),
-        )
-        upper.set_ylim(min(0.0, 1.2 * nominal.min()), 1.45 * nominal.max())
-        known = nominal != 0
-        lower.axhline(0.0, color=GREY, linewidth=1.0)
-        reach = 0.0
-        for at, name in enumerate(chosen):
-            for bins, style in ((effects[name].up, "-"), (effects[name].down, "--")):
-                change = 100 * np.divide(bins - nominal, nominal, out=np.zeros_like(nominal), where=known)
-                label = name if style == "-" else None
-                lower.stairs(
-                    change,
-                    channel.edges,
-                    baseline=None,
-                    color=COLOURS[at % len(COLOURS)],
-                    linestyle=style,
-                    linewidth=1.8,
-                    label=label,
-                )
-                reach = max(reach, float(abs(change).max()))
-        spread = 100 * np.divide(np.sqrt(template.variances), nominal, out=np.zeros_like(nominal), where=known)
-        lower.stairs(spread, channel.edges, baseline=-spread, fill=True, color=GREY, alpha=0.25, label="stat.")
-        lower.set_ylim(-1.25 * reach, 2.0 * reach)
-        lower.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+        _draw_nominal(upper, channel, template, label=grouping.labels.get(process, process))
+        _draw_shifts(lower, channel, template, [name for name in parameters if name in effects] or _largest(template))
         _finish(upper, channel)
         end_labels(upper, y=per_bin("Events", channel.edges, label=channel.label))
         end_labels(lower, x=channel.label)
-        lower.set_ylabel("shift [%]", loc="center")
-        upper.legend(loc="upper right", frameon=False)
-        lower.legend(loc="upper center", ncols=3, fontsize=9, frameon=False, title="up: full line, down: dashed")
-        lower.get_legend().get_title().set_fontsize(9)
         experiment(upper, options, right=upper)
         return figure
+
+
+def _largest(template: Template) -> list[str]:
+    """The parameters that change the largest fraction of events."""
+    size = {
+        name: float(abs(each.up - template.values).sum() + abs(each.down - template.values).sum())
+        for name, each in template.effects.items()
+    }
+    return sorted(size, key=lambda name: -size[name])[:MOST]
+
+
+def _draw_nominal(axes: Axes, channel: Channel, template: Template, *, label: str) -> None:
+    mh.histplot(
+        template.values,
+        channel.edges,
+        ax=axes,
+        yerr=np.sqrt(template.variances),
+        flow="none",
+        color="black",
+        linewidth=1.8,
+        label=label,
+    )
+    axes.set_ylim(min(0.0, 1.2 * template.values.min()), 1.45 * template.values.max())
+    axes.legend(loc="upper right", frameon=False)
+
+
+def _draw_shifts(axes: Axes, channel: Channel, template: Template, names: Sequence[str]) -> None:
+    """Draw shifts in per cent, upward ones as full lines and downward ones dashed; statistics are shaded."""
+    nominal = template.values
+
+    def percent(change: NDArray[np.float64]) -> NDArray[np.float64]:
+        return 100 * np.divide(change, nominal, out=np.zeros_like(nominal), where=nominal != 0)
+
+    shifts = [(percent(template.effects[n].up - nominal), percent(template.effects[n].down - nominal)) for n in names]
+    for at, (name, (up, down)) in enumerate(zip(names, shifts, strict=True)):
+        colour = COLOURS[at % len(COLOURS)]
+        axes.stairs(up, channel.edges, baseline=None, color=colour, linewidth=1.8, label=name)
+        axes.stairs(down, channel.edges, baseline=None, color=colour, linewidth=1.8, linestyle="--")
+    spread = percent(np.sqrt(template.variances))
+    axes.stairs(spread, channel.edges, baseline=-spread, fill=True, color=GREY, alpha=0.25, label="stat.")
+    axes.axhline(0.0, color=GREY, linewidth=1.0)
+    reach = float(np.max(np.abs(shifts), initial=0.0)) or 1.0
+    axes.set_ylim(-1.25 * reach, 2.0 * reach)
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    axes.set_ylabel("shift [%]", loc="center")
+    legend = axes.legend(loc="upper center", ncols=3, fontsize=9, title="up: full line, down: dashed", frameon=False)
+    legend.get_title().set_fontsize(9)
 
 
 def _finish(axes: Axes, channel: Channel) -> None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
 import mplhep as mh
 import numpy as np
 from hist.intervals import poisson_interval
 from matplotlib import rc_context
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -20,7 +22,7 @@ from hepreco.plotting.bins import is_logarithmic, per_bin
 from hepreco.plotting.options import FiguresConfig
 from hepreco.plotting.style import GREY, colour_of, end_labels, experiment, name_bins, rc, share_axis, tick
 
-BAND = {"facecolor": "none", "edgecolor": "#333333", "hatch": "/////", "linewidth": 0}
+BAND: Final[dict[str, Any]] = {"facecolor": "none", "edgecolor": "#333333", "hatch": "/////", "linewidth": 0}
 
 
 @dataclass(frozen=True)
@@ -159,8 +161,8 @@ def _figure(stacks: tuple[Stack, ...], histogram: str, grouping: Grouping, optio
     if columns == 1:
         _legend(panels[0, 0])
     else:
-        handles = _ordered(panels[0, -1])
-        figure.legend(*handles, loc="outside right upper", frameon=False)
+        handles, texts = _ordered(panels[0, -1])
+        figure.legend(handles, texts, loc="outside right upper", frameon=False)
     experiment(panels[0, 0], options, right=panels[0, -1])
     return figure
 
@@ -280,10 +282,9 @@ def _labels(panels: list[Axes], stack: Stack, *, first: bool) -> None:
         panels[0].text(0.04, 0.95, stack.region, transform=panels[0].transAxes, va="top", fontweight="bold")
 
 
-def _ordered(axes: Axes) -> tuple[list[object], list[str]]:
+def _ordered(axes: Axes) -> tuple[list[Artist], list[str]]:
     """Data first, then processes as they are stacked, from the top (so mplhep gives them), then the band."""
-    handles, texts = axes.get_legend_handles_labels()
-    entries = list(zip(texts, handles, strict=True))
+    entries = list(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     data = [each for each in entries if each[0] == "data"]
     band = [each for each in entries if "uncertainty" in each[0] or "⊕" in each[0] or "fit" in each[0]]
     processes = [each for each in entries if each not in data and each not in band]
