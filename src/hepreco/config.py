@@ -15,7 +15,9 @@ from hepreco.events.datasets import Replicas
 from hepreco.generation import Sample
 from hepreco.histograms import HistogramSpec
 from hepreco.histograms.specs import default_histograms
+from hepreco.inference.tables import FitConfig
 from hepreco.names import check_field, safe_name
+from hepreco.plotting.options import FiguresConfig
 from hepreco.plugin import Reconstructor, discover
 from hepreco.plugin.manifest import ManifestEntry
 from hepreco.plugin.modules import import_beside
@@ -224,6 +226,10 @@ class AnalysisConfig:
         Systematic variations in addition to the nominal one.
     mass_peaks, rocs
         Mass peaks and ROC curves, measured from histograms after the run.
+    fit
+        Channels, signal and systematic uncertainties of ``hepreco export`` and ``hepreco fit``.
+    figures
+        Style, labels and blinding of figures.
     luminosity
         Integrated luminosity in fb⁻¹, required if a dataset has a cross-section and no period with a luminosity.
     periods
@@ -244,6 +250,8 @@ class AnalysisConfig:
     variations: tuple[Variation, ...] = ()
     mass_peaks: tuple[MassPeakConfig, ...] = ()
     rocs: tuple[RocConfig, ...] = ()
+    fit: FitConfig | None = None
+    figures: FiguresConfig = field(default_factory=FiguresConfig)
     luminosity: float | None = None
     periods: dict[str, PeriodConfig] = field(default_factory=dict)
     processes: dict[str, ProcessConfig] = field(default_factory=dict)
@@ -337,7 +345,7 @@ class AnalysisConfig:
         }
 
     def check_studies(self, histograms: Iterable[str] | None = None) -> None:
-        """Refuse a mass peak or ROC curve of a histogram that the run does not fill.
+        """Refuse a mass peak, ROC curve or channel of a histogram that the run does not fill.
 
         Parameters
         ----------
@@ -347,17 +355,18 @@ class AnalysisConfig:
         Raises
         ------
         ConfigError
-            A mass peak or ROC curve uses another histogram; or as for :meth:`reconstructors`.
+            A mass peak, ROC curve or channel uses another histogram; or as for :meth:`reconstructors`.
         """
         if histograms is None:
             specs = (*default_histograms(self.reconstructors()), *self.histograms)
             histograms = [spec.name for spec in specs]
         known = sorted(set(histograms) - {"cutflow"})
-        for title, studies in (("mass_peaks", self.mass_peaks), ("rocs", self.rocs)):
+        channels = self.fit.channels if self.fit else ()
+        for title, studies in (("mass_peaks", self.mass_peaks), ("rocs", self.rocs), ("fit.channels", channels)):
             for study in studies:
                 if study.histogram not in known:
                     raise ConfigError(
-                        f"[[{title}]] studies the histogram {study.histogram!r}, which is not filled",
+                        f"[[{title}]] names the histogram {study.histogram!r}, which is not filled",
                         f"{closest(study.histogram, known)} See 'Histograms' in {PAGE}",
                     )
 

@@ -26,6 +26,8 @@ from hepreco.events import EventBatch, ObjectSelection, Tag, Variation
 from hepreco.generation import Cuts, Detector, Sample
 from hepreco.generation.hard.sampler import IntegrationBudget
 from hepreco.histograms import Categories, Dimension, Edges, HistogramSpec, Integers
+from hepreco.inference import ChannelConfig, FitConfig, SystematicConfig
+from hepreco.plotting import FiguresConfig
 from hepreco.plugin import Axis, discover, spec
 from hepreco.processing import Cut, FunctionCut, Observable, Region, RunReport
 
@@ -54,6 +56,10 @@ TABLES = (
     Variation,
     MassPeakConfig,
     RocConfig,
+    FitConfig,
+    ChannelConfig,
+    SystematicConfig,
+    FiguresConfig,
 )
 
 

@@ -106,11 +106,13 @@ def run(config: Path, output: Path, files: tuple[str, ...], **options: Any) -> N
             "config": config.name,
             "labels": labels,
             "processes": analysis.processes_of(labels),
+            "data": [dataset.name for dataset in datasets if dataset.data],
+            "periods": {dataset.name: dataset.period for dataset in datasets if dataset.period},
         }
         _write(directory, result, provenance)
         results.show_report(report, result["histograms"])
         if report.processed and not options["no_figures"]:
-            results.draw(directory, result["histograms"], analysis, labels=labels)
+            results.draw(directory, result["histograms"], analysis, provenance=provenance)
         directory.finish({"columns": report.columns, "skims": report.skims})
         say(f"results: {directory.path}")
         _finish(report, directory, skip_bad_files=options["skip_bad_files"])
