@@ -4,17 +4,20 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
 from hepreco.conventions import check_positive
 from hepreco.errors import ConfigError, HepRecoError, one_line
 from hepreco.events import Dataset, ObjectSelection, Variation, read_fileset
+from hepreco.events.datasets import Replicas
 from hepreco.generation import Sample
 from hepreco.histograms import HistogramSpec
 from hepreco.histograms.specs import default_histograms
+from hepreco.inference.tables import FitConfig
 from hepreco.names import check_field, safe_name
+from hepreco.plotting.options import FiguresConfig
 from hepreco.plugin import Reconstructor, discover
 from hepreco.plugin.manifest import ManifestEntry
 from hepreco.plugin.modules import import_beside
@@ -23,7 +26,16 @@ from hepreco.plugin.schemas import schema_of
 from hepreco.processing import AppliedCorrection, Observable, Region
 from hepreco.processing.selection import AnyCut
 
-__all__ = ["AnalysisConfig", "DatasetConfig", "MassPeakConfig", "RocConfig", "configuration_schema", "read_config"]
+__all__ = [
+    "AnalysisConfig",
+    "DatasetConfig",
+    "MassPeakConfig",
+    "PeriodConfig",
+    "ProcessConfig",
+    "RocConfig",
+    "configuration_schema",
+    "read_config",
+]
 
 #: The page that explains every key.
 PAGE: Final = "docs/reference/configuration.md"
@@ -55,7 +67,8 @@ class DatasetConfig:
     Parameters
     ----------
     files
-        Paths relative to the TOML file, globs, or addresses that uproot opens (``root://``, ``https://``).
+        Paths relative to the TOML file, globs, or addresses that uproot opens (``root://``, ``https://``). A list in
+        place of an entry holds several addresses of one file; the next is tried if one cannot be read.
     sample
         A table that describes a sample to generate instead.
     cross_section
@@ -65,21 +78,73 @@ class DatasetConfig:
     tree
         Name of the tree.
     period
-        The data-taking period, for working points that depend on it.
+        Data-taking period, for its luminosity and the working points of tags.
+    process
+        Name of the process, which figures and fits group datasets by; by default the name of the dataset.
+    data
+        Whether the events are data: they have the weight 1, and ``genWeight`` is not read.
+    certified
+        Path of a golden JSON; events of data outside of it are removed first.
+    luminosity_table
+        Path of a table of brilcalc by luminosity section, to sum the luminosity of the processed sections.
+    triggers
+        Trigger bits such as ``HLT.IsoMu24``; an event needs at least one. A bit that a file lacks is false there.
+    veto_triggers
+        Trigger bits that an event must not have, because it is in the dataset of these triggers already.
+    skim
+        Whether the files hold only a part of the generated events; Σw is then read from their ``Runs`` trees.
     """
 
-    files: tuple[str, ...] = ()
+    files: tuple[str | tuple[str, ...], ...] = ()
     sample: Sample | None = None
     cross_section: float | None = None
     label: str = ""
     tree: str = "Events"
     period: str = ""
+    process: str = ""
+    data: bool = False
+    certified: str = ""
+    luminosity_table: str = ""
+    triggers: tuple[str, ...] = ()
+    veto_triggers: tuple[str, ...] = ()
+    skim: bool = False
 
-    def dataset(self, name: str, files: tuple[str, ...]) -> Dataset:
-        """A dataset of these files with the properties of this table."""
-        return Dataset(
-            name, files, cross_section=self.cross_section, label=self.label, tree=self.tree, period=self.period
-        )
+    def dataset(self, name: str, files: tuple[str | Replicas, ...]) -> Dataset:
+        """The dataset of these files."""
+        shared = {each.name: getattr(self, each.name) for each in fields(Dataset) if each.name not in ("name", "files")}
+        return Dataset(name, files, **shared)
+
+
+@dataclass(frozen=True)
+class ProcessConfig:
+    """A table ``[processes.<name>]``: how figures and fits show the datasets of a process.
+
+    Parameters
+    ----------
+    label
+        Label in legends, with LaTeX between dollar signs; by default the name.
+    colour
+        A colour of matplotlib, such as `tab:blue` or `#5790fc`; by default the next colour of the style.
+    order
+        Position in stacks and lists: processes are sorted by this number, then by name.
+    """
+
+    label: str = ""
+    colour: str = ""
+    order: int = 0
+
+
+@dataclass(frozen=True)
+class PeriodConfig:
+    """A table ``[periods.<name>]``: a data-taking period.
+
+    Parameters
+    ----------
+    luminosity
+        Integrated luminosity in fb⁻¹, to which datasets of this period with a cross-section are normalised.
+    """
+
+    luminosity: float
 
 
 @dataclass(frozen=True)
@@ -161,8 +226,16 @@ class AnalysisConfig:
         Systematic variations in addition to the nominal one.
     mass_peaks, rocs
         Mass peaks and ROC curves, measured from histograms after the run.
+    fit
+        Channels, signal and systematic uncertainties of ``hepreco export`` and ``hepreco fit``.
+    figures
+        Style, labels and blinding of figures.
     luminosity
-        Integrated luminosity in fb⁻¹, required if a dataset has a cross-section.
+        Integrated luminosity in fb⁻¹, required if a dataset has a cross-section and no period with a luminosity.
+    periods
+        Data-taking periods by name.
+    processes
+        Labels, colours and order of processes by name.
     """
 
     datasets: dict[str, DatasetConfig] = field(default_factory=dict)
@@ -177,15 +250,41 @@ class AnalysisConfig:
     variations: tuple[Variation, ...] = ()
     mass_peaks: tuple[MassPeakConfig, ...] = ()
     rocs: tuple[RocConfig, ...] = ()
+    fit: FitConfig | None = None
+    figures: FiguresConfig = field(default_factory=FiguresConfig)
     luminosity: float | None = None
+    periods: dict[str, PeriodConfig] = field(default_factory=dict)
+    processes: dict[str, ProcessConfig] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, dataset in self.datasets.items():
             dataset.dataset(name, dataset.files)  # refuses names and cross-sections before anything is generated
         if self.luminosity is not None:
             check_positive(self.luminosity, what="luminosity", unit="fb⁻¹")
+        for name, period in self.periods.items():
+            check_positive(period.luminosity, what=f"luminosity of period {name!r}", unit="fb⁻¹")
         for name in self.plugins:
             check_field(name, what="a plugin's table")
+        used = {dataset.process or name for name, dataset in self.datasets.items()}
+        for name in self.processes:
+            if used and name not in used:
+                raise ConfigError(
+                    f"[processes.{name}] is the table of no dataset's process",
+                    f"{closest(name, used)} Write process = {name!r} into a dataset, or take the table out",
+                )
+
+    @property
+    def luminosities(self) -> dict[str, float]:
+        """In fb⁻¹, by data-taking period."""
+        return {name: period.luminosity for name, period in self.periods.items()}
+
+    def processes_of(self, datasets: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Name, label, colour and order of the process of each dataset."""
+        found = {}
+        for dataset in datasets:
+            name = self.datasets.get(dataset, DatasetConfig()).process or dataset
+            found[dataset] = {"name": name, **asdict(self.processes.get(name, ProcessConfig()))}
+        return found
 
     def reconstructors(self) -> dict[str, Reconstructor]:
         """The plugins with their options, by field name (hyphens become underscores).
@@ -246,7 +345,7 @@ class AnalysisConfig:
         }
 
     def check_studies(self, histograms: Iterable[str] | None = None) -> None:
-        """Refuse a mass peak or ROC curve of a histogram that the run does not fill.
+        """Refuse a mass peak, ROC curve or channel of a histogram that the run does not fill.
 
         Parameters
         ----------
@@ -256,17 +355,18 @@ class AnalysisConfig:
         Raises
         ------
         ConfigError
-            A mass peak or ROC curve uses another histogram; or as for :meth:`reconstructors`.
+            A mass peak, ROC curve or channel uses another histogram; or as for :meth:`reconstructors`.
         """
         if histograms is None:
             specs = (*default_histograms(self.reconstructors()), *self.histograms)
             histograms = [spec.name for spec in specs]
         known = sorted(set(histograms) - {"cutflow"})
-        for title, studies in (("mass_peaks", self.mass_peaks), ("rocs", self.rocs)):
+        channels = self.fit.channels if self.fit else ()
+        for title, studies in (("mass_peaks", self.mass_peaks), ("rocs", self.rocs), ("fit.channels", channels)):
             for study in studies:
                 if study.histogram not in known:
                     raise ConfigError(
-                        f"[[{title}]] studies the histogram {study.histogram!r}, which is not filled",
+                        f"[[{title}]] names the histogram {study.histogram!r}, which is not filled",
                         f"{closest(study.histogram, known)} See 'Histograms' in {PAGE}",
                     )
 
@@ -436,7 +536,9 @@ def override_files(datasets: Mapping[str, DatasetConfig], files: tuple[str, ...]
 
 
 def _from_directory(dataset: DatasetConfig, directory: Path) -> DatasetConfig:
-    files = tuple(
-        file if "://" in file or Path(file).is_absolute() else str(directory / file) for file in dataset.files
-    )
-    return replace(dataset, files=files)
+    def beside(file: str) -> str:
+        return file if not file or "://" in file or Path(file).is_absolute() else str(directory / file)
+
+    files = tuple(beside(each) if isinstance(each, str) else tuple(map(beside, each)) for each in dataset.files)
+    certified, luminosity_table = beside(dataset.certified), beside(dataset.luminosity_table)
+    return replace(dataset, files=files, certified=certified, luminosity_table=luminosity_table)

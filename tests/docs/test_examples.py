@@ -130,11 +130,28 @@ def of_matrix_elements(printed, _workplace):
     assert printed.splitlines() == [TOP_PAIR, str(channels)]
 
 
+def of_figures(printed, workplace):
+    total, data, names = re.match(r"([\d.]+) ([\d.]+) (.*)", printed).groups()
+    assert float(total) == pytest.approx(2000, rel=0.35)  # the tail of tt̄ lies beyond the axis
+    assert 1000 < float(data) <= 2000
+    assert names == "['jes']"
+    for figure in ("ht", "ht-ttbar-shifts"):
+        assert (workplace / f"figures/{figure}.pdf").stat().st_size > 1000
+
+
+def of_the_fit(printed, _workplace):
+    value, error = numbers(r"\(\) ([\d.]+) ± ([\d.]+)", printed)
+    assert value == pytest.approx(1.3, abs=0.5 * error)
+    assert printed.strip().endswith("['mu']")
+
+
 PAGES = {
     "README.md": of_the_readme,
     "docs/tutorial.md": of_the_tutorial,
     "docs/how-to/add-to-your-processor.md": of_your_processor,
     "docs/how-to/columns.md": of_columns,
+    "docs/how-to/figures.md": of_figures,
+    "docs/how-to/fit.md": of_the_fit,
     "docs/how-to/run-on-a-cluster.md": of_the_cluster,
     "docs/how-to/add-a-process.md": of_adding_a_process,
     "docs/how-to/generate-events.md": of_generating,

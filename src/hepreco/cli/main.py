@@ -18,6 +18,8 @@ from hepreco.plugin.isolation import interrupts
 COMMANDS: Final = {
     "run": Source("hepreco.cli.run", "run", "Run the analysis described in the TOML file CONFIG."),
     "plot": Source("hepreco.cli.plot", "plot", "Draw the figures of a run again."),
+    "export": Source("hepreco.cli.fit", "export", "Write a workspace, ROOT histograms and a datacard of a run."),
+    "fit": Source("hepreco.cli.fit", "fit", "Fit the histograms of a run."),
     "plugins": Source("hepreco.cli.plugins", "plugins", "List, describe and check the installed plugins."),
     "generate": Source("hepreco.cli.generate", "generate", "Generate events of a process."),
     "import": Source("hepreco.cli.generate", "import_events", "Convert a Les Houches event file to NanoAOD format."),

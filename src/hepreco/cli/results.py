@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import hist
 import numpy as np
@@ -12,9 +12,11 @@ from rich.table import Table
 
 from hepreco import plotting, studies
 from hepreco.cli.console import console, say
+from hepreco.cli.figures import figures, is_cutflow
 from hepreco.cli.output import OutputDirectory
 from hepreco.config import AnalysisConfig, MassPeakConfig
 from hepreco.errors import StudyError
+from hepreco.inference.grouping import grouping
 from hepreco.processing import RunReport
 
 #: Suffixes of the files of a figure.
@@ -37,6 +39,7 @@ def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
     for failure in sorted(report.failures, key=lambda failure: failure.chunk)[:20]:
         chunk = failure.chunk
         say(f"  not processed: {chunk.file} [{chunk.start}, {chunk.stop}): {failure.reason}")
+    _show_data(report)
     for dataset, counts in sorted(report.without_answer.items()):
         for plugin, reasons in counts.items():
             why = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in reasons.items() if count)
@@ -51,22 +54,38 @@ def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
     for warning in sorted(report.warnings):
         say(f"  warning: {warning}")
     for name, histogram in histograms.items():
-        if _is_cutflow(histogram):
+        if is_cutflow(histogram):
             _show_cutflow(histogram, region=name.partition(".")[2])
 
 
+def _show_data(report: RunReport) -> None:
+    for dataset, removed in sorted(report.removed.items()):
+        for name, count in removed.items():
+            if count:
+                say(f"  {dataset}: {count} of {report.events(dataset)} events removed before the cuts ({name})")
+    for dataset, luminosity in sorted(report.luminosity.items()):
+        sections = len(report.lumi_sections[dataset])
+        say(f"  {dataset}: {luminosity:.6g} fb⁻¹ in the {sections} luminosity sections that were processed")
+
+
 def draw(
-    output: OutputDirectory, histograms: Mapping[str, hist.Hist], analysis: AnalysisConfig, *, labels: Mapping[str, str]
+    output: OutputDirectory,
+    histograms: Mapping[str, hist.Hist],
+    analysis: AnalysisConfig,
+    *,
+    provenance: Mapping[str, Any],
 ) -> None:
     """Write figures (PNG and PDF) of all histograms, mass peaks and ROC curves, and the results of studies as JSON."""
+    labels, groups = provenance.get("labels", {}), grouping(provenance)
     directory = output.path / "figures"
     directory.mkdir(exist_ok=True)
     peaks = [_peak_name(peak) for peak in analysis.mass_peaks]
-    stems = [*histograms, *peaks, *(["roc"] if analysis.rocs else [])]
-    output.making("studies.json", *(f"figures/{stem}{suffix}" for stem in stems for suffix in SUFFIXES))
+    stems = [*peaks, *(["roc"] if analysis.rocs else [])]
+    output.making("studies.json", *_files(*stems))
     for name, histogram in histograms.items():
-        figure = plotting.cutflow_figure if _is_cutflow(histogram) else plotting.histogram_figure
-        plotting.save_figure(figure(histogram, labels=labels), directory / name)
+        for stem, figure in figures(name, histogram, analysis=analysis, grouping=groups, labels=labels):
+            output.making(*_files(stem))
+            plotting.save_figure(figure, directory / stem)
     table = Table("study", "result", title="Studies")
     numbers = {
         "mass_peaks": [_mass_peak(peak, histograms, directory, table) for peak in analysis.mass_peaks],
@@ -77,12 +96,12 @@ def draw(
         console.print(table)
 
 
+def _files(*stems: str) -> list[str]:
+    return [f"figures/{stem}{suffix}" for stem in stems for suffix in SUFFIXES]
+
+
 def _plain(value: object) -> object:
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
-
-
-def _is_cutflow(histogram: hist.Hist) -> bool:
-    return "cut" in histogram.axes.name
 
 
 def _show_cutflow(cutflow: hist.Hist, *, region: str) -> None:

@@ -51,6 +51,7 @@ def from_configuration(
         {field: plugin},
         selection=analysis.selection,
         luminosity=analysis.luminosity,
+        luminosities=analysis.luminosities,
         objects=analysis.objects,
         bindings=bindings,
         corrections=analysis.applied_corrections(),

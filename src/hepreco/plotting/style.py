@@ -1,11 +1,18 @@
 """The style of all figures: mplhep's plain style, with a font that has all needed characters."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import mplhep as mh
 from cycler import cycler
+from matplotlib import rcParams
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.font_manager import get_font_names
+from matplotlib.ticker import NullLocator
+
+from hepreco.plotting.options import FiguresConfig
 
 FONTS: Final = ["Fira Sans", "DejaVu Sans"]  # the second has characters that the first lacks
 #: Distinguishable with colour-vision deficiency and in grey: M. A. Petroff, arXiv:2107.02270.
@@ -52,11 +59,55 @@ def new_axes(figure: Figure, *, ratios: tuple[float, ...] = (1.0,)) -> list[Axes
     """Add stacked panels with a common x axis; ``ratios`` are their heights from top to bottom."""
     panels = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
     for axes in panels:
-        # matplotlib may create ticks later, outside this style, so set their appearance here
-        axes.tick_params(which="both", direction="in", top=True, right=True, labelfontfamily=FONTS)
-        axes.tick_params(which="major", length=6, labelsize=11)
-        axes.tick_params(which="minor", length=3)
+        tick(axes)
     return list(panels)
+
+
+def tick(axes: Axes) -> None:
+    """Set the appearance of ticks here, because matplotlib may create them later, outside this style."""
+    axes.tick_params(which="both", direction="in", top=True, right=True, labelfontfamily=rcParams["font.family"])
+    axes.tick_params(which="major", length=6, labelsize=11)
+    axes.tick_params(which="minor", length=3)
+
+
+def share_axis(panels: Sequence[Axes]) -> None:
+    """Leave numbers of the x axis to the lowest panel of a column."""
+    for axes in panels[:-1]:
+        axes.tick_params(labelbottom=False)
+
+
+def name_bins(axis: Axis, names: Sequence[str]) -> None:
+    """Name bins that are integers or categories in their middles; nothing else is done where there are no names."""
+    if names:
+        axis.set_ticks([at + 0.5 for at in range(len(names))], list(names))
+        axis.set_minor_locator(NullLocator())
+
+
+def rc(options: FiguresConfig) -> dict[Any, Any]:
+    """Matplotlib's parameters: hepreco's sizes, and the fonts of an experiment where one is chosen."""
+    if not options.style:
+        return STYLE
+    style, known = getattr(mh.style, options.style), get_font_names()
+    chosen = [*style.get("font.sans-serif", []), *style.get("font.serif", [])]
+    fonts = [font for font in (*chosen, *FONTS) if font in known]  # matplotlib warns of missing ones at every text
+    return {**STYLE, "font.family": fonts, "font.sans-serif": fonts}
+
+
+def experiment(axes: Axes, options: FiguresConfig, *, right: Axes) -> None:
+    """Write the label above the panel, as the experiment does; the luminosity above the ``right`` one."""
+    if options.style:
+        mh.label.exp_label(
+            exp=options.style, text=options.label, llabel=options.label or None, data=True, rlabel="", loc=0, ax=axes
+        )
+    elif options.label:
+        axes.text(0.0, 1.01, options.label, transform=axes.transAxes, va="bottom", fontweight="bold")
+    if options.luminosity:
+        right.text(1.0, 1.01, options.luminosity, transform=right.transAxes, ha="right", va="bottom")
+
+
+def colour_of(name: str, position: int, colours: Mapping[str, str]) -> str:
+    """The colour that a process was given, or else that of its position."""
+    return colours.get(name) or COLOURS[position % len(COLOURS)]
 
 
 def end_labels(axes: Axes, *, x: str = "", y: str = "") -> None:

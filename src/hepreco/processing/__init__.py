@@ -10,6 +10,7 @@ from hepreco.processing.report import Chunk, Failure, ProcessedChunks, RunReport
 from hepreco.processing.runner import Plan, make_executor, prepare, process, run
 from hepreco.processing.selected import read_selected
 from hepreco.processing.selection import Cut, Region
+from hepreco.processing.skims import SkimWriter
 
 __all__ = [
     "AppliedCorrection",
@@ -27,6 +28,7 @@ __all__ = [
     "ReconstructionProcessor",
     "Region",
     "RunReport",
+    "SkimWriter",
     "attach",
     "make_executor",
     "prepare",

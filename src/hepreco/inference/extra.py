@@ -1,0 +1,36 @@
+"""The packages of the extra ``hepreco[fit]``, imported when they are needed."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from hepreco.errors import ConfigError
+
+
+def cabinetry(module: str) -> Any:
+    """A module of cabinetry, or pyhf itself.
+
+    Raises
+    ------
+    ConfigError
+        They are not installed.
+    """
+    try:
+        return import_module(module if module == "pyhf" else f"cabinetry.{module}")
+    except ModuleNotFoundError as error:
+        missing = str(error.name).partition(".")[0]
+        if missing not in ("cabinetry", "pyhf"):
+            raise
+        raise ConfigError(
+            f"fits and smoothing need cabinetry and pyhf, and {missing} is not installed", "pip install 'hepreco[fit]'"
+        ) from None
+
+
+@contextmanager
+def deprecations_of_pyhf() -> Iterator[None]:
+    """Warnings about what pyhf 0.7 uses of jsonschema and numpy are for its developers."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
