@@ -106,7 +106,7 @@ def _of_bins(
     return _refusal(node.content[place], row)
 
 
-def _edges(edges: list[float] | schemav2.UniformBinning) -> list[float]:
+def _edges(edges: list[Any] | schemav2.UniformBinning) -> list[float]:
     if isinstance(edges, schemav2.UniformBinning):
         return [float(edge) for edge in np.linspace(edges.low, edges.high, edges.n + 1)]
     return [float(edge) for edge in edges]

@@ -89,7 +89,7 @@ class LhePdf(WeightCorrection):
 
     Example
     -------
-    >>> LhePdf(5, "hessian").variations
+    >>> LhePdf(5, "hessian", alpha_s=False).variations
     ('eigenvector_1_up', 'eigenvector_1_down', 'eigenvector_2_up', 'eigenvector_2_down')
     """
 
