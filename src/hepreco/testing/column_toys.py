@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import awkward as ak
 import numpy as np
@@ -95,8 +95,8 @@ def toy_columns(reads: Iterable[str], *, events: int = 64, seed: int = 1) -> Cor
         collection = path.partition(".")[0]
         if has_objects(path) and collection not in counts:
             fixed = MEMBERS.get(collection)
-            number = (random(events) * (MORE + 1)).long().numpy()
-            counts[collection] = number if fixed is None else np.full(events, fixed)
+            drawn = (random(events) * (MORE + 1)).long().numpy()
+            counts[collection] = drawn if fixed is None else np.full(events, fixed)
         number = counts[collection] if has_objects(path) else None
         values = _drawn(path, random(int(events if number is None else number.sum())))
         columns[path] = ak.Array(values) if number is None else ak.unflatten(values, number)
@@ -104,7 +104,7 @@ def toy_columns(reads: Iterable[str], *, events: int = 64, seed: int = 1) -> Cor
     return CorrectionInput(columns, np.stack((np.ones_like(order), 1 + order // 10, order), axis=1), "toys")
 
 
-def _drawn(path: str, quantile: Tensor) -> NDArray[np.float32] | NDArray[np.int32]:
+def _drawn(path: str, quantile: Tensor) -> NDArray[Any]:
     values = _at(path.rpartition(".")[2])(quantile).numpy()
     return values.astype(np.int32 if len(values) and np.all(values == np.round(values)) else np.float32)
 

@@ -114,14 +114,14 @@ class FixedWorkingPoints(WeightCorrection):
                 f"{self._columns['flavor']} is none of 0, 4 and 5", "read hadronFlavour of simulated jets"
             )
         efficiencies = self._efficiencies(events, jets)
-        passed = sum((jets.values["score"] > cut).astype(np.int64) for cut in sorted(self.working_points.values()))
+        passed = np.sum([jets.values["score"] > cut for cut in self.working_points.values()], axis=0, dtype=np.int64)
         factors: dict[tuple[Group, str], NDArray[np.float64]] = {}
 
         def of_group(group: Group, systematic: str) -> NDArray[np.float64]:
             if (group, systematic) not in factors:
                 held = groups[group]
                 scale = self._scale_factors(events, jets, group, systematic, held=held)
-                factors[group, systematic] = _factors(scale, efficiencies[:, held], np.asarray(passed)[held])
+                factors[group, systematic] = _factors(scale, efficiencies[:, held], passed[held])
             return factors[group, systematic]
 
         weights = {}

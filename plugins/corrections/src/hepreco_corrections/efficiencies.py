@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import hist
 import numpy as np
@@ -123,7 +123,9 @@ def _content(axes: list[hist.axis.AxesMixin], values: NDArray[np.float64]) -> sc
 def _correction(
     systematics: Mapping[str, Mapping[str, schemav2.Content]],
 ) -> schemav2.Correction:
-    kinds = {"systematic": "string", "working_point": "string", "flavour": "int", "pt": "real", "abseta": "real"}
+    kinds: dict[str, Literal["string", "int", "real"]] = {
+        "systematic": "string", "working_point": "string", "flavour": "int", "pt": "real", "abseta": "real"
+    }  # fmt: skip
     content = [
         schemav2.CategoryItem(key=systematic, value=_category("working_point", points))
         for systematic, points in systematics.items()

@@ -138,7 +138,7 @@ class CorrectionlibWeight(WeightCorrection):
 
 
 #: The inputs of the pile-up weights that CMS publishes.
-_PILEUP: Final = {
+_PILEUP: Final[Mapping[str, Input]] = {
     "NumTrueInteractions": "Pileup.nTrueInt",
     "weights": Systematic({CENTRAL: "nominal", "up": "up", "down": "down"}),
 }
