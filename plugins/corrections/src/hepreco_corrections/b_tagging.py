@@ -114,7 +114,7 @@ class FixedWorkingPoints(WeightCorrection):
                 f"{self._columns['flavor']} is none of 0, 4 and 5", "read hadronFlavour of simulated jets"
             )
         efficiencies = self._efficiencies(events, jets)
-        passed = np.sum([jets.values["score"] > cut for cut in self.working_points.values()], axis=0, dtype=np.int64)
+        passed = np.stack([jets.values["score"] > cut for cut in self.working_points.values()]).sum(axis=0)
         factors: dict[tuple[Group, str], NDArray[np.float64]] = {}
 
         def of_group(group: Group, systematic: str) -> NDArray[np.float64]:
