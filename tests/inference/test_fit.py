@@ -10,7 +10,7 @@ import uproot
 from toy_run import CONFIG, GROUPING, fitted, histogram, small
 
 from hepreco.errors import ConfigError, StudyError
-from hepreco.inference import SystematicConfig, channels, datacard, fit, root_histograms, workspace, write_root
+from hepreco.inference import Fit, SystematicConfig, channels, datacard, fit, root_histograms, workspace, write_root
 from hepreco.inference.combine import nominal_names
 from hepreco.inference.extra import deprecations_of_pyhf
 from hepreco.inference.fitting import as_json
@@ -135,6 +135,7 @@ def test_a_shift_of_the_workspace_gives_back_its_bins(found):
 
 
 def test_asimov_data_give_back_what_was_put_in(asimov):
+    assert isinstance(asimov, Fit)
     assert asimov.best.value == pytest.approx(1.0, abs=1e-3)
     for name, value in asimov.values.items():
         if name != "mu":
