@@ -28,17 +28,28 @@ def fonts_as_outlines() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Sample], Path]:
-    """Writes a sample under a name, once for all processes that test in parallel."""
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Fills a directory of a name, once for all processes that test in parallel."""
     parallel = "PYTEST_XDIST_WORKER" in os.environ
-    directory = tmp_path_factory.getbasetemp().parent if parallel else tmp_path_factory.getbasetemp()
+    parent = tmp_path_factory.getbasetemp().parent if parallel else tmp_path_factory.getbasetemp()
+
+    def filled(name: str, fill: Callable[[Path], object]) -> Path:
+        directory = parent / name
+        with FileLock(directory.with_suffix(".lock")):
+            if not directory.exists():
+                directory.mkdir()
+                fill(directory)
+        return directory
+
+    return filled
+
+
+@pytest.fixture(scope="session")
+def written(once: Callable[[str, Callable[[Path], object]], Path]) -> Callable[[str, Sample], Path]:
+    """Writes a sample under a name, once for all processes that test in parallel."""
 
     def write(name: str, sample: Sample) -> Path:
-        path = directory / f"{name}.root"
-        with FileLock(path.with_suffix(".lock")):
-            if not path.exists():
-                write_sample(sample, path)
-        return path
+        return once(name, lambda directory: write_sample(sample, directory / f"{name}.root")) / f"{name}.root"
 
     return write
 

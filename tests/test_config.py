@@ -164,7 +164,17 @@ main()
 def test_workers_find_the_function_too(executor, config, tmp_path, hadronic):
     (tmp_path / "of_mine.py").write_text("import awkward as ak\ndef some(events):\n    return ak.num(events.Jet) > 5\n")
     path = config(f'[datasets.a]\nfiles = ["{hadronic.files[0]}"]\n' + CUT.format("of_mine:some"))
-    words = ["run", str(path), "--output", str(tmp_path / "out"), "--no-figures", "--executor", executor]
+    words = [
+        "run",
+        str(path),
+        "--output",
+        str(tmp_path / "out"),
+        "--no-figures",
+        "--workers",
+        "1",
+        "--executor",
+        executor,
+    ]
     done = subprocess.run([sys.executable, "-c", RUN, *words], cwd="/", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "mine" in done.stdout

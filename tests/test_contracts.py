@@ -4,7 +4,7 @@
 """
 
 import json
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
@@ -12,17 +12,30 @@ import pytest
 from hepreco.plugin import discover
 
 KEPT = Path(__file__).parent / "data" / "contracts.json"
-DISTRIBUTIONS = ("autoencoder", "chi2-assigner", "event-variables", "me-assigner", "part-sm")
+DISTRIBUTIONS = ("autoencoder", "chi2-assigner", "corrections", "event-variables", "me-assigner", "models", "part-sm")
 
 
 def contract(plugin):
     """What a plugin asks for and promises with its default options."""
-    built = plugin.build({})
+    built = plugin.build_any({}) if not required(plugin) else plugin.plugin_class.examples()[0]
+    if plugin.kind == "correction":
+        options = [option for option in fields(built) if "example" not in repr(getattr(built, option.name))]
+        return {
+            "options": {option.name: repr(getattr(built, option.name)) for option in options},
+            "reads": list(built.reads),
+            "variations": list(built.variations),
+        }
     return {
         "options": {option.name: repr(getattr(built, option.name)) for option in fields(built)},
         "inputs": [repr(spec) for spec in (*built.inputs.objects, built.inputs.missing_momentum)],
         "outputs": [repr(column) for column in built.outputs],
     }
+
+
+def required(plugin):
+    """Whether it cannot be built without options."""
+    options = fields(plugin.plugin_class)
+    return any(option.default is MISSING and option.default_factory is MISSING for option in options)
 
 
 def contracts(distribution):

@@ -3,7 +3,8 @@
     python analyses/theory_informed/run.py output/theory_informed
 
 writes ``samples/`` and one archive of UHI histograms per step into the directory. ``--samples DIRECTORY`` takes
-samples of the same names from elsewhere; those it lacks are left out.
+samples of the same names from elsewhere; those it lacks are left out. ``--quick --scale 0.05`` tries in two minutes
+whether everything runs.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from hepreco import Reconstructor
 from hepreco.config import read_config
 from hepreco.events import Dataset, ObjectSelection
 from hepreco.generation import Cuts, Sample, is_written, write_sample
+from hepreco.generation.hard import IntegrationBudget
 from hepreco.histograms import HistogramSpec, write_histograms
 from hepreco.plugin import Axis
 from hepreco.processing import Cut, ReconstructionProcessor, make_executor, run
@@ -55,6 +57,8 @@ SAMPLES = {
     "wwuu-tl": Sample(_scattering("{T}", "{0}"), 300, seed=401, cuts=_CUTS),
     "wwuu-tt": Sample(_scattering("{T}", "{T}"), 300, seed=401, cuts=_CUTS),
 }
+#: To try whether everything runs: more events keep a weight above 1.
+_QUICK = IntegrationBudget(iterations=1, points=1_000, last=3_000)
 _PEAKS = {"top": Axis(60, 157.5, 187.5), "w": Axis(60, 65.0, 95.0)}
 
 
@@ -160,6 +164,7 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--samples", type=Path, help="a directory of samples, in place of generated ones")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the numbers of events")
+    parser.add_argument("--quick", action="store_true", help="adapt for less before events are made")
     parser.add_argument("--steps", nargs="*", default=list(steps()), choices=list(steps()))
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
@@ -168,7 +173,8 @@ def main() -> None:
     needed = list(dict.fromkeys(name for step in chosen.values() for name in step.samples))
     directory = options.samples or options.output / "samples"
     if options.samples is None:
-        generate(needed, directory, scale=options.scale, workers=options.workers)
+        budget = _QUICK if options.quick else None
+        generate(needed, directory, scale=options.scale, budget=budget, workers=options.workers)
     options.output.mkdir(parents=True, exist_ok=True)
     with make_executor("futures", workers=options.workers) as executor:
         for name, step in chosen.items():
@@ -176,19 +182,22 @@ def main() -> None:
             fill(step, files, options.output / f"{name}.zip", executor)
 
 
-def generate(names: list[str], directory: Path, *, scale: float, workers: int) -> None:
+def generate(
+    names: list[str], directory: Path, *, scale: float, budget: IntegrationBudget | None, workers: int
+) -> None:
     """Write the samples that are not there yet, several at a time."""
     directory.mkdir(parents=True, exist_ok=True)
     context = multiprocessing.get_context("spawn")
+    make = partial(_generate, directory=directory, scale=scale, budget=budget)
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        for name in pool.map(partial(_generate, directory=directory, scale=scale), reversed(names)):
+        for name in pool.map(make, reversed(names)):
             print(f"sample {name}", flush=True)
 
 
-def _generate(name: str, *, directory: Path, scale: float) -> str:
+def _generate(name: str, *, directory: Path, scale: float, budget: IntegrationBudget | None) -> str:
     torch.set_num_threads(1)
     sample, path = SAMPLES[name], directory / f"{name}.root"
-    sample = replace(sample, events=max(1, round(scale * sample.events)))
+    sample = replace(sample, events=max(1, round(scale * sample.events)), budget=budget)
     if not is_written(sample, path):
         write_sample(sample, path, overwrite=True)
     return name

@@ -4,13 +4,14 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
 from hepreco.conventions import check_positive
 from hepreco.errors import ConfigError, HepRecoError, one_line
 from hepreco.events import Dataset, ObjectSelection, Variation, read_fileset
+from hepreco.events.datasets import Replicas
 from hepreco.generation import Sample
 from hepreco.histograms import HistogramSpec
 from hepreco.histograms.specs import default_histograms
@@ -22,9 +23,19 @@ from hepreco.plugin.manifest import ManifestEntry
 from hepreco.plugin.modules import import_beside
 from hepreco.plugin.options import closest, structure
 from hepreco.plugin.schemas import schema_of
-from hepreco.processing import Cut, FunctionCut
+from hepreco.processing import AppliedCorrection, Observable, Region
+from hepreco.processing.selection import AnyCut
 
-__all__ = ["AnalysisConfig", "DatasetConfig", "MassPeakConfig", "RocConfig", "configuration_schema", "read_config"]
+__all__ = [
+    "AnalysisConfig",
+    "DatasetConfig",
+    "MassPeakConfig",
+    "PeriodConfig",
+    "ProcessConfig",
+    "RocConfig",
+    "configuration_schema",
+    "read_config",
+]
 
 #: The page that explains every key.
 PAGE: Final = "docs/reference/configuration.md"
@@ -38,6 +49,15 @@ _PLUGIN_KEYS: Final = {
         "description": "Selected objects for the roles of the plugin, such as { jets = 'jets' }.",
     },
 }
+_CORRECTION_KEYS: Final = {
+    "plugin": _PLUGIN_KEYS["plugin"],
+    "data": {"type": "boolean", "description": "Whether data are corrected as well; by default simulation alone."},
+    "datasets": {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "Names of the datasets that are corrected; by default all of them.",
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +67,8 @@ class DatasetConfig:
     Parameters
     ----------
     files
-        Paths relative to the TOML file, globs, or addresses that uproot opens (``root://``, ``https://``).
+        Paths relative to the TOML file, globs, or addresses that uproot opens (``root://``, ``https://``). A list in
+        place of an entry holds several addresses of one file; the next is tried if one cannot be read.
     sample
         A table that describes a sample to generate instead.
     cross_section
@@ -57,21 +78,73 @@ class DatasetConfig:
     tree
         Name of the tree.
     period
-        The data-taking period, for working points that depend on it.
+        Data-taking period, for its luminosity and the working points of tags.
+    process
+        Name of the process, which figures and fits group datasets by; by default the name of the dataset.
+    data
+        Whether the events are data: they have the weight 1, and ``genWeight`` is not read.
+    certified
+        Path of a golden JSON; events of data outside of it are removed first.
+    luminosity_table
+        Path of a table of brilcalc by luminosity section, to sum the luminosity of the processed sections.
+    triggers
+        Trigger bits such as ``HLT.IsoMu24``; an event needs at least one. A bit that a file lacks is false there.
+    veto_triggers
+        Trigger bits that an event must not have, because it is in the dataset of these triggers already.
+    skim
+        Whether the files hold only a part of the generated events; Σw is then read from their ``Runs`` trees.
     """
 
-    files: tuple[str, ...] = ()
+    files: tuple[str | tuple[str, ...], ...] = ()
     sample: Sample | None = None
     cross_section: float | None = None
     label: str = ""
     tree: str = "Events"
     period: str = ""
+    process: str = ""
+    data: bool = False
+    certified: str = ""
+    luminosity_table: str = ""
+    triggers: tuple[str, ...] = ()
+    veto_triggers: tuple[str, ...] = ()
+    skim: bool = False
 
-    def dataset(self, name: str, files: tuple[str, ...]) -> Dataset:
-        """A dataset of these files with the properties of this table."""
-        return Dataset(
-            name, files, cross_section=self.cross_section, label=self.label, tree=self.tree, period=self.period
-        )
+    def dataset(self, name: str, files: tuple[str | Replicas, ...]) -> Dataset:
+        """The dataset of these files."""
+        shared = {each.name: getattr(self, each.name) for each in fields(Dataset) if each.name not in ("name", "files")}
+        return Dataset(name, files, **shared)
+
+
+@dataclass(frozen=True)
+class ProcessConfig:
+    """A table ``[processes.<name>]``: how figures and fits show the datasets of a process.
+
+    Parameters
+    ----------
+    label
+        Label in legends, with LaTeX between dollar signs; by default the name.
+    colour
+        A colour of matplotlib, such as `tab:blue` or `#5790fc`; by default the next colour of the style.
+    order
+        Position in stacks and lists: processes are sorted by this number, then by name.
+    """
+
+    label: str = ""
+    colour: str = ""
+    order: int = 0
+
+
+@dataclass(frozen=True)
+class PeriodConfig:
+    """A table ``[periods.<name>]``: a data-taking period.
+
+    Parameters
+    ----------
+    luminosity
+        Integrated luminosity in fb⁻¹, to which datasets of this period with a cross-section are normalised.
+    """
+
+    luminosity: float
 
 
 @dataclass(frozen=True)
@@ -88,12 +161,15 @@ class MassPeakConfig:
         Lower and upper end, in GeV, of the range in which the peak is searched and the purity counted.
     fit_range
         Lower and upper end of the fit, in GeV; by default the window, widened by half its width on either side.
+    region
+        Name of the region, where there are regions.
     """
 
     histogram: str
     dataset: str
     window: tuple[float, float]
     fit_range: tuple[float, float] | None = None
+    region: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,12 +184,15 @@ class RocConfig:
         Names of the datasets.
     higher_is_signal
         Whether signal has the higher scores.
+    region
+        Name of the region, where there are regions.
     """
 
     histogram: str
     signal: str
     background: str
     higher_is_signal: bool = True
+    region: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,6 +211,15 @@ class AnalysisConfig:
         Selected objects by name: jets, leptons and so on, for cuts, histograms and plugins.
     selection
         Cuts, applied in order.
+    corrections
+        Corrections of weights and of objects, in order: a table of options for each, with the keys ``plugin``, where
+        the table has another name than the plugin, ``data`` and ``datasets``.
+    cuts
+        Cuts that regions combine. They may read the answers of plugins and observables.
+    regions
+        Regions by name. With them, histograms have an axis ``region``.
+    observables
+        Functions of yours, whose values are ``observables.<name>``.
     histograms
         Further histograms; one with the name of a default histogram replaces it.
     variations
@@ -143,13 +231,21 @@ class AnalysisConfig:
     figures
         Style, labels and blinding of figures.
     luminosity
-        Integrated luminosity in fb⁻¹, required if a dataset has a cross-section.
+        Integrated luminosity in fb⁻¹, required if a dataset has a cross-section and no period with a luminosity.
+    periods
+        Data-taking periods by name.
+    processes
+        Labels, colours and order of processes by name.
     """
 
     datasets: dict[str, DatasetConfig] = field(default_factory=dict)
     plugins: dict[str, dict[str, Any]] = field(default_factory=dict)
     objects: dict[str, ObjectSelection] = field(default_factory=dict)
-    selection: tuple[Cut | FunctionCut, ...] = ()
+    selection: tuple[AnyCut, ...] = ()
+    corrections: dict[str, dict[str, Any]] = field(default_factory=dict)
+    cuts: tuple[AnyCut, ...] = ()
+    regions: dict[str, Region] = field(default_factory=dict)
+    observables: tuple[Observable, ...] = ()
     histograms: tuple[HistogramSpec, ...] = ()
     variations: tuple[Variation, ...] = ()
     mass_peaks: tuple[MassPeakConfig, ...] = ()
@@ -157,14 +253,38 @@ class AnalysisConfig:
     fit: FitConfig | None = None
     figures: FiguresConfig = field(default_factory=FiguresConfig)
     luminosity: float | None = None
+    periods: dict[str, PeriodConfig] = field(default_factory=dict)
+    processes: dict[str, ProcessConfig] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, dataset in self.datasets.items():
             dataset.dataset(name, dataset.files)  # refuses names and cross-sections before anything is generated
         if self.luminosity is not None:
             check_positive(self.luminosity, what="luminosity", unit="fb⁻¹")
+        for name, period in self.periods.items():
+            check_positive(period.luminosity, what=f"luminosity of period {name!r}", unit="fb⁻¹")
         for name in self.plugins:
             check_field(name, what="a plugin's table")
+        used = {dataset.process or name for name, dataset in self.datasets.items()}
+        for name in self.processes:
+            if used and name not in used:
+                raise ConfigError(
+                    f"[processes.{name}] is the table of no dataset's process",
+                    f"{closest(name, used)} Write process = {name!r} into a dataset, or take the table out",
+                )
+
+    @property
+    def luminosities(self) -> dict[str, float]:
+        """In fb⁻¹, by data-taking period."""
+        return {name: period.luminosity for name, period in self.periods.items()}
+
+    def processes_of(self, datasets: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Name, label, colour and order of the process of each dataset."""
+        found = {}
+        for dataset in datasets:
+            name = self.datasets.get(dataset, DatasetConfig()).process or dataset
+            found[dataset] = {"name": name, **asdict(self.processes.get(name, ProcessConfig()))}
+        return found
 
     def reconstructors(self) -> dict[str, Reconstructor]:
         """The plugins with their options, by field name (hyphens become underscores).
@@ -190,6 +310,30 @@ class AnalysisConfig:
             binding = _binding(name, options.pop("objects", {}))
             built[column] = discover()[plugin].build(options)
             _refuse_second_choice(name, built[column], options, binding, build=discover()[plugin].build)
+        return built
+
+    def applied_corrections(self) -> dict[str, AppliedCorrection]:
+        """The corrections with their options, by the names of their tables.
+
+        Raises
+        ------
+        ConfigError
+            An option is invalid, or a dataset is not defined.
+        PluginError
+            A correction does not exist or is broken.
+        """
+        built = {}
+        for name, table in self.corrections.items():
+            keys = {"plugin": name} | {key: table[key] for key in _CORRECTION_KEYS if key in table}
+            where = structure(keys, _CorrectionTable, where=f"[corrections.{name}]", remedy=f"see {PAGE}")
+            options = {key: value for key, value in table.items() if key not in keys}
+            if unknown := [each for each in where.datasets if each not in self.datasets]:
+                raise ConfigError(
+                    f"[corrections.{name}] names the dataset {unknown[0]!r}", closest(unknown[0], self.datasets)
+                )
+            built[name] = AppliedCorrection(
+                discover()[where.plugin].build_correction(options), data=where.data, datasets=where.datasets
+            )
         return built
 
     def bindings(self) -> dict[str, dict[str, str]]:
@@ -225,6 +369,13 @@ class AnalysisConfig:
                         f"[[{title}]] names the histogram {study.histogram!r}, which is not filled",
                         f"{closest(study.histogram, known)} See 'Histograms' in {PAGE}",
                     )
+
+
+@dataclass(frozen=True)
+class _CorrectionTable:
+    plugin: str
+    data: bool = False
+    datasets: tuple[str, ...] = ()
 
 
 def _binding(name: str, table: object) -> dict[str, str]:
@@ -266,8 +417,12 @@ def read_config(path: Path) -> AnalysisConfig:
         be imported.
     """
     table = _read_table(path)
-    for name, function in _functions(table.get("selection")):
-        import_beside(function.partition(":")[0], path.parent, where=f"{path}: cut {name!r}")
+    for key, word in (("selection", "cut"), ("cuts", "cut"), ("observables", "observable")):
+        for name, function in _functions(table.get(key)):
+            import_beside(function.partition(":")[0], path.parent, where=f"{path}: {word} {name!r}")
+    for key in ("plugins", "corrections"):
+        if isinstance(table.get(key), dict):
+            table[key] = _beside(table[key], path.parent)
     remedy = f"{PAGE} explains every key, and 'hepreco schema' lets editors complete them"
     config = structure(table, AnalysisConfig, where=str(path), remedy=remedy)
     relative = {name: _from_directory(dataset, path.parent) for name, dataset in config.datasets.items()}
@@ -309,6 +464,19 @@ def _is_deep(table: object) -> bool:
     return bool(level)
 
 
+def _beside(value: Any, directory: Path) -> Any:
+    """Options, in which the name of a file beside the configuration is its path."""
+    match value:
+        case str() if value and "\n" not in value and len(value) < 256 and (directory / value).is_file():
+            return str(directory / value)
+        case dict():
+            return {key: _beside(each, directory) for key, each in value.items()}
+        case list():
+            return [_beside(each, directory) for each in value]
+        case _:
+            return value
+
+
 def _functions(selection: object) -> Iterator[tuple[str, str]]:
     """The name and the function of each cut that has a well-formed one."""
     for cut in selection if isinstance(selection, list) else ():
@@ -326,13 +494,15 @@ def configuration_schema(plugins: Iterable[ManifestEntry] = ()) -> dict[str, Any
         Plugins whose options editors complete and check.
     """
     schema = schema_of(AnalysisConfig)
-    tables = {}
+    tables: dict[str, dict[str, Any]] = {"reconstructor": {}, "correction": {}}
     for plugin in plugins:
         # Definitions of a plugin move to the top of the document, under its name.
         options = json.loads(json.dumps(plugin.options).replace('"#/$defs/', f'"#/$defs/{plugin.name}.'))
         schema["$defs"] |= {f"{plugin.name}.{name}": each for name, each in options.pop("$defs", {}).items()}
-        tables[plugin.name] = {**options, "properties": {**options.get("properties", {}), **_PLUGIN_KEYS}}
-    schema["properties"]["plugins"]["properties"] = tables
+        keys = _PLUGIN_KEYS if plugin.kind == "reconstructor" else _CORRECTION_KEYS
+        tables[plugin.kind][plugin.name] = {**options, "properties": {**options.get("properties", {}), **keys}}
+    for kind, key in (("reconstructor", "plugins"), ("correction", "corrections")):
+        schema["properties"][key]["properties"] = tables[kind]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "hepreco analysis", **schema}
 
 
@@ -366,7 +536,9 @@ def override_files(datasets: Mapping[str, DatasetConfig], files: tuple[str, ...]
 
 
 def _from_directory(dataset: DatasetConfig, directory: Path) -> DatasetConfig:
-    files = tuple(
-        file if "://" in file or Path(file).is_absolute() else str(directory / file) for file in dataset.files
-    )
-    return replace(dataset, files=files)
+    def beside(file: str) -> str:
+        return file if not file or "://" in file or Path(file).is_absolute() else str(directory / file)
+
+    files = tuple(beside(each) if isinstance(each, str) else tuple(map(beside, each)) for each in dataset.files)
+    certified, luminosity_table = beside(dataset.certified), beside(dataset.luminosity_table)
+    return replace(dataset, files=files, certified=certified, luminosity_table=luminosity_table)

@@ -295,7 +295,7 @@ def test_momenta_that_are_refused(me, momenta, change, message):
             torch.tensor([[0, 1, 2, 3, 4, 5], [0, 0, 1, 2, 3, 4]]),
             r"assignment 1 is \[0, 0, 1, 2, 3, 4\], not a permutation",
         ),
-        (torch.tensor([[2, 3, 4, 5, 6, 7]]), "no permutation of 0 to 5"),
+        (torch.tensor([[2, 3, 4, 5, 6, 7]]), "not a permutation of 0 to 5"),
         (torch.tensor([[0.0, 1, 2, 3, 4, 5]]), "type torch.float32"),
     ],
 )

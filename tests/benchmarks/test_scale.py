@@ -8,8 +8,9 @@ import hist
 import numpy as np
 import pytest
 
+from hepreco.events import Columns
 from hepreco.processing import Chunk, Plan, ProcessedChunks, ReconstructionProcessor, RunReport, make_executor, runner
-from hepreco.processing.tasks import Task
+from hepreco.processing.tasks import FileOfEvents, Task
 
 HISTOGRAMS = 20
 FILES = 1000
@@ -60,17 +61,12 @@ def cutflow(dataset, chunks):
 def planned(chunks):
     per_file = -(-chunks // FILES)
     tasks = [
-        Task(
-            Chunk(f"d{i // per_file % 10}", f"f{i // per_file}.root", start, start + EVENTS),
-            "Events",
-            "",
-            str(i),
-            False,
-        )
+        Task(Chunk(*file, start, start + EVENTS), str(i), FileOfEvents(*file, "Events", Columns()))
         for i in range(chunks)
         for start in [i % per_file * EVENTS]
+        for file in [(f"d{i // per_file % 10}", f"f{i // per_file}.root")]
     ]
-    return Plan(ReconstructionProcessor(), tuple(tasks), (), {})
+    return Plan(ReconstructionProcessor(), tuple(tasks), (), (), (), {})
 
 
 def megabytes():

@@ -8,8 +8,11 @@ from click.testing import CliRunner, Result
 
 from hepreco.cli import main
 from hepreco.generation import Sample, write_sample
+from hepreco.generation.hard import IntegrationBudget
 from hepreco.histograms import read_histograms
 from hepreco.weights import read_card
+
+QUICK = IntegrationBudget(iterations=1, points=1000, last=3000)
 
 
 def hepreco(*arguments: object) -> Result:
@@ -65,8 +68,7 @@ def test_a_plugin_trains_on_events_that_it_generates(tmp_path: Path):
 def test_a_plugin_trains_on_classes_of_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     names = ("ttbar-lepton-jets", "ttbar-dilepton")
     for seed, name in enumerate(names):
-        made = hepreco("generate", name, "--events", 200, "--seed", seed, "--output", tmp_path / f"{name}.root")
-        assert made.exit_code == 0, made.output
+        write_sample(Sample(name, 200, seed=seed, budget=QUICK), tmp_path / f"{name}.root")
     arguments = [  # of which the card keeps no folders
         *("train", "part-sm", "--model", "fcn", "--members", "1", "--option", 'classes=["one", "two"]'),
         *("--option", 'signals=["one"]', "--epochs", "1", "--output", str(tmp_path / "w")),
@@ -133,7 +135,9 @@ def test_what_cannot_be_done_is_refused_with_advice(arguments, word, tmp_path, m
 
 
 def test_a_toy_is_made_once_and_kept(tmp_path: Path):
-    (tmp_path / "a.toml").write_text('[datasets.a]\nsample = { process = "bbbar", events = 50 }\n')
+    budget = "{ iterations = 1, points = 1000, last = 3000 }"
+    sample = f'{{ process = "bbbar", events = 50, budget = {budget} }}'
+    (tmp_path / "a.toml").write_text(f"[datasets.a]\nsample = {sample}\n")
     made = []
     for _ in range(2):
         assert hepreco("run", tmp_path / "a.toml", "--output", tmp_path / "out", "--no-figures").exit_code == 0
@@ -143,8 +147,8 @@ def test_a_toy_is_made_once_and_kept(tmp_path: Path):
 
 
 def test_files_replace_datasets_and_keep_their_cross_section(tmp_path: Path):
-    write_sample(Sample("bbbar", 40), tmp_path / "one.root")
-    write_sample(Sample("bbbar", 30, seed=2), tmp_path / "two.root")
+    write_sample(Sample("bbbar", 40, budget=QUICK), tmp_path / "one.root")
+    write_sample(Sample("bbbar", 30, seed=2, budget=QUICK), tmp_path / "two.root")
     (tmp_path / "a.toml").write_text(
         'luminosity = 2.0\n[datasets.a]\nfiles = ["absent.root"]\ncross_section = 5.0\n[[histograms]]\nname = "met"\n'
         'columns = ["PuppiMET.pt"]\naxis = { bins = 5, start = 0, stop = 100 }\n'

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -13,9 +14,12 @@ from hepreco.cli import main
 from hepreco.cli.main import COMMANDS
 from hepreco.cli.plugins import COMMANDS as PLUGIN_COMMANDS
 from hepreco.plugin import discover, list_plugins
+from hepreco_corrections.examples import EXAMPLE
 
 #: What takes seconds to import, and the plugins.
 HEAVY = {"torch", "coffea", "awkward", "matplotlib", "hepreco_chi2_assigner", "hepreco_part_sm", "hepreco_me_assigner"}
+#: Options of a correction that has an example for data.
+DATA = ("--option", f'file="{EXAMPLE}"', "--option", 'tag="Example_DATA"', "--data")
 PROBE = """
 import json, resource, sys
 from hepreco.cli import main
@@ -57,7 +61,7 @@ def test_the_list_is_that_of_the_code():
     assert listed.keys() == {plugin.name for plugin in discover().plugins}
     for plugin in discover().plugins:
         one = listed[plugin.name]
-        assert (one.distribution, one.version, one.kind) == (plugin.distribution, plugin.version, "reconstructor")
+        assert (one.distribution, one.version, one.kind) == (plugin.distribution, plugin.version, plugin.kind)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +114,36 @@ def test_info_for_programs():
         hepreco("plugins", "info", "chi2-assigner", "--option", 'channel="lepton+jets"', "--format", "json").output
     )
     assert {each["collection"] for each in other["inputs"]} == {"Jet", "Electron", "Muon"}
+
+
+def test_corrections_for_programs():
+    details = json.loads(hepreco("plugins", "info", "lhe-scale", "--format", "json").output)
+    assert (details["kind"], details["reads"]) == ("correction", ["LHEScaleWeight"])
+    assert "mur_up_muf_up" in details["variations"]
+    shown = hepreco("plugins", "info", "parton-shower").output
+    assert "reads: PSWeight\n" in shown
+    assert "variations: isr_up, fsr_up, isr_down, fsr_down" in shown
+    required = hepreco("plugins", "info", "jet-energy").output
+    assert "give --option file=… to see what it reads and gives" in required
+
+
+def test_a_correction_is_checked():
+    """By its examples, since it has no defaults."""
+    checked = json.loads(hepreco("plugins", "check", "pileup", "--format", "json").output)
+    assert checked["passed"] is True
+    assert {each["name"] for each in checked["checks"]} >= {"answers", "chunks", "another_process", "manifest"}
+    refused = json.loads(hepreco("plugins", "check", "pileup", "--data", "--format", "json").output)
+    assert [each["name"] for each in refused["checks"] if not each["passed"]] == ["generator"]
+
+
+def test_a_correction_is_checked_on_files():
+    file = Path(__file__).parents[1] / "data" / "nanoaod_v15.root"
+    checked = json.loads(
+        hepreco("plugins", "check", "jet-energy", "--files", str(file), "--format", "json", *DATA).output
+    )
+    failed = {each["name"]: each["detail"] for each in checked["checks"] if not each["passed"]}
+    assert failed == {}
+    assert "12 events of files" in checked["checks"][0]["options"]
 
 
 def test_check_for_programs():

@@ -96,6 +96,20 @@ def test_words_that_mean_something_else_are_fine(name, tmp_path):
             compile(path.read_text("utf-8"), path.name, "exec")
 
 
+@pytest.fixture(scope="module")
+def correction(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("corrections")
+    write_plugin("ht-slope", directory, kind="correction")
+    return directory / "hepreco-ht-slope"
+
+
+def test_a_correction_is_as_complete(correction):
+    names = {str(path.relative_to(correction)) for path in correction.rglob("*") if path.is_file()}
+    assert {"README.md", "src/hepreco_ht_slope/correction.py", "tests/test_ht_slope.py"} <= names
+    test_nothing_is_left_to_substitute(correction)
+    test_its_own_tests_pass(correction)
+
+
 def test_an_existing_directory_is_left_alone(tmp_path):
     (tmp_path / "hepreco-mine").mkdir()
     with pytest.raises(OutputError, match="hepreco-mine exists"):

@@ -37,7 +37,20 @@ def of_the_readme(printed, workplace):
     selected, _ = with_six_jets(workplace / "output/samples/ttbar.root")
     assert two_tops_per_event(printed) == pytest.approx(selected, rel=1e-5)
     assert "name='chi2_assigner.top.mass'" in printed
+    assert printed.startswith("[[")
     assert printed.splitlines()[-1] == TOP_PAIR
+
+
+def of_your_processor(printed, workplace):
+    with uproot.open(workplace / "output/samples/ttbar.root")["Events"] as tree:
+        jets = tree.arrays(["Jet_pt", "Jet_eta"])
+
+    def with_six(events, pt):
+        return int(ak.sum(ak.sum((events.Jet_pt > pt) & (abs(events.Jet_eta) < 2.4), axis=1) >= 6))
+
+    assert f"{with_six(jets, 30)} of {len(jets)} events" in printed
+    assert f"{with_six(jets[:1000], 50)} of {with_six(jets[:1000], 30)} events" in printed
+    assert "True ['chi2', 'w', 'top'" in printed
 
 
 def of_the_tutorial(printed, workplace):
@@ -135,6 +148,7 @@ def of_the_fit(printed, _workplace):
 PAGES = {
     "README.md": of_the_readme,
     "docs/tutorial.md": of_the_tutorial,
+    "docs/how-to/add-to-your-processor.md": of_your_processor,
     "docs/how-to/columns.md": of_columns,
     "docs/how-to/figures.md": of_figures,
     "docs/how-to/fit.md": of_the_fit,
@@ -146,17 +160,19 @@ PAGES = {
 
 
 @pytest.fixture(scope="session")
-def workplace(tmp_path_factory, root, shell):
+def workplace(once, root, shell):
     """A directory in which the tutorial's first command was run, on a tenth of its events."""
-    directory = tmp_path_factory.mktemp("reader")
-    config = directory / "analyses/ttbar/analysis.toml"
-    config.parent.mkdir(parents=True)
-    text = (root / "analyses/ttbar/analysis.toml").read_text()
-    assert text.count("events = 20000") == 2
-    config.write_text(text.replace("events = 20000", "events = 2000"))
-    run = ("run", "analyses/ttbar/analysis.toml", "--output", "output", "--write-columns", "parquet", "--no-figures")
-    shell(*HEPRECO, *run, cwd=directory)
-    return directory
+
+    def work(directory):
+        config = directory / "analyses/ttbar/analysis.toml"
+        config.parent.mkdir(parents=True)
+        text = (root / "analyses/ttbar/analysis.toml").read_text()
+        assert text.count("events = 20000") == 2
+        config.write_text(text.replace("events = 20000", "events = 2000"))
+        run = ("run", str(config), "--output", "output", "--write-columns", "parquet", "--no-figures")
+        shell(*HEPRECO, *run, cwd=directory)
+
+    return once("reader", work)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -94,7 +94,7 @@ def test_every_python_of_the_classifiers_is_tested(root):
 def test_workflows_run_environments_that_exist(root):
     tox = (root / "tox.ini").read_text()
     workflow = yaml.safe_load((root / ".github/workflows/ci.yml").read_text())
-    for name in (*workflow["jobs"]["checks"]["strategy"]["matrix"]["environment"], "wheels", "all"):
+    for name in (*workflow["jobs"]["checks"]["strategy"]["matrix"]["environment"], "slow", "wheels", "all"):
         assert f"[testenv:{name}]" in tox, name
 
 

@@ -13,28 +13,46 @@ import pytest
 import hepreco.testing
 from hepreco.amplitudes import StandardModel
 from hepreco.cli import main
-from hepreco.config import AnalysisConfig, DatasetConfig, MassPeakConfig, RocConfig, read_config
+from hepreco.config import (
+    AnalysisConfig,
+    DatasetConfig,
+    MassPeakConfig,
+    PeriodConfig,
+    ProcessConfig,
+    RocConfig,
+    read_config,
+)
 from hepreco.events import EventBatch, ObjectSelection, Tag, Variation
 from hepreco.generation import Cuts, Detector, Sample
-from hepreco.histograms import HistogramSpec
+from hepreco.generation.hard.sampler import IntegrationBudget
+from hepreco.histograms import Categories, Dimension, Edges, HistogramSpec, Integers
 from hepreco.inference import ChannelConfig, FitConfig, SystematicConfig
 from hepreco.plotting import FiguresConfig
 from hepreco.plugin import Axis, discover, spec
-from hepreco.processing import Cut, FunctionCut, RunReport
+from hepreco.processing import Cut, FunctionCut, Observable, Region, RunReport
 
 TABLES = (
     AnalysisConfig,
     DatasetConfig,
+    PeriodConfig,
+    ProcessConfig,
     ObjectSelection,
     Tag,
     Sample,
     StandardModel,
     Cuts,
     Detector,
+    IntegrationBudget,
     Cut,
     FunctionCut,
+    Region,
+    Observable,
     HistogramSpec,
+    Dimension,
     Axis,
+    Edges,
+    Integers,
+    Categories,
     Variation,
     MassPeakConfig,
     RocConfig,
@@ -86,7 +104,7 @@ def test_every_configuration_key_is_documented_and_no_other(root):
     text = (root / "docs/reference/configuration.md").read_text()
     keys = {field.name for table in TABLES for field in fields(table)}
     tables = {field.name for field in fields(AnalysisConfig)} - {"luminosity"}
-    assert keys - tables == (rows(text) | {"luminosity"}) - {"plugin", "objects"}
+    assert keys - tables == (rows(text) | {"luminosity"}) - {"plugin", "data"} - tables
     for table in tables:
         assert re.search(rf"\[{table}\b", text), table
     assert "\n`luminosity`\n: " in text
@@ -135,6 +153,8 @@ def test_options_that_are_mentioned_exist(page):
 
 def test_toml_is_understood(page, blocks_of, tmp_path):
     for block in blocks_of(page):
+        if module := re.match(r"# (\w+\.py), beside the TOML", block.code):
+            (tmp_path / module[1]).write_text(block.code)
         if block.language == "toml" and "project" not in tomllib.loads(block.code):
             path = tmp_path / "analysis.toml"
             path.write_text(block.code)

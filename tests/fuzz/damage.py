@@ -111,12 +111,13 @@ def blocks_exchanged(base: Base, _: Base, rng: np.random.Generator) -> bytes:
 
 
 def spliced(base: Base, other: Base, rng: np.random.Generator) -> bytes:
-    """The beginning of one file and the end of another, which differ from a first basket on.
+    """The beginning of one file, with half of its baskets at least, and the end of another.
 
-    Another file whose header alone is exchanged is a whole file, and its numbers are right.
+    With fewer the result may be a whole file, the other one but for its header, whose numbers are right.
     """
-    first = min(start for start, _ in base.layout.payloads or base.layout.metadata)
-    at = int(rng.integers(min(first, len(other.data) - 2) + 1, min(len(base.data), len(other.data))))
+    starts = sorted(start for start, _ in base.layout.payloads or base.layout.metadata)
+    first = min(starts[len(starts) // 2], len(other.data) - 2)
+    at = int(rng.integers(first, min(len(base.data), len(other.data))))
     return base.data[:at] + other.data[at:]
 
 

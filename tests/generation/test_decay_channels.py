@@ -13,8 +13,8 @@ from hepreco.generation.hard.sampler import IntegrationBudget, adapt
 
 QUICK = IntegrationBudget(iterations=1, points=1000, last=3000)
 LEPTONS, NEUTRINOS = (11, 13), (12, 14)
-#: Like others in what is tested, but minutes to adapt to; the benchmarks make their events.
-SLOW = {"tttt-hadronic", "tttt-multilepton", "ttww-multilepton", "wwuu-lt", "wwuu-tl", "wwuu-tt"}
+#: Like others in what is tested, but long to adapt to, some of them minutes.
+SLOW = {"tttt-hadronic", "tttt-multilepton", "ttww-multilepton", "wwuu-ll", "wwuu-lt", "wwuu-tl", "wwuu-tt"}
 
 
 def events_of(name):
@@ -76,10 +76,13 @@ def test_signatures(name):
     assert len(events) > 0
 
 
-@pytest.mark.parametrize("name", sorted(PRESETS.keys() - SLOW))
-def test_charge_and_colour_are_conserved(name):
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in sorted(PRESETS)]
+)
+def test_charge_and_colour_are_conserved(name, record_property):
     """Every colour line has two ends; quarks have one tag, gluons two, leptons none."""
     events = events_of(name)[:500]
+    record_property("events", len(events))
     assert len(events)
     final, incoming = events.status == 1, events.status == -1
     kind = events.pdg_id.abs()

@@ -13,11 +13,14 @@ from torch import Tensor
 from hepreco.errors import ConfigError, DatasetError
 from hepreco.generation import Detector, PartonEvents, Sample, import_lhe, read_lhe, write_sample
 from hepreco.generation.detector import shower
+from hepreco.generation.hard import IntegrationBudget
 from hepreco.kinematics import pt
+
+QUICK = IntegrationBudget(iterations=2, points=2000, last=5000)
 
 
 def written(path: Path, process: str, events: int) -> Path:
-    write_sample(Sample(process, events, seed=3), path)
+    write_sample(Sample(process, events, seed=3, budget=QUICK), path)
     return path
 
 
@@ -64,7 +67,7 @@ def _neutrinos(partons: PartonEvents) -> Tensor:
 
 def test_an_event_does_not_depend_on_those_that_follow(hadronic: Path, tmp_path: Path) -> None:
     short = tmp_path / "short.lhe"
-    write_sample(Sample("ttbar-hadronic", 20, seed=3), short)
+    written(short, "ttbar-hadronic", 20)
     few = next(shower(short, seed=5, radius=0.4, pt_min=20.0))[1]
     more = next(shower(hadronic, seed=5, radius=0.4, pt_min=20.0))[1][:20]
     slots = few.jets.shape[1]

@@ -15,20 +15,26 @@ from hepreco.amplitudes import LEADING_ORDER
 from hepreco.errors import ConfigError, DatasetError, OutputError
 from hepreco.formats.records import join
 from hepreco.generation import Cuts, Detector, Sample, import_lhe, is_written, read_lhe, read_lhe_header, write_sample
-from hepreco.generation.hard import Beams, HardProcess
+from hepreco.generation.hard import Beams, HardProcess, IntegrationBudget
 from hepreco.generation.hard.parton_level import make_batch
-from hepreco.generation.hard.sampler import IntegrationBudget, adapt
+from hepreco.generation.hard.sampler import adapt
 from hepreco.generation.samples import produce
 from hepreco.generation.samples import production as production_module
 
 #: Quick to adapt to.
 LIGHT = "u d~ > w+, w+ > e+ ve"
+QUICK = IntegrationBudget(iterations=2, points=2000, last=5000)
+TOP_PAIRS = Sample("ttbar-lepton-jets", 700, seed=4, budget=QUICK)
+
+
+def light(events, *, seed=1):
+    return Sample(LIGHT, events, seed=seed, budget=QUICK)
 
 
 @pytest.fixture(scope="module")
 def top_pairs(tmp_path_factory):
     path = tmp_path_factory.mktemp("written") / "tt.root"
-    write_sample(Sample("ttbar-lepton-jets", 700, seed=4), path)
+    write_sample(TOP_PAIRS, path)
     return path
 
 
@@ -46,13 +52,21 @@ def same(first, second, count):
 
 def test_event_i_of_a_sample_is_event_i_of_a_larger_one(tmp_path):
     for events in (300, 12_000):
-        write_sample(Sample(LIGHT, events, seed=5), tmp_path / f"{events}.root")
+        write_sample(light(events, seed=5), tmp_path / f"{events}.root")
     assert same(tmp_path / "300.root", tmp_path / "12000.root", 300)
+
+
+def test_a_sample_may_adapt_for_less():
+    assert light(1).preset.budget == QUICK
+    assert Sample(LIGHT, 1).preset.budget == IntegrationBudget()
+    assert light(1).digest != Sample(LIGHT, 1).digest
+    with pytest.raises(ConfigError, match="0 points"):
+        IntegrationBudget(points=0)
 
 
 def test_seeds_differ(tmp_path):
     for seed in (1, 2):
-        write_sample(Sample(LIGHT, 50, seed=seed), tmp_path / f"{seed}.root")
+        write_sample(light(50, seed=seed), tmp_path / f"{seed}.root")
     assert not same(tmp_path / "1.root", tmp_path / "2.root", 50)
 
 
@@ -65,14 +79,14 @@ def test_trials_do_not_depend_on_their_batch():
 
 
 def test_processes_share_the_work(tmp_path):
-    sample = Sample(LIGHT, 40_000, seed=2)
+    sample = light(20_000, seed=2)
     alone, shared = (produce(sample, tmp_path / str(workers), workers=workers) for workers in (1, 2))
     assert alone.cross_section == shared.cross_section
     assert all(torch.equal(a.momenta, b.momenta) for a, b in zip(alone.blocks(9000), shared.blocks(9000), strict=True))
 
 
 def test_an_interrupted_sample_goes_on(tmp_path, monkeypatch):
-    sample, calls = Sample(LIGHT, 40_000, seed=3), []
+    sample, calls = light(20_000, seed=3), []
 
     def interrupted(*arguments, **options):
         calls.append(arguments)
@@ -90,15 +104,15 @@ def test_an_interrupted_sample_goes_on(tmp_path, monkeypatch):
         patch.setattr(production_module, "adapt", None)  # not again
         write_sample(sample, tmp_path / "a.root")
     write_sample(sample, tmp_path / "b.root")
-    assert same(tmp_path / "a.root", tmp_path / "b.root", 40_000)
+    assert same(tmp_path / "a.root", tmp_path / "b.root", 20_000)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.root", "b.root"]
 
 
 def test_unfinished_events_of_another_sample_are_not_taken_up(tmp_path):
-    produce(Sample(LIGHT, 10, seed=1), tmp_path / "a.root.parts")
+    produce(light(10, seed=1), tmp_path / "a.root.parts")
     with pytest.raises(OutputError, match="another sample"):
-        write_sample(Sample(LIGHT, 10, seed=2), tmp_path / "a.root")
-    write_sample(Sample(LIGHT, 10, seed=2), tmp_path / "a.root", overwrite=True)
+        write_sample(light(10, seed=2), tmp_path / "a.root")
+    write_sample(light(10, seed=2), tmp_path / "a.root", overwrite=True)
 
 
 def test_a_full_disk_is_an_error_and_leaves_no_file(tmp_path, monkeypatch):
@@ -107,20 +121,20 @@ def test_a_full_disk_is_an_error_and_leaves_no_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(production_module, "save_file", full)
     with pytest.raises(OutputError, match="No space left"):
-        write_sample(Sample(LIGHT, 10), tmp_path / "a.root")
+        write_sample(light(10), tmp_path / "a.root")
     assert not (tmp_path / "a.root").exists()
 
 
 def test_existing_files_are_kept(tmp_path):
     (tmp_path / "a.root").write_text("mine")
     with pytest.raises(OutputError, match="exists"):
-        write_sample(Sample(LIGHT, 10), tmp_path / "a.root")
+        write_sample(light(10), tmp_path / "a.root")
     assert (tmp_path / "a.root").read_text() == "mine"
 
 
 def test_other_endings_are_refused(tmp_path):
     with pytest.raises(OutputError, match=r"\.root, \.lhe or \.lhe\.gz"):
-        write_sample(Sample(LIGHT, 10), tmp_path / "a.txt")
+        write_sample(light(10), tmp_path / "a.txt")
 
 
 @pytest.mark.parametrize(
@@ -138,7 +152,7 @@ def test_what_does_not_exist_is_refused(arguments, word, tmp_path):
 
 
 def test_no_events_make_an_empty_file(tmp_path):
-    made = write_sample(Sample(LIGHT, 0), tmp_path / "a.root")
+    made = write_sample(light(0), tmp_path / "a.root")
     assert made.events == 0
     assert made.cross_section.value > 0
     assert len(read(tmp_path / "a.root")) == 0
@@ -191,22 +205,22 @@ def test_the_file_says_what_it_is(top_pairs):
     assert described["process"] == "ttbar-lepton-jets"
     assert described["cross_section"] == pytest.approx(190, rel=0.1)
     assert described["model"] == asdict(LEADING_ORDER)
-    assert is_written(Sample("ttbar-lepton-jets", 700, seed=4), top_pairs)
-    assert not is_written(Sample("ttbar-lepton-jets", 701, seed=4), top_pairs)
+    assert is_written(TOP_PAIRS, top_pairs)
+    assert not is_written(replace(TOP_PAIRS, events=701), top_pairs)
 
 
 def test_a_sample_has_a_model(tmp_path):
     model = replace(LEADING_ORDER, m_t=165.0)
-    write_sample(Sample("ttbar-hadronic", 100, model=model), tmp_path / "a.root")
+    write_sample(Sample("ttbar-hadronic", 100, model=model, budget=QUICK), tmp_path / "a.root")
     events = read(tmp_path / "a.root")
     top = events.GenPart[events.GenPart.pdgId == 6]
     assert np.median(ak.flatten(top.mass)) == pytest.approx(165.0, abs=0.5)
-    assert is_written(Sample("ttbar-hadronic", 100, model=model), tmp_path / "a.root")
-    assert not is_written(Sample("ttbar-hadronic", 100), tmp_path / "a.root")
+    assert is_written(Sample("ttbar-hadronic", 100, model=model, budget=QUICK), tmp_path / "a.root")
+    assert not is_written(Sample("ttbar-hadronic", 100, budget=QUICK), tmp_path / "a.root")
 
 
 def test_les_houches_files_hold_the_same_events(tmp_path):
-    sample = Sample("ttbar-hadronic", 200, seed=9)
+    sample = Sample("ttbar-hadronic", 200, seed=9, budget=QUICK)
     made = write_sample(sample, tmp_path / "a.lhe.gz")
     events = join(list(read_lhe(tmp_path / "a.lhe.gz")))
     kept = join(list(produce(sample, tmp_path / "again").blocks(200)))

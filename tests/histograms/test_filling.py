@@ -5,10 +5,18 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from hepreco.errors import ConfigError, DatasetError, OutputError
-from hepreco.histograms import HistogramSpec, StoredHistograms, fill, read_histograms, write_histograms
-from hepreco.histograms.axes import Categories, Edges, Integers
+from hepreco.histograms import (
+    Categories,
+    Dimension,
+    Edges,
+    HistogramSpec,
+    Integers,
+    StoredHistograms,
+    fill,
+    read_histograms,
+    write_histograms,
+)
 from hepreco.histograms.filling import fill_all, fill_cutflow, sort_categories, squares
-from hepreco.histograms.specs import Dimension
 from hepreco.plugin import Axis
 
 SPEC = HistogramSpec("x", ("x",), Axis(20, -3.0, 3.0), "x", "GeV")

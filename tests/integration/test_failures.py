@@ -195,7 +195,7 @@ HEAD = "import sys\nimport numpy as np\nclass Odd(BaseException):\n    pass\n"
 def test_a_cut_that_ends_the_process(job, refused, ending, executor):
     job.write()
     function_cut(job, ending, head=HEAD)
-    refused(job.run("--skip-bad-files", "--executor", executor), "my cut", status=(1,))
+    refused(job.run("--skip-bad-files", "--executor", executor, "--workers", 1), "my cut", status=(1,))
     assert failure(job)["kind"] == "error"
 
 

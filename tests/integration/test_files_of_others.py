@@ -223,9 +223,10 @@ def test_a_server_that_never_answers(job, refused, monkeypatch, executor):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     job.write()
     with silence() as address:
-        refused(job.run("--files", f"x={address}", "--timeout", 1, "--executor", executor), "silent.root", "--timeout")
+        options = ("--timeout", 1, "--executor", executor, "--workers", 1)
+        refused(job.run("--files", f"x={address}", *options), "silent.root", "--timeout")
         files = ("--files", f"x={address}", "--files", f"x={job / 'a.root'}")
-        skipped = job.run(*files, "--timeout", 1, "--skip-bad-files", "--executor", executor)
+        skipped = job.run(*files, "--skip-bad-files", *options)
     assert skipped.exit_code == 0, skipped.output
     assert job.report()["events"] == {"x": 100}
     (failure,) = job.report()["failures"]

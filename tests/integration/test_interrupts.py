@@ -120,9 +120,9 @@ def waiting(job):
 
 
 @pytest.mark.parametrize("executor", ["iterative", "futures", "dask"])
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_promptly_keeps_what_is_done_and_leaves_no_orphans(waiting, executor, sent):
-    process = waiting.start("--executor", executor, "--chunksize", 25)
+@pytest.mark.parametrize(("sent", "workers"), [(signal.SIGINT, 2), (signal.SIGTERM, 1)])
+def test_a_signal_stops_promptly_keeps_what_is_done_and_leaves_no_orphans(waiting, executor, sent, workers):
+    process = waiting.start("--executor", executor, "--workers", workers, "--chunksize", 25)
     try:
         wait_until((waiting / "waiting").exists, process)
         if sent == signal.SIGINT:  # as a terminal sends it: to all processes of the foreground

@@ -122,8 +122,18 @@ def test_names_that_people_give_are_kept(job, name):
     assert job.report()["events"] == {name: 100}
     (written,) = job.report()["columns"]
     assert (job / "out" / "columns" / written).is_file()
+
+
+def test_names_that_people_give_are_drawn(job):
+    job.write()
+    job.configure(
+        datasets={name: {"files": ["a.root"]} for name in GOOD},
+        histograms=[{"name": name, "columns": ["Jet.pt"], "axis": AXIS} for name in GOOD],
+    )
+    assert job.run().exit_code == 0
     drawn = CliRunner().invoke(main, ["plot", str(job / "out")])
     assert drawn.exit_code == 0, drawn.output
+    assert len(list((job / "out" / "figures").glob("*.png"))) == len(GOOD) + 1  # and the cut flow
 
 
 # What is deleted
@@ -181,13 +191,24 @@ REASONS = {
 }
 
 
+@pytest.fixture(scope="module")
+def drawn():
+    """The content of an output directory after a run with figures, which a test fills once."""
+    return {}
+
+
 @pytest.mark.parametrize("options", [(), ("--resume",)])
 @pytest.mark.parametrize("reason", REASONS)
-def test_nothing_is_deleted_by_a_run_that_does_not_start(job, refused, precious, options, reason):
+def test_nothing_is_deleted_by_a_run_that_does_not_start(job, refused, precious, drawn, options, reason):
     """Nor the results of the last run."""
     job.write()
     everything_drawn = [word for word in job.arguments("--write-columns", "parquet") if word != "--no-figures"]
-    assert CliRunner().invoke(main, everything_drawn).exit_code == 0
+    if not drawn:
+        assert CliRunner().invoke(main, everything_drawn).exit_code == 0
+        drawn |= everything(job / "out")
+    for name, content in drawn.items():
+        path = job / "out" / name
+        path.mkdir(parents=True, exist_ok=True) if content is None else path.write_bytes(content)
     before = everything(job / "out")
     assert {"histograms.zip", "report.json", "studies.json", "figures/jet_pt.png"} <= before.keys()
     job.configure(**REASONS[reason])

@@ -65,7 +65,10 @@ def test_runs_unchanged_and_accounts_for_every_event(files, tmp_path, analysis):
         assert histograms["chi2_assigner.chi2"][{"dataset": name, "variation": "nominal"}].sum(flow=True).value != 0
 
 
-@pytest.mark.parametrize(("name", "chunksizes"), [("nano_tt_v12", (7, 50, 1000)), ("nano_tt_v15", (50, 1000))])
+@pytest.mark.parametrize(
+    ("name", "chunksizes"),
+    [pytest.param("nano_tt_v12", (7, 50, 1000), marks=pytest.mark.slow), ("nano_tt_v15", (50, 1000))],
+)
 def test_the_same_bins_for_any_chunk_size(samples, tmp_path, name, chunksizes):
     results = [
         run("ttbar/analysis", tmp_path / str(size), samples / f"{name}.root", chunksize=size) for size in chunksizes

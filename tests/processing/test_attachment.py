@@ -94,13 +94,14 @@ def test_events_of_a_notebook(hadronic, in_a_run, mode):
     assert "chi2_assigner" not in events.fields
     expected = ak.nan_to_none(in_a_run["own"].chi2_assigner_chi2[:100])
     assert found.chi2_assigner.chi2.to_list() == found.again.chi2.to_list() == expected.to_list()
-    assert ak.all(found.Jet[found.chi2_assigner.b_index[found.chi2_assigner.reason == 0]].pt > 30)
+    answered = found[found.chi2_assigner.reason == 0]
+    assert ak.all(answered.Jet[answered.chi2_assigner.b_index].pt > 30)
 
 
 def test_nanoaod_of_cms():
     found = hepreco.attach(events_of(NANOAOD), {"chi2": _assigner()}).chi2
     assert set(found.reason.to_list()) == {Reason.ANSWERED, Reason.TOO_FEW_OBJECTS}
-    assert ak.is_none(found.top, axis=0).to_list() == (found.reason != 0).to_list()
+    assert ak.all(ak.is_none(found.top.mass, axis=1), axis=1).to_list() == (found.reason != 0).to_list()
 
 
 def test_no_events_at_all(hadronic):
@@ -122,7 +123,7 @@ def test_momenta_that_are_not_finite_have_no_answer(hadronic):
     events["Jet"] = ak.with_field(events.Jet, pt, "pt")
     found = hepreco.attach(events, {"chi2": _assigner()}).chi2
     assert found.reason[event] == Reason.NO_ANSWER
-    assert found.top[event].mass.to_list() == [None, None] if found.top[event] is not None else True
+    assert found.top.mass[event].to_list() == [None, None]
     others = np.arange(50) != event
     assert found[others].chi2.to_list() == clean[others].chi2.to_list()
     assert found[others].reason.to_list() == clean[others].reason.to_list()
@@ -135,7 +136,7 @@ def test_what_a_plugin_raises_says_which_and_where(hadronic, faulty):
     runner = processor.Runner(
         executor=processor.IterativeExecutor(status=False, retries=0), schema=hepreco.NanoAODSchema, skipbadfiles=True
     )
-    with pytest.raises(PluginError, match=r"plugin 'chi2_assigner' raised .*ttbar.root \[0, 400\)"):
+    with pytest.raises(Exception, match=r"PluginError.*plugin 'chi2_assigner' raised .*hadronic.root \[0, 400\)"):
         runner(to_fileset([hadronic]), processor_instance=Plain(plugin))
 
 
@@ -151,7 +152,7 @@ def test_it_is_set_up_once_in_a_process(hadronic, faulty, monkeypatch):
     ("plugins", "options", "error", "message"),
     [
         ({"Jet": "chi2-assigner"}, {}, ConfigError, "'Jet' names a plugin's columns and a branch of"),
-        ({"a-b": "chi2-assigner"}, {}, ConfigError, "a-b"),
+        ({"1b": "chi2-assigner"}, {}, ConfigError, "is named '1b'"),
         ({"a": "chi2-asigner"}, {}, PluginError, r"no plugin 'chi2-asigner'[\s\S]*did you mean 'chi2-assigner'"),
         ({"a": 3}, {}, ConfigError, "the plugin 'a' is 3"),
         ({"jets": "chi2-assigner"}, {"objects": JETS}, ConfigError, "names selected objects and a plugin's table"),

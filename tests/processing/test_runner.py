@@ -42,6 +42,13 @@ def execute(processor, datasets, *, name="iterative", workers=2, **options):
         return run(processor, datasets, executor=executor, **options)
 
 
+@pytest.fixture(scope="module", params=["futures", "dask"])
+def workers(request):
+    """Two processes, which start once for several tests: importing takes them seconds."""
+    with make_executor(request.param, workers=2, file_retries=0) as executor:
+        yield executor
+
+
 @pytest.fixture(scope="module")
 def reference(faulty, hadronic, multijet):
     return execute(build(faulty), [hadronic, multijet])
@@ -75,16 +82,15 @@ def test_any_chunk_size(faulty, hadronic, multijet, reference, chunksize):
     assert_same(execute(build(faulty), [hadronic, multijet], chunksize=chunksize), reference)
 
 
-@pytest.mark.parametrize("name", ["futures", "dask"])
-def test_any_executor(faulty, hadronic, multijet, reference, name):
-    assert_same(execute(build(faulty), [hadronic, multijet], name=name, chunksize=100), reference)
+def test_any_executor(faulty, hadronic, multijet, reference, workers):
+    assert_same(run(build(faulty), [hadronic, multijet], executor=workers, chunksize=100), reference)
 
 
-@pytest.mark.parametrize("name", ["futures", "dask"])
-def test_complete_after_a_worker_is_killed(faulty, hadronic, multijet, reference, tmp_path, name):
+def test_complete_after_a_worker_is_killed(faulty, hadronic, multijet, reference, tmp_path, workers):
     marker = tmp_path / "killed"
     processor = build(faulty, fault="kill once", event=150, marker=str(marker))
-    output = execute(processor, [hadronic, multijet], name=name, chunksize=100, checkpoints=tmp_path / "checkpoints")
+    options = {"chunksize": 100, "checkpoints": tmp_path / "checkpoints"}
+    output = run(processor, [hadronic, multijet], executor=workers, **options)
     assert marker.exists()
     assert_same(output, reference)
 
@@ -93,7 +99,7 @@ def test_complete_after_a_worker_is_killed(faulty, hadronic, multijet, reference
 def test_a_chunk_that_always_kills_is_named_and_the_others_are_kept(faulty, hadronic, reference, tmp_path, name):
     processor = build(faulty, fault="kill", event=150)
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}):  # instead of 3 workers that die for each try
-        output = execute(processor, [hadronic], name=name, chunksize=100, checkpoints=tmp_path)
+        output = execute(processor, [hadronic], name=name, workers=1, chunksize=100, checkpoints=tmp_path)
     (failure,) = output["report"].failures
     assert failure.kind == "lost"
     assert (failure.chunk.start, failure.chunk.stop) == (100, 200)

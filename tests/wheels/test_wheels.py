@@ -69,7 +69,7 @@ def test_every_plugin_is_ready():
     assert sorted({entry.dist.name for entry in entry_points(group="hepreco")}) == PLUGINS
 
 
-@pytest.mark.parametrize("plugin", ["autoencoder", "chi2-assigner", "event-variables", "me-assigner", "part-sm"])
+@pytest.mark.parametrize("plugin", sorted(name.removeprefix("hepreco-") for name in PLUGINS))
 def test_plugins_work_with_the_weights_of_their_wheels(plugin):
     outcome = CliRunner().invoke(main, ["plugins", "check", plugin])
     assert outcome.exit_code == 0, outcome.output

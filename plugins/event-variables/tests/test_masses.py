@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import hist
 import numpy as np
 import pytest
@@ -31,18 +33,22 @@ def histogram_of(values: np.ndarray, weight: float | None = None) -> hist.Hist:
     return filled.fill(values) if weight is None else filled.fill(values, weight=weight)
 
 
-def test_intervals_cover_the_mass(made: Templates):
-    """Of 100 pseudo-experiments 68 hold the true mass, give or take four standard deviations; p-values are uniform."""
+@pytest.mark.parametrize("experiments", [30, pytest.param(300, marks=pytest.mark.slow)])
+def test_intervals_cover_the_mass(made: Templates, experiments: int, record_property: Callable[[str, object], None]):
+    """68 % of pseudo-experiments hold the true mass, give or take four standard deviations; p-values are uniform."""
     generator, expected = np.random.default_rng(2), made.at(TRUE)
     covered, p_values = 0, []
-    for _ in range(100):
+    for _ in range(experiments):
         filled = histogram_of(np.array([]))
         filled.view(flow=True)[:] = generator.poisson(500 * expected)
         found = made.fit(filled)
         covered += found.lower <= TRUE <= found.upper
         p_values.append(found.p_value)
-    assert abs(covered - 68.3) < 4 * np.sqrt(100 * 0.683 * 0.317)
-    assert kstest(p_values, "uniform").pvalue > 1e-3
+    spread, uniform = np.sqrt(0.683 * 0.317 / experiments), kstest(p_values, "uniform").pvalue
+    record_property("coverage", f"{covered / experiments:.3f}; nominal 0.683 ± {spread:.3f}")
+    record_property("p-value of uniform p-values", round(uniform, 3))
+    assert abs(covered / experiments - 0.683) < 4 * spread
+    assert uniform > 1e-3
 
 
 def test_the_mass_of_an_independent_sample(made: Templates):

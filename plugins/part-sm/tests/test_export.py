@@ -56,9 +56,16 @@ def elsewhere():
 
 
 @pytest.mark.parametrize(
-    ("model", "members"), [("part-int-sm", 1), ("pn-int", 2), ("fcn", 2), ("cnn", 1), ("lgatr", 1)]
+    ("model", "members"),
+    [
+        pytest.param("part-int-sm", 1, marks=pytest.mark.slow),
+        ("pn-int", 2),
+        ("fcn", 2),
+        ("cnn", 1),
+        pytest.param("lgatr", 1, marks=pytest.mark.slow),
+    ],
 )
-def test_graph_gives_the_probabilities_of_the_classifier(model, members, tmp_path, elsewhere):
+def test_graph_gives_the_probabilities_of_the_classifier(model, members, tmp_path, elsewhere, record_property):
     classifier = classifier_of(model, members=members)
     elsewhere.submit(export_onnx, classifier, tmp_path / "model.onnx").result()
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
@@ -68,6 +75,7 @@ def test_graph_gives_the_probabilities_of_the_classifier(model, members, tmp_pat
             expected = classifier(particles).numpy()
         (found,) = session.run(["probabilities"], {name: value.numpy() for name, value in particles._asdict().items()})
         assert found.shape == (events, members, len(CLASSES))
+        record_property(f"largest difference, {events} events", f"{abs(found - expected).max():.1e}; at most {PARITY}")
         np.testing.assert_allclose(found, expected, rtol=0, atol=PARITY)
     assert json.loads(session.get_modelmeta().custom_metadata_map["classes"]) == list(CLASSES)
 

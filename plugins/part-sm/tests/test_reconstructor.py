@@ -80,8 +80,8 @@ def test_yields_change_scores_and_not_probabilities():
     assert not torch.allclose(one["score_tttt"], other["score_tttt"])
 
 
-@pytest.mark.parametrize("model", ["part-int-table", "pn-int-sm", "bdt-int"])
-def test_training_tells_classes_apart(model, tmp_path: Path):
+@pytest.mark.parametrize("model", [pytest.param("part-int-table", marks=pytest.mark.slow), "pn-int-sm", "bdt-int"])
+def test_training_tells_classes_apart(model, tmp_path: Path, record_property):
     reconstructor = EventClassifier(
         model=model, classes=("hard", "soft"), signals=("hard",), members=2, weights_directory=str(tmp_path)
     )
@@ -98,6 +98,7 @@ def test_training_tells_classes_apart(model, tmp_path: Path):
         reconstructor.reconstruct(toy_batch(events=300, seed=seed, scale=scale)) for seed, scale in ((5, 1.0), (6, 2.5))
     )
     auc = (hard["score_hard"][:, None] > soft["score_hard"]).double().mean()
+    record_property("area", f"{auc:.3f}; at least 0.8")
     assert auc > 0.8
     assert (hard["spread"] > 0).any() == (model != "bdt-int")  # nothing of the trees is random
 

@@ -23,7 +23,7 @@ def figures(
 
     Where processes or data are configured, processes are stacked; otherwise datasets are drawn over each other.
     """
-    if name == "cutflow":
+    if is_cutflow(histogram):
         yield name, plotting.cutflow_figure(histogram, labels=labels)
         return
     regions = list(histogram.axes["region"]) if "region" in histogram.axes.name else [""]
@@ -38,6 +38,11 @@ def figures(
         for region in regions:
             one = histogram[{"region": region}] if region else histogram
             yield _stem(name, region), plotting.histogram_figure(one, labels=labels)
+
+
+def is_cutflow(histogram: hist.Hist) -> bool:
+    """Whether a histogram of a run is a cut flow: of the selection, or of a region."""
+    return "cut" in histogram.axes.name
 
 
 def _stem(*parts: str) -> str:

@@ -4,21 +4,26 @@ import re
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import Final
+from typing import Final, Literal, get_args
 
 import click
 
 from hepreco.cli.console import say
 from hepreco.errors import ConfigError, OutputError
 
+Kind = Literal["reconstructor", "correction"]
 #: The file for each template.
 FILES: Final = {
     "pyproject.toml.tmpl": "pyproject.toml",
-    "README.md.tmpl": "README.md",
+    "${kind}_README.md.tmpl": "README.md",
     "init.py.tmpl": "src/hepreco_${module}/__init__.py",
-    "hepreco.json.tmpl": "src/hepreco_${module}/hepreco.json",
-    "reconstructor.py.tmpl": "src/hepreco_${module}/reconstructor.py",
-    "test_plugin.py.tmpl": "tests/test_${module}.py",
+    "${kind}_hepreco.json.tmpl": "src/hepreco_${module}/hepreco.json",
+    "${kind}.py.tmpl": "src/hepreco_${module}/${kind}.py",
+    "test_${kind}.py.tmpl": "tests/test_${module}.py",
+}
+_DEPENDENCIES: Final[dict[Kind, str]] = {
+    "reconstructor": '"hepreco", "torch"',
+    "correction": '"hepreco", "awkward", "numpy"',
 }
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
@@ -31,15 +36,22 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
     default=Path(),
     help="Where to create the directory hepreco-NAME; by default the current directory.",
 )
-def new_plugin(name: str, directory: Path) -> None:
+@click.option(
+    "--kind",
+    type=click.Choice(get_args(Kind)),
+    default="reconstructor",
+    show_default=True,
+    help="A reconstructor computes columns; a correction changes weights or objects.",
+)
+def new_plugin(name: str, directory: Path, kind: Kind) -> None:
     """Create a small plugin called NAME to start from, with tests that pass."""
-    for path in write_plugin(name, directory):
+    for path in write_plugin(name, directory, kind=kind):
         say(str(path))
     root = directory / f"hepreco-{name}"
     say(f"next: pip install --editable {root} && pytest {root}")
 
 
-def write_plugin(name: str, directory: Path) -> list[Path]:
+def write_plugin(name: str, directory: Path, *, kind: Kind = "reconstructor") -> list[Path]:
     """Create the distribution ``hepreco-<name>`` in a new directory of this name; return its files.
 
     Raises
@@ -55,10 +67,19 @@ def write_plugin(name: str, directory: Path) -> list[Path]:
             "use lower case letters and digits, joined by hyphens, and a letter first: 'my-plugin'",
         )
     root = directory / f"hepreco-{name}"
-    values = {"name": name, "module": name.replace("-", "_"), "cls": _class_name(name)}
+    values = {
+        "name": name,
+        "module": name.replace("-", "_"),
+        "cls": _class_name(name, kind),
+        "kind": kind,
+        "contract": kind.capitalize(),
+        "dependencies": _DEPENDENCIES[kind],
+    }
     templates = files("hepreco.cli") / "template"
     contents = {
-        root / Template(path).substitute(values): Template((templates / source).read_text("utf-8")).substitute(values)
+        root / Template(path).substitute(values): Template(
+            (templates / Template(source).substitute(values)).read_text("utf-8")
+        ).substitute(values)
         for source, path in FILES.items()
     }
     try:
@@ -75,6 +96,6 @@ def write_plugin(name: str, directory: Path) -> list[Path]:
     return list(contents)
 
 
-def _class_name(name: str) -> str:
+def _class_name(name: str, kind: Kind) -> str:
     """``my-plugin`` becomes ``MyPluginReconstructor``; with the suffix it cannot be a keyword or imported name."""
-    return "".join(part.capitalize() for part in name.split("-")) + "Reconstructor"
+    return "".join(part.capitalize() for part in name.split("-")) + kind.capitalize()

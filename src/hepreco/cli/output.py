@@ -1,7 +1,7 @@
 """The output directory of a run: used by one run at a time, which removes only files made by runs."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,25 +35,30 @@ class OutputDirectory:
         return self.path / "columns"
 
     @property
+    def skims(self) -> Path:
+        """Directory of skims."""
+        return self.path / "skims"
+
+    @property
     def memory(self) -> Path:
         """File with the properties of the input files."""
         return self.path / "prepared.json"
 
-    def begin(self, columns: Iterable[str], *, resume: bool) -> None:
-        """Record the columns that the run may write; without ``resume``, remove the checkpoints of earlier runs."""
+    def begin(self, writes: Mapping[str, Iterable[str]], *, resume: bool) -> None:
+        """Record the files that the run may write; without ``resume``, remove the checkpoints of earlier runs."""
         if not resume:
             with writing(self.path):
                 StoredResults(self.checkpoints).clear()
-        self._record(self._recorded() | {f"columns/{name}" for name in columns})
+        self._record(self._recorded() | _within(writes))
 
     def making(self, *names: str) -> None:
         """Record files before they are made."""
         self.made.update(names)
         self._record(self._recorded() | self.made)
 
-    def finish(self, columns: Iterable[str]) -> None:
+    def finish(self, written: Mapping[str, Iterable[str]]) -> None:
         """Remove files of earlier runs that this run did not make, such as columns of chunks not in the result."""
-        self.made.update(f"columns/{name}" for name in columns)
+        self.made.update(_within(written))
         with writing(self.path):
             self._remove(self._recorded() - self.made)
         self._record(self.made)
@@ -79,6 +84,11 @@ class OutputDirectory:
                 if parent == self.path or any(parent.iterdir()):
                     break
                 parent.rmdir()
+
+
+def _within(files: Mapping[str, Iterable[str]]) -> set[str]:
+    """Names of files by their directory, as paths."""
+    return {f"{directory}/{name}" for directory, names in files.items() for name in names}
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from typing import Any, Final
 from rich.table import Table
 
 from hepreco.cli.console import console, say
-from hepreco.plugin import Reconstructor, discover
+from hepreco.plugin import Correction, ObjectCorrection, discover
 from hepreco.plugin.description import describe_plugin
+from hepreco.plugin.manager import Plugin
 from hepreco.plugin.schemas import words_for
 from hepreco.weights import read_card
 
@@ -27,7 +28,7 @@ def describe(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     plugin = discover()[name]
     entry = describe_plugin(plugin.name, plugin.plugin_class)
     missing = [option for option in entry.options.get("required", ()) if option not in options]
-    built = None if missing else plugin.build(options)
+    built = None if missing else plugin.build_any(options)
     return {
         **asdict(entry),
         "distribution": plugin.distribution,
@@ -38,7 +39,10 @@ def describe(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _what_it_does(built: Reconstructor) -> dict[str, Any]:
+def _what_it_does(built: Plugin) -> dict[str, Any]:
+    if isinstance(built, Correction):
+        changes = {"changes": list(built.changes)} if isinstance(built, ObjectCorrection) else {}
+        return {"reads": list(built.reads), **changes, "variations": list(built.variations), "files": list(built.files)}
     return {
         "inputs": [asdict(spec) for spec in built.inputs.objects],
         "missing_momentum": built.inputs.missing_momentum,
@@ -49,13 +53,18 @@ def _what_it_does(built: Reconstructor) -> dict[str, Any]:
 
 def show(details: Mapping[str, Any]) -> None:
     """Print a description as text and tables."""
-    say(f"{details['name']} ({details['distribution']} {details['version']})")
+    say(f"{details['name']}: a {details['kind']} ({details['distribution']} {details['version']})")
     say(_PARAMETERS.sub("", details["documentation"]))
     if kind := details["trains_on"]:
         say(f"trained by 'hepreco train' on {_TRAINING[kind]}")
     console.print(_options(details["options"]))
     if details["required"]:
-        say(f"give --option {details['required'][0]}=… to see inputs and outputs")
+        say(f"give --option {details['required'][0]}=… to see what it reads and gives")
+        return
+    if details["kind"] == "correction":
+        for name in ("reads", "changes", "variations", "files"):
+            if name in details:
+                say(f"{name}: {', '.join(details[name]) or 'none'}")
         return
     inputs = Table("role", "collection", "cuts", "at least", "at most", "features", title="Inputs")
     for spec in details["inputs"]:
@@ -74,7 +83,8 @@ def show(details: Mapping[str, Any]) -> None:
         )
     console.print(outputs)
     if weights := details["weights"]:
-        say(f"weights: {weights['sample']}; seed {weights['seed']}; {weights['metrics']}")
+        trained = f"; seed {weights['seed']}; {weights['metrics']}" if weights["hepreco"] else ""
+        say(f"weights: {weights['sample']}{trained}")
 
 
 def _options(schema: Mapping[str, Any]) -> Table:

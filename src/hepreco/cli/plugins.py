@@ -39,7 +39,7 @@ def list_command(load: bool, output_format: str) -> None:
     width = max((len(plugin.name) for plugin in found), default=0)
     for plugin in found:
         source = f"{plugin.distribution} {plugin.version}".strip()
-        say(f"{plugin.name:{width}}  {plugin.state:9}  {source}")
+        say(f"{plugin.name:{width}}  {plugin.kind:13}  {plugin.state:9}  {source}")
         if text := plugin.reason or plugin.summary:
             say(f"    {text}")
 
@@ -49,9 +49,9 @@ def list_command(load: bool, output_format: str) -> None:
 @plugin_option
 @format_option
 def info(name: str, options: tuple[str, ...], output_format: str) -> None:
-    """Describe the options, inputs, outputs and weights of the plugin NAME.
+    """Describe the options of the plugin NAME, and its inputs, outputs and weights or, of a correction, its columns.
 
-    Inputs and outputs may depend on options, which --option sets.
+    All but the options may depend on options, which --option sets.
     """
     from hepreco.cli.plugin_details import describe, show  # noqa: PLC0415  imports torch
 
@@ -67,11 +67,12 @@ def info(name: str, options: tuple[str, ...], output_format: str) -> None:
 @click.option(
     "--files", multiple=True, metavar="FILES", help="Use events of these NanoAOD files instead of toy events."
 )
+@click.option("--data", is_flag=True, help="Check a correction for data, which has no simulation truth.")
 @plugin_option
 @format_option
 @click.pass_context
 def check(
-    context: click.Context, name: str, files: tuple[str, ...], options: tuple[str, ...], output_format: str
+    context: click.Context, name: str, files: tuple[str, ...], data: bool, options: tuple[str, ...], output_format: str
 ) -> None:
     """Run the conformance kit on the plugin NAME; exit status 1 if a check fails.
 
@@ -79,7 +80,7 @@ def check(
     """
     from hepreco.cli.conformance import check_plugin, show  # noqa: PLC0415  imports torch
 
-    outcomes = check_plugin(name, parse_options(options), files=files)
+    outcomes = check_plugin(name, parse_options(options), files=files, data=data)
     passed = not any(outcome.passed is False for outcome in outcomes)
     show(outcomes)
     if output_format == "json":

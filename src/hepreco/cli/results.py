@@ -12,7 +12,7 @@ from rich.table import Table
 
 from hepreco import plotting, studies
 from hepreco.cli.console import console, say
-from hepreco.cli.figures import figures
+from hepreco.cli.figures import figures, is_cutflow
 from hepreco.cli.output import OutputDirectory
 from hepreco.config import AnalysisConfig, MassPeakConfig
 from hepreco.errors import StudyError
@@ -39,6 +39,7 @@ def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
     for failure in sorted(report.failures, key=lambda failure: failure.chunk)[:20]:
         chunk = failure.chunk
         say(f"  not processed: {chunk.file} [{chunk.start}, {chunk.stop}): {failure.reason}")
+    _show_data(report)
     for dataset, counts in sorted(report.without_answer.items()):
         for plugin, reasons in counts.items():
             why = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in reasons.items() if count)
@@ -52,8 +53,19 @@ def show_report(report: RunReport, histograms: Mapping[str, hist.Hist]) -> None:
                 say(f"  {dataset}: {plugin} lacks values in selected events that it answers ({which})")
     for warning in sorted(report.warnings):
         say(f"  warning: {warning}")
-    if "cutflow" in histograms:
-        _show_cutflow(histograms["cutflow"])
+    for name, histogram in histograms.items():
+        if is_cutflow(histogram):
+            _show_cutflow(histogram, region=name.partition(".")[2])
+
+
+def _show_data(report: RunReport) -> None:
+    for dataset, removed in sorted(report.removed.items()):
+        for name, count in removed.items():
+            if count:
+                say(f"  {dataset}: {count} of {report.events(dataset)} events removed before the cuts ({name})")
+    for dataset, luminosity in sorted(report.luminosity.items()):
+        sections = len(report.lumi_sections[dataset])
+        say(f"  {dataset}: {luminosity:.6g} fb⁻¹ in the {sections} luminosity sections that were processed")
 
 
 def draw(
@@ -92,9 +104,9 @@ def _plain(value: object) -> object:
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
 
 
-def _show_cutflow(cutflow: hist.Hist) -> None:
+def _show_cutflow(cutflow: hist.Hist, *, region: str) -> None:
     datasets = list(cutflow.axes["dataset"])
-    table = Table("cut", *datasets, title="Cut flow (nominal)")
+    table = Table("cut", *datasets, title=f"Cut flow (nominal), region {region}" if region else "Cut flow (nominal)")
     nominal = cutflow[{"variation": "nominal"}]
     for cut in cutflow.axes["cut"]:
         cells = [nominal[{"dataset": dataset, "cut": cut}] for dataset in datasets]
@@ -107,7 +119,7 @@ def _mass_peak(
 ) -> dict[str, object]:
     """Fit, draw and print one peak, or report that it cannot be fitted."""
     try:
-        histogram = _nominal(histograms, config.histogram, config.dataset)
+        histogram = _nominal(histograms, config.histogram, config.dataset, config.region)
         peak = studies.mass_peak(histogram, window=config.window, fit_range=config.fit_range)
     except StudyError as error:
         table.add_row(f"{config.histogram}, {config.dataset}", f"not measured: {error.problem}")
@@ -133,15 +145,15 @@ def _rocs(
         title = f"{config.histogram}, {config.signal} against {config.background}"
         try:
             curve = studies.roc(
-                _nominal(histograms, config.histogram, config.signal),
-                _nominal(histograms, config.histogram, config.background),
+                _nominal(histograms, config.histogram, config.signal, config.region),
+                _nominal(histograms, config.histogram, config.background, config.region),
                 higher_is_signal=config.higher_is_signal,
             )
             rejection = {str(eff): asdict(curve.background_rejection(eff)) for eff in (0.3, 0.5, 0.7)}
         except StudyError as error:
             table.add_row(title, f"not measured: {error.problem}")
             continue
-        curves[config.histogram] = curve
+        curves[title if config.histogram in curves else config.histogram] = curve
         table.add_row(title, f"AUC {studies.Value(curve.auc, curve.auc_uncertainty)}")
         numbers.append(
             {**asdict(config), "auc": curve.auc, "auc_uncertainty": curve.auc_uncertainty, "rejection": rejection}
@@ -151,9 +163,15 @@ def _rocs(
     return numbers
 
 
-def _nominal(histograms: Mapping[str, hist.Hist], name: str, dataset: str) -> hist.Hist:
+def _nominal(histograms: Mapping[str, hist.Hist], name: str, dataset: str, region: str) -> hist.Hist:
     if name not in histograms:
         raise StudyError(f"there is no histogram {name!r}", f"choose one of {', '.join(histograms)}")
-    if dataset not in histograms[name].axes["dataset"]:
-        raise StudyError(f"histogram {name!r} has no dataset {dataset!r}", "choose a dataset that was run")
-    return histograms[name][{"dataset": dataset, "variation": "nominal"}]
+    chosen = {"dataset": dataset, "variation": "nominal"} | ({"region": region} if region else {})
+    for axis, value in chosen.items():
+        if axis not in histograms[name].axes.name or value not in histograms[name].axes[axis]:
+            raise StudyError(f"histogram {name!r} has no {axis} {value!r}", f"choose a {axis} that was run")
+    histogram = histograms[name][chosen]
+    if histogram.ndim > 1:
+        what = "regions" if "region" in histogram.axes.name else f"{histogram.ndim} axes"
+        raise StudyError(f"histogram {name!r} has {what}", "name a region, and a histogram of one axis")
+    return histogram

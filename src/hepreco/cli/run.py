@@ -22,6 +22,7 @@ from hepreco.events.reading import TIMEOUT
 from hepreco.histograms import write_histograms
 from hepreco.processing import ColumnWriter, ReconstructionProcessor, RunReport, make_executor, prepare, process
 from hepreco.processing.runner import ExecutorName
+from hepreco.processing.skims import SkimWriter
 from hepreco.processing.stored_results import StoredResults
 
 #: Largest --timeout, in seconds.
@@ -76,6 +77,7 @@ def _positive(_: click.Context, __: click.Parameter, seconds: float) -> float:
 @click.option(
     "--write-columns", type=click.Choice(["parquet", "root"]), help="Write the outputs of all plugins per event."
 )
+@click.option("--write-skim", is_flag=True, help="Write the selected events as NanoAOD, with their sums of weights.")
 @click.option("--no-figures", is_flag=True, help="Skip figures and studies; 'hepreco plot' makes them later.")
 @click.option("--device", default="cpu", show_default=True, help="Device of the plugins: cpu or cuda.")
 @format_option
@@ -100,16 +102,18 @@ def run(config: Path, output: Path, files: tuple[str, ...], **options: Any) -> N
         provenance = {
             **processor.provenance,
             "luminosity": analysis.luminosity,
+            "luminosities": analysis.luminosities,
             "config": config.name,
             "labels": labels,
-            "data": [dataset.name for dataset in datasets if getattr(dataset, "data", False)],
+            "processes": analysis.processes_of(labels),
+            "data": [dataset.name for dataset in datasets if dataset.data],
             "periods": {dataset.name: dataset.period for dataset in datasets if dataset.period},
         }
         _write(directory, result, provenance)
         results.show_report(report, result["histograms"])
         if report.processed and not options["no_figures"]:
             results.draw(directory, result["histograms"], analysis, provenance=provenance)
-        directory.finish(report.columns)
+        directory.finish({"columns": report.columns, "skims": report.skims})
         say(f"results: {directory.path}")
         _finish(report, directory, skip_bad_files=options["skip_bad_files"])
     if options["output_format"] == "json":
@@ -134,8 +138,9 @@ def _processed(
             skip_bad_files=options["skip_bad_files"],
             timeout=options["timeout"],
             memory=directory.memory,
+            skims=SkimWriter(directory.skims) if options["write_skim"] else None,
         )
-        directory.begin(plan.columns, resume=options["resume"])
+        directory.begin(plan.writes, resume=options["resume"])
         return process(plan, executor=executor, checkpoints=directory.checkpoints, timeout=options["timeout"])
 
 
@@ -168,10 +173,15 @@ def _processor(
         histograms=analysis.histograms,
         variations=analysis.variations,
         luminosity=analysis.luminosity,
+        luminosities=analysis.luminosities,
         device=device,
         columns=ColumnWriter(directory.columns, columns) if columns else None,  # type: ignore[arg-type]
         objects=analysis.objects,
         bindings=analysis.bindings(),
+        corrections=analysis.applied_corrections(),
+        regions=analysis.regions,
+        cuts=analysis.cuts,
+        observables=analysis.observables,
     )
 
 

@@ -51,8 +51,10 @@ def from_configuration(
         {field: plugin},
         selection=analysis.selection,
         luminosity=analysis.luminosity,
+        luminosities=analysis.luminosities,
         objects=analysis.objects,
         bindings=bindings,
+        corrections=analysis.applied_corrections(),
     )
     chosen = {name: analysis.datasets[name] for name in datasets or analysis.datasets}
     return {name: read_selected(run, dataset_of(name, table, output), field) for name, table in chosen.items()}

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from hepreco.events.bridge import to_batch as to_batch
     from hepreco.events.columns import Columns as Columns
     from hepreco.events.datasets import Dataset as Dataset
-    from hepreco.events.datasets import to_fileset as to_fileset
     from hepreco.events.filesets import read_fileset as read_fileset
+    from hepreco.events.filesets import to_fileset as to_fileset
     from hepreco.events.objects import InputSpec as InputSpec
     from hepreco.events.objects import ObjectSpec as ObjectSpec
     from hepreco.events.reading import NanoAODSchema as NanoAODSchema

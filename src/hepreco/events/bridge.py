@@ -156,7 +156,7 @@ class Converter:
         found = column(self.events, source)
         listed = ak.fill_none(found, [], axis=0) if found.ndim > 1 else ak.singletons(found)
         listed = ak.with_field(listed, ak.local_index(listed.pt, axis=1), INDEX)
-        return ak.zip({"found": listed[~ak.is_none(listed, axis=1)]}, depth_limit=1), "found"
+        return ak.zip({"found": listed[~ak.is_none(listed.pt, axis=1)]}, depth_limit=1), "found"
 
     def _event_feature(self, path: str) -> Tensor:
         values = column(self.events, path)

@@ -35,11 +35,14 @@ class Columns:
         Read if a file has them.
     anything
         Functions of the user may read any further column while the events are processed.
+    weighted
+        Whether the generator weight is read if a file has it.
     """
 
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     anything: bool = False
+    weighted: bool = True
 
     def __or__(self, other: "Columns") -> "Columns":
         """The columns of both."""
@@ -47,11 +50,14 @@ class Columns:
             tuple(dict.fromkeys((*self.required, *other.required))),
             tuple(dict.fromkeys((*self.optional, *other.optional))),
             self.anything or other.anything,
+            self.weighted and other.weighted,
         )
 
     def wanted(self, branch: str) -> bool:
         """Whether the metadata of a branch must be read."""
-        if self.anything or branch in EVENT_ID or branch == WEIGHT:
+        if branch == WEIGHT:
+            return self.weighted
+        if self.anything or branch in EVENT_ID:
             return True
         collection, _, name = branch.partition("_")
         paths = (*self.required, *self.optional)
@@ -65,7 +71,7 @@ class Columns:
         available = dict.fromkeys(names)
         collections = {path.partition(".")[0] for path in (*self.required, *self.optional)}
         wanted = {*self._named(), *(f"n{name}" for name in collections), *EVENT_ID, WEIGHT}
-        return [name for name in available if name in wanted]
+        return [name for name in available if name in wanted and (name != WEIGHT or self.weighted)]
 
     def missing(self, names: Iterable[str]) -> list[str]:
         """The required columns that a file with branches of these names lacks."""
@@ -83,6 +89,13 @@ def branches(path: str) -> tuple[str, ...]:
     if not name:
         return (collection,)
     return tuple(f"{collection}_{field}" for field in MOMENTUM) if name in DERIVED else (f"{collection}_{name}",)
+
+
+def beside(read: Iterable[str], names: Iterable[str]) -> list[str]:
+    """The branches that coffea's records need beside those that were read: momenta and charges of the collections."""
+    collections = {branch.partition("_")[0] for branch in read if "_" in branch}
+    parts = ((name, *name.partition("_")[::2]) for name in names)
+    return [name for name, collection, field in parts if collection in collections and field in _BEHAVIOUR]
 
 
 def of_inputs(inputs: InputSpec, *, bound: Mapping[str, str] = MappingProxyType({})) -> Columns:

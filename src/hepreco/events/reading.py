@@ -7,7 +7,7 @@ A failure here, or when a function reads a further column later, is the file's f
 import threading
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import PurePath
 from typing import Any, Final, TypeVar
@@ -25,6 +25,7 @@ from hepreco.events.batch import EventBatch
 from hepreco.events.bridge import to_batch
 from hepreco.events.columns import EVENT_ID, WEIGHT, Columns, is_bit, missing_column, of_inputs
 from hepreco.events.datasets import Dataset
+from hepreco.events.filters import conditions
 from hepreco.events.objects import InputSpec, momentum_columns
 from hepreco.events.sources import Source, contradiction, open_source
 
@@ -87,6 +88,26 @@ def attempt(read: Callable[[], Value], *, path: str, timeout: float = TIMEOUT) -
             return value
 
 
+def first_readable(replicas: Iterable[str], read: Callable[[str], Value]) -> Value:
+    """Read a file from its first address that can be read.
+
+    Raises
+    ------
+    UnreadableError
+        None of them can be read.
+    """
+    failures: list[UnreadableError] = []
+    for address in replicas:
+        try:
+            return read(address)
+        except UnreadableError as error:
+            failures.append(error)
+    if len(failures) == 1:
+        raise failures[0]
+    listed = "; ".join(error.problem for error in failures)
+    raise UnreadableError(f"none of {len(failures)} replicas can be read: {listed}", failures[-1].remedy)
+
+
 class ChunkReader:
     """The columns of one chunk, each read once and checked against its counter.
 
@@ -128,6 +149,11 @@ class ChunkReader:
                 raise missing_column(path, file=self.path, names=self.source.names)
             self._substitutes[path.replace(".", "_")] = lambda: np.zeros(self.stop - self.start, dtype=bool)
         self._load(columns.present(self.source.names))
+
+    @property
+    def read_so_far(self) -> tuple[str, ...]:
+        """The columns that were asked for, as the file has them."""
+        return tuple(self._read)
 
     def form(self, names: list[str]) -> dict[str, Any]:
         """The awkward form of these columns and of substitutes, from which coffea's schema starts."""
@@ -293,13 +319,19 @@ def read_chunks(dataset: Dataset, columns: Columns, *, chunksize: int = 50_000) 
     DatasetError
         A file cannot be read.
     """
-    for path in dataset.paths():
-        with attempt(partial(open_source, path, dataset.tree, wanted=columns.wanted), path=path) as source:
+    columns, of_events = columns | dataset.columns, conditions([dataset])[dataset.name]
+
+    def opened(path: str) -> Source:
+        return attempt(partial(open_source, path, dataset.tree, wanted=columns.wanted), path=path)
+
+    for replicas in dataset.replicas():
+        path = replicas[0]
+        with first_readable(replicas, opened) as source:
             for start in range(0, source.entries, chunksize):
                 reader = ChunkReader(source, path=path, start=start, stop=min(start + chunksize, source.entries))
                 metadata = {
-                    "dataset": dataset.name, "filename": path, "period": dataset.period,
-                    "cross_section": dataset.cross_section, "entrystart": start, "entrystop": reader.stop,
+                    "dataset": dataset.name, "filename": path, "cross_section": dataset.cross_section,
+                    "entrystart": start, "entrystop": reader.stop, **of_events,
                 }  # fmt: skip
                 yield read_events(reader, columns, metadata=metadata)
 

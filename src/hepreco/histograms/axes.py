@@ -1,7 +1,7 @@
 """Axes of histograms: bins of equal width or ratio, edges of your own, integers, categories."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import hist
 import numpy as np
@@ -103,7 +103,7 @@ class Categories:
 
 
 AnyAxis = Axis | Edges | Integers | Categories
-Booked = hist.axis.Regular | hist.axis.Variable | hist.axis.Integer | hist.axis.IntCategory
+Booked: TypeAlias = hist.axis.Regular | hist.axis.Variable | hist.axis.Integer | hist.axis.IntCategory
 
 
 def booked_axis(axis: AnyAxis, *, name: str, label: str, unit: str) -> Booked:

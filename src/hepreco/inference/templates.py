@@ -91,7 +91,7 @@ class Channel:
     @property
     def values(self) -> Bins:
         """The sum of all processes."""
-        return np.sum([template.values for template in self.templates.values()], axis=0)
+        return sum((template.values for template in self.templates.values()), np.zeros(len(self.edges) - 1))
 
     @property
     def band(self) -> Band:
@@ -102,8 +102,8 @@ class Channel:
                 up, down = changes.setdefault(name, [np.zeros_like(template.values), np.zeros_like(template.values)])
                 up += shift.up - template.values
                 down += shift.down - template.values
-        both = np.array([*changes.values()]).reshape(len(changes), 2, -1)
-        variances = np.sum([template.variances for template in self.templates.values()], axis=0)
+        both = np.array([*changes.values()]).reshape(len(changes), 2, len(self.edges) - 1)
+        variances = sum((template.variances for template in self.templates.values()), np.zeros(len(self.edges) - 1))
         return Band(
             np.sqrt(variances),
             *(np.sqrt((np.maximum(sign * both, 0).max(axis=1, initial=0.0) ** 2).sum(axis=0)) for sign in (1, -1)),

@@ -64,7 +64,7 @@ class Reconstructor(ABC):
 
     @property
     def weights(self) -> Path | None:
-        """The directory of its trained weights, whose hash then enters every result; ``None`` if it has none."""
+        """The directory of its trained weights, or a file, whose hash then enters every result; ``None`` for none."""
         return None
 
     @classmethod

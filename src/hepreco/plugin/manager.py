@@ -50,19 +50,20 @@ class RegisteredPlugin:
         PluginError
             It is a correction, or it fails while it is built.
         """
-        built = self._built(options)
+        built = self.build_any(options)
         if not isinstance(built, Reconstructor):
             raise PluginError(f"{self.name!r} is a correction", f"write [corrections.{self.name}], or plugin = there")
         return built
 
     def build_correction(self, options: Mapping[str, Any]) -> Correction:
         """The correction with these options; errors are those of :meth:`build`."""
-        built = self._built(options)
+        built = self.build_any(options)
         if not isinstance(built, Correction):
             raise PluginError(f"{self.name!r} is a reconstructor", f"write [plugins.{self.name}]")
         return built
 
-    def _built(self, options: Mapping[str, Any]) -> Plugin:
+    def build_any(self, options: Mapping[str, Any]) -> Plugin:
+        """The plugin with these options, of either kind; errors are those of :meth:`build`."""
         known = ", ".join(option.name for option in fields(self.plugin_class)) or "none"
         remedy = f"its options are: {known}; 'hepreco plugins info {self.name}' explains them"
         with interrupts() as interrupted:

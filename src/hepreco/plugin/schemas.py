@@ -86,11 +86,18 @@ def words_for(schema: Mapping[str, Any]) -> str:
     if "prefixItems" in schema:
         return f"list of {len(schema['prefixItems'])} {words_for(schema['prefixItems'][0])}s"
     if schema.get("type") == "array":
-        items = words_for(schema.get("items", {}))
-        return f"list of {items if items == 'anything' else items + 's'}"
+        return f"list of {_plural(words_for(schema.get('items', {})))}"
     words = {"object": "table", "boolean": "truth value"}
     kind = schema.get("type", "table" if "$ref" in schema else "anything")
     return words.get(kind, kind)
+
+
+def _plural(words: str) -> str:
+    """Of one kind or of several, such as ``string or list of strings``."""
+    return " or ".join(
+        each if each == "anything" else each.replace("list", "lists", 1) if each.startswith("list of ") else f"{each}s"
+        for each in words.split(" or ")
+    )
 
 
 def _describe(definition: dict[str, Any], kind: type) -> None:

@@ -1,7 +1,8 @@
 """Writes the columns of plugins per event to Parquet or ROOT files."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -33,9 +34,7 @@ class ColumnWriter:
 
     def name(self, chunk: Chunk) -> str:
         """The file of a chunk, relative to the directory."""
-        digest = sha256(f"{chunk.dataset}:{chunk.file}:{chunk.start}-{chunk.stop}".encode()).hexdigest()[:12]
-        stem = safe_name(Path(chunk.file).stem)
-        return f"{chunk.dataset}/{stem}-{chunk.start}-{chunk.stop}-{digest}.{self.format}"
+        return file_name(chunk, self.format)
 
     def __call__(self, events: ak.Array, *, plugins: Iterable[str], weight: NDArray[np.float32], chunk: Chunk) -> str:
         """Write the file of a chunk, replacing an earlier one, and return its name relative to the directory."""
@@ -44,15 +43,7 @@ class ColumnWriter:
             for name in events[plugin].fields:
                 table |= _flat(f"{plugin}_{name}", events[plugin, name])
         name = self.name(chunk)
-        path = self.directory / name
-        partial = path.with_name(f".{path.name}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._write(table, partial)
-            partial.replace(path)
-        except Exception as error:  # on a full disk pyarrow and uproot raise whatever their clean-up raises
-            problem = f"cannot write {path}: {what_was_raised(error)}"
-            raise OutputError(problem, "make room, or choose another directory for --output") from None
+        write_file(self.directory / name, partial(self._write, table))
         return name
 
     def _write(self, table: Mapping[str, Any], path: Path) -> None:
@@ -61,6 +52,30 @@ class ColumnWriter:
         else:
             with uproot.recreate(path) as file:
                 file.mktree("Events", {field: _type(values) for field, values in table.items()}).extend(table)
+
+
+def file_name(chunk: Chunk, suffix: str) -> str:
+    """Of what is written of a chunk; in the directory of its dataset."""
+    digest = sha256(f"{chunk.dataset}:{chunk.file}:{chunk.start}-{chunk.stop}".encode()).hexdigest()[:12]
+    return f"{chunk.dataset}/{safe_name(Path(chunk.file).stem)}-{chunk.start}-{chunk.stop}-{digest}.{suffix}"
+
+
+def write_file(path: Path, write: Callable[[Path], None]) -> None:
+    """Have a file written under another name, and give it its own when it is whole.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    """
+    unfinished = path.with_name(f".{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(unfinished)
+        unfinished.replace(path)
+    except Exception as error:  # on a full disk pyarrow and uproot raise what their clean-up meets
+        problem = f"cannot write {path}: {what_was_raised(error)}"
+        raise OutputError(problem, "make room, or choose another directory for --output") from None
 
 
 def check_column_names(reconstructors: Mapping[str, Reconstructor]) -> None:

@@ -34,7 +34,7 @@ class _UserFunction:
 
     @property
     def reads(self) -> Columns:
-        """The momenta of its collections, and whatever else it asks for."""
+        """The momenta of its collections, and any further column."""
         return Columns(optional=self.momentum_columns, anything=True)
 
     @property
@@ -69,24 +69,24 @@ class _UserFunction:
 
 @dataclass(frozen=True)
 class FunctionCut(_UserFunction):
-    """Keep events for which a function of yours is true.
+    """Keep events for which a function of yours returns true.
 
     Parameters
     ----------
     name
-        Its name in the cut flow.
+        Name of the cut in the cut flow.
     function
-        ``package.module:name`` of a function that takes the events, and the options by keyword, and returns one truth
+        The function as ``package.module:name``: it takes the events, and the options by keyword, and returns one truth
         value per event.
     collections
-        Those whose momenta it reads: an event with a momentum there that is not finite is cut first, and counted.
+        Collections whose momenta it reads: events with non-finite momenta in them are cut first, and counted.
     options
         Keyword arguments of the function.
 
     Raises
     ------
     ConfigError
-        There is no such function.
+        The function does not exist.
 
     Example
     -------
@@ -131,17 +131,17 @@ class Observable(_UserFunction):
     name
         Letters, digits and underscores.
     function
-        ``package.module:name`` of a function that takes the events, and the options by keyword, and returns one number
+        The function as ``package.module:name``: it takes the events, and the options by keyword, and returns one number
         per event, or a list of numbers.
     collections
-        Those whose momenta it reads: an event with a momentum there that is not finite is cut first, and counted.
+        Collections whose momenta it reads: events with non-finite momenta in them are cut first, and counted.
     options
         Keyword arguments of the function.
 
     Raises
     ------
     ConfigError
-        There is no such function, or the name is no field name.
+        The function does not exist, or the name is no field name.
     """
 
     def __post_init__(self) -> None:

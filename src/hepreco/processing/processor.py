@@ -25,6 +25,7 @@ from hepreco.events import (
 from hepreco.events.arrays import finite
 from hepreco.events.bridge import Converter
 from hepreco.events.columns import WEIGHT, of_inputs
+from hepreco.events.filters import FILTERS, account, filters
 from hepreco.events.paths import ColumnPath
 from hepreco.events.selections import (
     definitions,
@@ -45,6 +46,7 @@ from hepreco.processing import identity
 from hepreco.processing.attachment import momenta_of, one_thread_of_a_worker, set_up, with_columns
 from hepreco.processing.columns_out import ColumnWriter, check_column_names
 from hepreco.processing.corrections import AppliedCorrection, Corrections
+from hepreco.processing.duplicates import find_duplicates
 from hepreco.processing.functions import Observable
 from hepreco.processing.order import in_order
 from hepreco.processing.report import Chunk, ProcessedChunks, RunReport
@@ -102,6 +104,8 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         Variations in addition to the nominal one; each is carried through selection and plugins.
     luminosity
         Integrated luminosity in fb⁻¹, to which datasets with a cross-section are normalised.
+    luminosities
+        Integrated luminosity in fb⁻¹ of each data-taking period, for datasets of these periods.
     device
         The device on which plugins compute.
     columns
@@ -131,6 +135,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         histograms: Sequence[HistogramSpec] = (),
         variations: Sequence[Variation] = (),
         luminosity: float | None = None,
+        luminosities: Mapping[str, float] | None = None,
         device: str = "cpu",
         columns: ColumnWriter | None = None,
         objects: Mapping[str, ObjectSelection] | None = None,
@@ -166,10 +171,13 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
             check_column_names(self.reconstructors)
         if luminosity is not None:
             check_positive(luminosity, what="luminosity", unit="fb⁻¹")
+        for period, each in (luminosities or {}).items():
+            check_positive(each, what=f"luminosity of period {period!r}", unit="fb⁻¹")
         self.luminosity = luminosity
+        self.luminosities = dict(luminosities or {})
         self.device = device
         self.columns = columns
-        _unique([cut.name for cut in (*selection, *cuts)] + ["all", "finite momenta"], "cuts")
+        _unique([cut.name for cut in (*selection, *cuts)] + ["all", "finite momenta", *FILTERS], "cuts")
         _unique([spec.name for spec in histograms] + [CUTFLOW], "histograms")
         _unique(names, "variations")
         _unique([each.name for each in self.observables], "observables")
@@ -266,21 +274,26 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     def process(self, events: ak.Array) -> Output:
         """One chunk: its histograms, not yet normalised, and its report."""
+        return self.process_chunk(events)[0]
+
+    def process_chunk(self, events: ak.Array) -> tuple[Output, NDArray[np.bool_]]:
+        """The output of :meth:`process`, and which events pass the selection in some variation."""
         with one_thread_of_a_worker():
             self.setup()
             return self._process(events)
 
-    def _process(self, events: ak.Array) -> Output:
+    def _process(self, events: ak.Array) -> tuple[Output, NDArray[np.bool_]]:
         meta = events.metadata
         chunk = Chunk(meta["dataset"], meta["filename"], meta["entrystart"], meta["entrystop"])
         weight, usable = self._weights(events)
+        before = filters(events)
         passed: dict[str, Flow] = {}
         in_regions: dict[str, dict[str, Flow]] = {name: {} for name in self.regions}
         filled: dict[str, Answered] = {}
         name = NOMINAL.name
         try:
             for name, varied in self._varied(events):
-                passed[name] = cut_flow(varied, self.selection, finite=usable)
+                passed[name] = cut_flow(varied, self.selection, finite=usable, filters=before)
                 answered = self._answered(varied, list(passed[name].values())[-1], weight, name)
                 for region, flow in answered.flows.items():
                     in_regions[region][name] = passed[name] | flow
@@ -305,13 +318,17 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
             processed=ProcessedChunks([chunk]),
             sum_of_weights={chunk.dataset: float(weight.sum(dtype=np.float64))},
             cross_section={chunk.dataset: meta["cross_section"]} if "cross_section" in meta else {},
+            period={chunk.dataset: meta.get("period", "")},
             without_answer={chunk.dataset: nominal.without_answer},
             partly_missing={chunk.dataset: nominal.partly_missing},
             corrections={chunk.dataset: applied} if self.corrections.applied else {},
             overflow=overflow,
             columns=self._write(nominal.events, nominal.weights[NOMINAL.name], chunk),
+            **account(events, before, selected=list(passed[NOMINAL.name].values())[-1]),
         )
-        return {"histograms": histograms, "report": report}
+        return {"histograms": histograms, "report": report}, np.any(
+            [list(flow.values())[-1] for flow in passed.values()], axis=0
+        )
 
     def _varied(self, events: ak.Array) -> Iterator[tuple[str, ak.Array]]:
         """The events of each variation of objects, with corrected and selected objects."""
@@ -367,8 +384,8 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
     def selected(self, events: ak.Array, plugin: str) -> EventBatch:
         """The input of a plugin from the events that pass the selection, in the nominal variation."""
         weight, usable = self._weights(events)
-        _, events = next(self._varied(events))
-        mask = list(cut_flow(events, self.selection, finite=usable).values())[-1]
+        before, (_, events) = filters(events), next(self._varied(events))
+        mask = list(cut_flow(events, self.selection, finite=usable, filters=before).values())[-1]
         inputs = self.reconstructors[plugin].inputs
         return Converter(events[mask], weight[mask])(inputs, bound=self.bound[plugin])[0]
 
@@ -382,6 +399,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
     def postprocess(self, accumulator: Output) -> Output:
         """Sort the categories and normalise to the luminosity, after all chunks are added."""
         report: RunReport = accumulator["report"]
+        report.warnings |= set(find_duplicates(report))
         histograms = {name: sort_categories(histogram) for name, histogram in accumulator["histograms"].items()}
         report.scale, warnings = self._scales(report, histograms)
         report.warnings |= {*warnings, *overflow_warnings(self.histograms, report.overflow)}
@@ -393,14 +411,23 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         return {"histograms": histograms, "report": report}
 
     def check_dataset(self, dataset: Dataset) -> None:
-        """Refuse a cross-section without a luminosity, and a period for which a tag has no working point."""
-        if dataset.cross_section is not None and self.luminosity is None:
+        """Refuse a cross-section or period without a luminosity, and a period for which a tag has no working point."""
+        if dataset.period and self.luminosities and dataset.period not in self.luminosities:
+            raise ConfigError(
+                f"dataset {dataset.name!r} is of the period {dataset.period!r}, which has no luminosity",
+                f"the periods are {', '.join(self.luminosities)}",
+            )
+        if dataset.cross_section is not None and self.luminosity_of(dataset.period) is None:
             raise ConfigError(
                 f"dataset {dataset.name!r} has a cross-section, but there is no luminosity", "give luminosity in fb⁻¹"
             )
         for selection in self.objects.values():
             for tag in selection.tags.values():
                 tag.threshold(dataset.period)
+
+    def luminosity_of(self, period: str) -> float | None:
+        """The integrated luminosity for datasets of a data-taking period, in fb⁻¹."""
+        return self.luminosities.get(period, self.luminosity)
 
     def _scales(self, report: RunReport, histograms: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:
         """The factor that normalises each dataset, and warnings."""
@@ -410,7 +437,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
             found[name] = normalisation(
                 name,
                 cross_section=report.cross_section.get(name),
-                luminosity=self.luminosity,
+                luminosity=self.luminosity_of(report.period.get(name, "")),
                 sum_of_weights=total,
                 sum_of_squares=every.variance,
             )
@@ -418,7 +445,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
     def _weights(self, events: ak.Array) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Generator weights, and whether they and all momenta in use are finite; a non-finite weight becomes 0."""
-        if WEIGHT in events.fields:
+        if WEIGHT in events.fields and not events.metadata.get("data"):
             weight = generator_weights(events)
         elif events.metadata.get("cross_section") is None:
             weight = np.ones(len(events), dtype=np.float32)
@@ -428,8 +455,8 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
                 "take cross_section out of the dataset if it is data",
             )
         cut = [name for part in (*self.selection, *self.cuts, *self.observables) for name in part.momentum_columns]
-        cut = stored_columns((path for path in cut if not self._is_made(path)), self.objects)
-        momenta = (*cut, *momenta_of(self.reconstructors, self.objects))
+        read = stored_columns((path for path in cut if not self._is_made(path)), self.objects)
+        momenta = (*read, *momenta_of(self.reconstructors, self.objects))
         usable = np.isfinite(weight)
         return np.where(usable, weight, np.float32(0)), usable & finite(events, momenta)
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Self
 
 from hepreco.errors import HepRecoError, UnreadableError, one_line, what_was_raised
+from hepreco.events.event_ids import EventIds
+from hepreco.events.luminosity import LumiSections
 
 
 class Chunk(NamedTuple):
@@ -84,8 +86,10 @@ class ProcessedChunks:  # noqa: PLW1641  it grows, so it has no hash
         """The datasets with processed events."""
         return {dataset for dataset, _ in self._intervals}
 
-    def events(self, dataset: str) -> int:
-        """How many events of a dataset were processed."""
+    def events(self, dataset: str, file: str | None = None) -> int:
+        """How many events of a dataset, or of one of its files, were processed."""
+        if file is not None:
+            return sum(stop - start for start, stop in self._intervals.get((dataset, file), ()))
         return sum(chunk.events for chunk in self if chunk.dataset == dataset)
 
 
@@ -117,9 +121,24 @@ class RunReport:
     failures
         The chunks whose events are not in the histograms.
     sum_of_weights
-        Sum of weights of all processed events before any cut, by dataset; histograms are normalised with it.
+        Sum of weights of all processed events before any cut, by dataset; of a skim, of all events that its files
+        represent. Histograms are normalised with it.
     cross_section
         Cross-section in pb by dataset; ``None`` for data.
+    period
+        Data-taking period by dataset.
+    removed
+        Number of events that each filter (``certified``, ``triggers``) removed before the cuts, by dataset.
+    lumi_sections
+        The certified luminosity sections that were processed, by dataset of data.
+    luminosity
+        Their integrated luminosity in fb⁻¹, by dataset with a table of luminosities.
+    duplicates
+        Number of selected events that occur again in the same dataset of data, or in another one, by both names.
+    event_ids
+        Identifiers of the selected events, by dataset of data; removed at the end of the run.
+    skims
+        Names of the skim files that were written.
     without_answer
         Numbers of selected events without an answer, by dataset, plugin and reason (``too_few_objects``,
         ``no_answer``).
@@ -148,6 +167,13 @@ class RunReport:
     corrections: dict[str, list[str]] = field(default_factory=dict)
     warnings: set[str] = field(default_factory=set)
     scale: dict[str, float] = field(default_factory=dict)
+    period: dict[str, str] = field(default_factory=dict)
+    removed: dict[str, dict[str, int]] = field(default_factory=dict)
+    lumi_sections: dict[str, LumiSections] = field(default_factory=dict)
+    luminosity: dict[str, float] = field(default_factory=dict)
+    duplicates: dict[str, dict[str, int]] = field(default_factory=dict)
+    event_ids: dict[str, EventIds] = field(default_factory=dict)
+    skims: set[str] = field(default_factory=set)
 
     def __iadd__(self, other: Self) -> Self:
         """Add another report, at a cost that does not grow with this one."""
@@ -158,8 +184,15 @@ class RunReport:
         _add(self.without_answer, other.without_answer)
         _add(self.partly_missing, other.partly_missing)
         _add(self.overflow, other.overflow)
+        _add(self.removed, other.removed)
+        for dataset, sections in other.lumi_sections.items():
+            self.lumi_sections[dataset] = self.lumi_sections.get(dataset, LumiSections()) | sections
+        for dataset, ids in other.event_ids.items():
+            self.event_ids.setdefault(dataset, EventIds()).add(ids)
+        self.period |= other.period
         self.corrections |= other.corrections
         self.columns |= other.columns
+        self.skims |= other.skims
         self.warnings |= other.warnings
         return self
 
@@ -196,7 +229,10 @@ class RunReport:
             "processed": [chunk._asdict() for chunk in self.processed],
             "failures": failures,
             "columns": sorted(self.columns),
+            "skims": sorted(self.skims),
             "warnings": sorted(self.warnings),
+            "lumi_sections": {name: self.lumi_sections[name].as_json() for name in sorted(self.lumi_sections)},
+            **({"event_ids": {name: ids.as_text() for name, ids in self.event_ids.items()}} if self.event_ids else {}),
             **{name: dict(sorted(getattr(self, name).items())) for name in _PLAIN},
         }
 
@@ -210,12 +246,20 @@ class RunReport:
                 for row in values["failures"]
             },
             columns=set(values["columns"]),
+            skims=set(values["skims"]),
             warnings=set(values["warnings"]),
+            lumi_sections={
+                name: LumiSections.from_json(sections) for name, sections in values["lumi_sections"].items()
+            },
+            event_ids={name: EventIds.from_text(text) for name, text in values.get("event_ids", {}).items()},
             **{name: values[name] for name in _PLAIN},
         )
 
 
-_PLAIN = (*("sum_of_weights", "cross_section", "without_answer", "partly_missing", "overflow", "scale", "corrections"),)
+_PLAIN = (
+    *("sum_of_weights", "cross_section", "without_answer", "partly_missing", "overflow", "scale", "corrections"),
+    *("period", "removed", "luminosity", "duplicates"),
+)
 
 
 def _add(total: dict[str, Any], more: Mapping[str, Any]) -> None:

@@ -16,13 +16,19 @@ from coffea.processor.executor import ExecutorBase
 from coffea.util import coffea_console
 
 from hepreco.errors import ConfigError, DatasetError, OutputError
-from hepreco.events import Columns, Dataset
+from hepreco.events import Dataset
+from hepreco.events.bookkeeping import Generated
 from hepreco.events.columns import WEIGHT, is_bit, missing_column
+from hepreco.events.filters import conditions
+from hepreco.events.luminosity import LumiSections
+from hepreco.events.objects import closest
 from hepreco.events.reading import TIMEOUT
 from hepreco.processing import identity
+from hepreco.processing.conclusions import conclude, copies
 from hepreco.processing.executors import DaskExecutor, FuturesExecutor, IterativeExecutor, Workers, interrupts_held
 from hepreco.processing.processor import Output, ReconstructionProcessor
 from hepreco.processing.report import Chunk, Failure, RunReport
+from hepreco.processing.skims import SkimWriter
 from hepreco.processing.stored_results import StoredResults
 from hepreco.processing.tasks import Bundle, FileOfEvents, Preparation, Processing, Task
 
@@ -93,23 +99,32 @@ class Plan:
         The chunks to process.
     failures
         Files that cannot be used and are skipped.
-    cross_sections
-        Cross-sections in pb by dataset.
+    datasets, files
+        All datasets and their files.
+    conditions
+        The conditions that events of each dataset must meet; see :func:`hepreco.events.filters.conditions`.
+    skims
+        Writes the selected events, if any.
     warnings
-        Warnings about missing branches that are substituted.
+        Warnings about missing branches that are substituted, and about files that are copies of others.
     """
 
     reconstruction: ReconstructionProcessor
     tasks: tuple[Task, ...]
     failures: tuple[Failure, ...]
-    cross_sections: dict[str, float | None]
+    datasets: tuple[Dataset, ...]
+    files: tuple[FileOfEvents, ...]
+    conditions: dict[str, dict[str, Any]]
+    skims: SkimWriter | None = None
     warnings: tuple[str, ...] = ()
 
     @property
-    def columns(self) -> list[str]:
-        """The column files that the run may write, relative to their directory."""
-        writer = self.reconstruction.columns
-        return [writer.name(task.chunk) for task in self.tasks] if writer else []
+    def writes(self) -> dict[str, list[str]]:
+        """The files of ``columns`` and ``skims`` that the run may write, relative to their directories."""
+        writers = {"columns": self.reconstruction.columns, "skims": self.skims}
+        return {
+            kind: [writer.name(task.chunk) for task in self.tasks] if writer else [] for kind, writer in writers.items()
+        }
 
 
 def run(
@@ -173,40 +188,45 @@ def prepare(
     skip_bad_files: bool = False,
     timeout: float = TIMEOUT,
     memory: Path | None = None,
+    skims: SkimWriter | None = None,
 ) -> Plan:
     """Load weights, open every file, and divide the events into chunks.
 
-    ``memory`` is a JSON file that stores the properties of each file until the file changes. The other parameters and
-    errors are those of :func:`run`.
+    ``memory`` is a JSON file that stores the properties of each file until the file changes. ``skims`` writes the
+    selected events. The other parameters and errors are those of :func:`run`.
     """
     reconstruction.setup()
     for dataset in datasets:
         reconstruction.check_dataset(dataset)
-    named = {dataset.name: dataset for dataset in datasets}
+    of_events = conditions(datasets)
     files = _found(_files(reconstruction, datasets), executor=executor, timeout=timeout, memory=memory)
-    _refuse_unknown_columns(files)
+    _refuse_unknown_columns(files, datasets)
     bad = [file.failure for file in files if file.failure]
     refused = [failure for failure in bad if failure.kind == "error" or not skip_bad_files]
     if refused:
         listed = "\n".join(f"  - {failure.reason}" for failure in refused[:20])
         remedies = sorted({failure.remedy for failure in refused})
         raise DatasetError(f"{len(refused)} of the files cannot be opened:\n{listed}", "; ".join(remedies[:3]))
-    fingerprint = reconstruction.fingerprint
+    golden = {name: each["certified"] for name, each in of_events.items()}
+    files = [replace(file, names=(), sections=file.sections.certified(golden[file.dataset])) for file in files]
+    fingerprint = identity.digest([reconstruction.fingerprint, skims is not None])
     tasks = tuple(
-        _task(chunk, file, named[file.dataset], fingerprint=fingerprint)
+        _task(chunk, file, fingerprint=fingerprint, conditions=of_events[file.dataset])
         for file in files
         if not file.failure
         for chunk in _chunks(file, chunksize)
     )
-    cross_sections = {dataset.name: dataset.cross_section for dataset in datasets}
-    return Plan(reconstruction, tasks, tuple(bad), cross_sections, tuple(_missing_bits(files)))
+    warnings = (*_missing_bits(files), *copies(files))
+    return Plan(reconstruction, tasks, tuple(bad), tuple(datasets), tuple(files), of_events, skims, warnings)
 
 
 def process(plan: Plan, *, executor: ExecutorBase, checkpoints: Path | None = None, timeout: float = TIMEOUT) -> Output:
     """Process the chunks of a plan; parameters and result are those of :func:`run`."""
     writer = plan.reconstruction.columns
-    stored = StoredResults(checkpoints, writer.directory if writer else None) if checkpoints else None
-    work = Processing(cloudpickle.dumps(plan.reconstruction), executor.file_retries, timeout, stored)
+    directories = [each.directory if each else None for each in (writer, plan.skims)]
+    stored = StoredResults(checkpoints, *directories) if checkpoints else None
+    pickled = cloudpickle.dumps(plan.reconstruction)
+    work = Processing(pickled, executor.file_retries, timeout, stored, plan.conditions, plan.skims)
     output: Output = {"histograms": {}, "report": RunReport(failures=set(plan.failures))}
     waiting = {task.key: task for task in plan.tasks}
 
@@ -239,17 +259,20 @@ def process(plan: Plan, *, executor: ExecutorBase, checkpoints: Path | None = No
         for task in plan.tasks
         if task.chunk not in report.processed and task.chunk not in failed
     }
-    report.cross_section = dict(plan.cross_sections)
+    report.cross_section = {dataset.name: dataset.cross_section for dataset in plan.datasets}
     report.warnings |= set(plan.warnings)
+    conclude(report, plan.files, plan.datasets, configured=plan.reconstruction.luminosity_of)
     return plan.reconstruction.postprocess(output)
 
 
 def _files(reconstruction: ReconstructionProcessor, datasets: Sequence[Dataset]) -> list[FileOfEvents]:
     files = []
     for dataset in datasets:
-        weight = Columns((WEIGHT,) if dataset.cross_section is not None else ())
-        columns = reconstruction.reads(dataset.name) | weight
-        files += [FileOfEvents(dataset.name, path, dataset.tree, columns) for path in dataset.paths()]
+        columns = reconstruction.reads(dataset.name, is_data=dataset.data) | dataset.columns
+        files += [
+            FileOfEvents(dataset.name, replicas[0], dataset.tree, columns, dataset.kind, replicas)
+            for replicas in dataset.replicas()
+        ]
     return files
 
 
@@ -335,21 +358,29 @@ def _chunks(file: FileOfEvents, chunksize: int) -> Iterator[Chunk]:
         yield Chunk(file.dataset, file.path, start, min(start + size, file.entries))
 
 
-def _task(chunk: Chunk, file: FileOfEvents, dataset: Dataset, *, fingerprint: str) -> Task:
+def _task(chunk: Chunk, file: FileOfEvents, *, fingerprint: str, conditions: dict[str, Any]) -> Task:
     """The task of a chunk; its key is a hash of all that determines the result."""
-    columns = file.columns.required
-    key = identity.digest([fingerprint, file.identity, file.uuid, file.tree, columns, dataset.period, *chunk])
-    return Task(chunk, file.tree, file.uuid, key, dataset.cross_section is not None, dataset.period)
+    content = [file.identity, file.uuid, file.tree, file.columns.required, file.kind, file.generated]
+    return Task(chunk, identity.digest([fingerprint, *content, conditions, *chunk]), file)
 
 
-def _refuse_unknown_columns(files: Sequence[FileOfEvents]) -> None:
+def _refuse_unknown_columns(files: Sequence[FileOfEvents], datasets: Iterable[Dataset]) -> None:
     """Raise if a required column is in no file: it is misspelt, or belongs to another version of NanoAOD."""
     usable = [file for file in files if not file.failure]
-    nowhere = set.intersection(*(set(file.missing) for file in usable)) if usable else set()
-    for path in sorted(nowhere - {WEIGHT}):
-        error = missing_column(path, file=usable[0].path, names=usable[0].names)
-        others = f", nor in any of {len(usable) - 1} other files" if len(usable) > 1 else ""
-        raise DatasetError(f"{error.problem}{others}", error.remedy)
+    for path in sorted({path for file in usable for path in file.missing} - {WEIGHT}):
+        asked = [file for file in usable if path in file.columns.required]
+        if all(path in file.missing for file in asked):
+            error = missing_column(path, file=asked[0].path, names=asked[0].names)
+            others = f", nor in any of {len(asked) - 1} other files" if len(asked) > 1 else ""
+            raise DatasetError(f"{error.problem}{others}", error.remedy)
+    for dataset in datasets:
+        own = [file for file in usable if file.dataset == dataset.name]
+        if dataset.triggers and own and all(set(dataset.triggers) <= set(file.missing) for file in own):
+            branch = dataset.triggers[0].replace(".", "_")
+            raise DatasetError(
+                f"dataset {dataset.name!r}: none of its files has one of the triggers {', '.join(dataset.triggers)}",
+                f"name the triggers of its data-taking period: {closest(branch, list(own[0].names))}",
+            )
 
 
 def _missing_bits(files: Sequence[FileOfEvents]) -> Iterator[str]:
@@ -377,7 +408,9 @@ def _remembered(files: list[FileOfEvents], memory: Path | None) -> dict[FileOfEv
         try:
             kept = known[_name(file)]
             if kept["identity"] == identity.of_file(file.path):
-                found[file] = replace(file, **kept)
+                generated = Generated(*kept.pop("generated")) if file.kind == "skim" else None
+                sections = LumiSections.from_json(kept.pop("sections"))
+                found[file] = replace(file, **{**kept, "generated": generated}, sections=sections)
         except (OSError, TypeError, KeyError):
             continue  # a new or missing file, or an entry of another version: open it
     return found
@@ -397,7 +430,13 @@ def _remember(files: Iterable[FileOfEvents], memory: Path | None) -> None:
         return
     before = _kept(memory)
     known = before | {
-        _name(file): {"identity": file.identity, "entries": file.entries, "uuid": file.uuid}
+        _name(file): {
+            "identity": file.identity,
+            "entries": file.entries,
+            "uuid": file.uuid,
+            "generated": file.generated,
+            "sections": file.sections.as_json(),
+        }
         for file in files
         if file.identity and not file.failure and not file.missing
     }
@@ -412,4 +451,5 @@ def _remember(files: Iterable[FileOfEvents], memory: Path | None) -> None:
 
 
 def _name(file: FileOfEvents) -> str:
-    return identity.digest([file.path, file.tree, file.columns.required, file.columns.optional, file.columns.anything])
+    columns = file.columns
+    return identity.digest([file.path, file.tree, columns.required, columns.optional, columns.anything, file.kind])

@@ -3,8 +3,7 @@
 import numpy as np
 
 from hepreco.errors import DatasetError
-from hepreco.events import Columns, Dataset, EventBatch
-from hepreco.events.columns import WEIGHT
+from hepreco.events import Dataset, EventBatch
 from hepreco.events.reading import read_chunks
 from hepreco.processing.processor import ReconstructionProcessor
 
@@ -35,7 +34,7 @@ def read_selected(
         A file cannot be read, or no event passes.
     """
     reconstruction.check_dataset(dataset)
-    columns = reconstruction.reads(dataset.name) | Columns((WEIGHT,) if dataset.cross_section is not None else ())
+    columns = reconstruction.reads(dataset.name, is_data=dataset.data)
     chunks = read_chunks(dataset, columns, chunksize=chunksize)
     batches = [reconstruction.selected(events, plugin) for events in chunks]
     if not np.any([len(batch) for batch in batches]):

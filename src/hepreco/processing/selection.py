@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import awkward as ak
@@ -139,10 +140,16 @@ def check_regions(regions: Mapping[str, Region], cuts: Sequence[AnyCut]) -> None
         raise ConfigError(f"the cut {unused[0]!r} is in no region", "name it in one, or move it to [[selection]]")
 
 
-def cut_flow(events: ak.Array, cuts: Sequence[AnyCut], *, finite: NDArray[np.bool_]) -> Flow:
-    """For each cut in order, the events that pass it and all before it; the last mask is the selection."""
-    masks = {"all": np.ones(len(events), dtype=bool), "finite momenta": finite}
-    passed = finite
+def cut_flow(
+    events: ak.Array,
+    cuts: Sequence[AnyCut],
+    *,
+    finite: NDArray[np.bool_],
+    filters: Mapping[str, NDArray[np.bool_]] = MappingProxyType({}),
+) -> Flow:
+    """For each filter and cut in order, the events that pass it and all before it; the last mask is the selection."""
+    masks = {"all": np.ones(len(events), dtype=bool), **filters}
+    passed = masks["finite momenta"] = list(masks.values())[-1] & finite
     for cut in cuts:
         passed = passed & cut(events)
         masks[cut.name] = passed

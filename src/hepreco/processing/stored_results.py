@@ -3,7 +3,7 @@
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -28,13 +28,14 @@ class StoredResults:
     ----------
     directory
         The directory of the stored results.
-    columns
-        The directory of the column files that the chunks wrote. If one of these is missing or its size has changed, its
-        chunk counts as not processed.
+    columns, skims
+        The directories of the column files and skims that the chunks wrote. If one of these is missing or its size has
+        changed, its chunk counts as not processed.
     """
 
     directory: Path
     columns: Path | None = None
+    skims: Path | None = None
 
     def save(self, bundle: Sequence[str], done: Sequence[str], output: dict[str, Any]) -> None:
         """Store the output of the finished chunks of a bundle, replacing what was stored for this bundle.
@@ -50,7 +51,8 @@ class StoredResults:
             provenance = {
                 "keys": list(done),
                 "report": output["report"].as_json(),
-                "columns": {name: self._size(name) for name in output["report"].columns},
+                "columns": _sizes(self.columns, output["report"].columns),
+                "skims": _sizes(self.skims, output["report"].skims),
             }
             self.directory.mkdir(parents=True, exist_ok=True)
             write_histograms(partial, output["histograms"], provenance=provenance)
@@ -70,7 +72,10 @@ class StoredResults:
                 report = RunReport.from_json(provenance["report"])
                 if not stored or not wanted.issuperset(stored):
                     continue
-                if any(self._size(name) != size for name, size in provenance["columns"].items()):
+                if any(
+                    _sizes(directory, provenance[kind]) != provenance[kind]
+                    for kind, directory in (("columns", self.columns), ("skims", self.skims))
+                ):
                     continue
                 histograms = dict(read_histograms(path).histograms)
             except (OutputError, KeyError, TypeError, ValueError):
@@ -85,12 +90,13 @@ class StoredResults:
         if self.directory.is_dir() and not any(self.directory.iterdir()):
             shutil.rmtree(self.directory, ignore_errors=True)
 
-    def _size(self, name: str) -> int | None:
-        """The size of a column file; ``None`` if it does not exist."""
-        path = self.columns / name if self.columns else None
-        return path.stat().st_size if path is not None and path.is_file() else None
-
     def _files(self) -> list[Path]:
         if not self.directory.is_dir():
             return []
         return sorted(path for path in self.directory.iterdir() if _NAME.fullmatch(path.name))
+
+
+def _sizes(directory: Path | None, names: Iterable[str]) -> dict[str, int | None]:
+    """Of files in a directory; ``None`` where there is none."""
+    paths = {name: directory / name if directory else None for name in names}
+    return {name: path.stat().st_size if path and path.is_file() else None for name, path in paths.items()}

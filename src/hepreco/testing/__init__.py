@@ -18,9 +18,11 @@ from hepreco.lazy import public_names
 
 if TYPE_CHECKING:
     from hepreco.testing.answers import ConformanceError as ConformanceError
+    from hepreco.testing.column_toys import toy_columns as toy_columns
     from hepreco.testing.conformance import CHECKS as CHECKS
     from hepreco.testing.conformance import CheckResult as CheckResult
     from hepreco.testing.conformance import check_all as check_all
+    from hepreco.testing.corrections import check_correction as check_correction
     from hepreco.testing.manifests import assert_manifest as assert_manifest
     from hepreco.testing.symmetry import assert_invariant as assert_invariant
     from hepreco.testing.symmetry import boost_along_beam as boost_along_beam

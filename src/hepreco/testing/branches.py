@@ -86,8 +86,8 @@ MISSING_MOMENTA: Final = frozenset(
 
 #: Words in NanoAOD names of simulation truth.
 TRUTH_WORDS: Final = frozenset(("gen", "generator", "lhe", "parton", "truth"))
-#: Other branches of reconstructed collections with simulation truth.
-TRUTH_BRANCHES: Final = frozenset(("hadronFlavour", "nBHadrons", "nCHadrons", "statusFlags"))
+#: Other branches and collections with simulation truth.
+TRUTH_BRANCHES: Final = frozenset(("PSWeight", "Pileup", "hadronFlavour", "nBHadrons", "nCHadrons", "statusFlags"))
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 
 

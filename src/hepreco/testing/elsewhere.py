@@ -8,11 +8,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 import cloudpickle
 
-from hepreco.plugin import Reconstructor
+from hepreco.plugin.manager import Plugin
 from hepreco.testing.answers import NotAskedError, cleared, fail, first_difference, require_same
 from hepreco.testing.examination import KEPT, Examination, check
 from hepreco.testing.second_process import Reply, Request, receive, send
@@ -94,7 +94,14 @@ def _other_values(value: str | None) -> tuple[str | None, ...]:
 
 
 def asked_elsewhere(examined: Examination, *, environment: dict[str, str | None] | None = None) -> Reply:
-    """Run the plugin in another process, pickled by reference like installed plugins, or by value if that fails.
+    """Run the plugin on the other events, and then on all, in another process."""
+    return plugin_elsewhere(examined.reconstructor, (examined.others, examined.events), environment=environment)
+
+
+def plugin_elsewhere(
+    plugin: Plugin, batches: tuple[Any, ...], *, environment: dict[str, str | None] | None = None
+) -> Reply:
+    """Run a plugin in another process, pickled by reference like installed plugins, or by value if that fails.
 
     Raises
     ------
@@ -102,18 +109,17 @@ def asked_elsewhere(examined: Examination, *, environment: dict[str, str | None]
         Pickling raises any exception.
     """
     reply = Reply(stage="unpickle")
-    for modules in ((), _modules(examined.reconstructor)):
+    for modules in ((), _modules(plugin)):
         if reply.stage == "unpickle":
             with _by_value(modules):
-                pickled = cloudpickle.dumps(examined.reconstructor)
-            batches = (examined.others, examined.events)
+                pickled = cloudpickle.dumps(plugin)
             reply = _server().ask(Request(tuple(sys.path), pickled, batches, environment or {}))
     return reply
 
 
-def _modules(reconstructor: Reconstructor) -> tuple[str, ...]:
+def _modules(plugin: Plugin) -> tuple[str, ...]:
     """The modules of the plugin's class and its parents, except those of hepreco and Python."""
-    names = dict.fromkeys(cls.__module__ for cls in type(reconstructor).__mro__)
+    names = dict.fromkeys(cls.__module__ for cls in type(plugin).__mro__)
     return tuple(name for name in names if name.partition(".")[0] not in ("hepreco", "builtins", "abc", "typing"))
 
 

@@ -17,17 +17,19 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from hepreco.events import EventBatch
 from hepreco.plugin import Reconstructor
+from hepreco.plugin.manager import Plugin
 from hepreco.testing.clock import set_ahead
+from hepreco.testing.correction_answers import asked
 from hepreco.testing.settings import LOOSE, RANDOM, SETTINGS, changes, snapshot
 
 #: Seconds by which the clock is ahead: another month, weekday, hour and minute.
 AHEAD: Final = 100 * 86400 + 7 * 3600 + 41 * 60 + 13
 #: Seed of all random generators.
 SEED: Final = 20_151
+#: The call that gives the answers, for reconstructors and for corrections.
+_CALLED: Final = {True: "reconstruct", False: "its answers"}
 _SIZE: Final = struct.Struct("<Q")
 #: Audit events with effects outside the process; opening a file counts only if it is for writing.
 _REACHES_OUT: Final = frozenset(
@@ -62,7 +64,7 @@ class Request:
 
     path: tuple[str, ...]
     plugin: bytes
-    batches: tuple[EventBatch, ...]
+    batches: tuple[Any, ...]
     environment: Mapping[str, str | None] = field(default_factory=dict)
 
 
@@ -86,7 +88,7 @@ class Reply:
         Environment variables that code of the plugin's package read.
     """
 
-    answers: list[dict[str, Tensor]] = field(default_factory=list)
+    answers: list[dict[str, Any]] = field(default_factory=list)
     stage: str = ""
     error: str = ""
     effects: list[str] = field(default_factory=list)
@@ -157,23 +159,27 @@ def answer(request: Request) -> Reply:
     return reply
 
 
-def _ask(plugin: Reconstructor, batch: EventBatch, *, warm: bool) -> tuple[dict[str, Tensor], list[str]]:
+def _ask(plugin: Plugin, batch: Any, *, warm: bool) -> tuple[dict[str, Any], list[str]]:
     """The answers for a batch, and the settings that the plugin changed."""
     watched = {**SETTINGS, **LOOSE, **(RANDOM if warm else {})}
     modules = len(sys.modules)
     _seed(SEED + warm)  # differs from a state that a plugin may have set
     with torch.no_grad():
         before = snapshot(watched)
-        plugin.setup("cpu")
+        plugin.setup("cpu") if isinstance(plugin, Reconstructor) else plugin.setup()
         ready = snapshot(watched)
-        found = dict(plugin.reconstruct(batch))
+        found = dict(plugin.reconstruct(batch)) if isinstance(plugin, Reconstructor) else asked(plugin, batch)
         after = snapshot(watched)
-    found = {name: value.detach().as_subclass(torch.Tensor) for name, value in found.items()}
+    found = {name: _plain(value) for name, value in found.items()}
     effects = [f"{change} in setup" for change in changes(before, ready)]
-    effects += [f"{change} in reconstruct" for change in changes(ready, after)]
+    effects += [f"{change} in {_CALLED[isinstance(plugin, Reconstructor)]}" for change in changes(ready, after)]
     if len(sys.modules) > modules:  # importing a library may change these
         effects = [effect for effect in effects if not effect.startswith(tuple(LOOSE))]
     return found, effects
+
+
+def _plain(value: Any) -> Any:
+    return value.detach().as_subclass(torch.Tensor) if isinstance(value, torch.Tensor) else value
 
 
 def _other_circumstances(environment: Mapping[str, str | None]) -> None:

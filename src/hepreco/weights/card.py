@@ -1,5 +1,6 @@
 """The cards of trained weights."""
 
+import hashlib
 import tomllib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -49,7 +50,13 @@ class Card:
 
 
 def read_card(directory: Path) -> Card:
-    """The card in a directory of weights; :class:`~hepreco.errors.WeightsError` where there is none."""
+    """The card in a directory of weights; :class:`~hepreco.errors.WeightsError` where there is none.
+
+    Of a file alone, such as a model that was trained elsewhere, nothing is known but its name and its hash.
+    """
+    if directory.is_file():
+        found = hashlib.sha256(directory.read_bytes()).hexdigest()
+        return Card(found, {}, sample=f"{directory.name}, without a card", seed=0, command="", hepreco="")
     path = directory / CARD
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_structure_hook(Option, lambda value, _: value)

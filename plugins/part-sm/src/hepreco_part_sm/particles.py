@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -91,7 +91,7 @@ class ParticleSelection:
     missing_momentum: str = "PuppiMET"
 
     @classmethod
-    def examples(cls) -> tuple[Self, ...]:
+    def examples(cls) -> tuple[Any, ...]:
         """Without photons."""
         return (cls(photon_where=()),)
 

@@ -39,6 +39,13 @@ class IntegrationBudget:
     points: int = 20_000
     last: int = 60_000
 
+    def __post_init__(self) -> None:
+        if min(self.iterations, self.points - 1, self.last - 1) < 0:
+            raise ConfigError(
+                f"{self.iterations} refinements of {self.points} points, then {self.last} points",
+                "adapt with one point or more, and no fewer than 0 refinements",
+            )
+
     def shared_by(self, channels: int) -> "IntegrationBudget":
         """Of each of several channels; some are needed in any case."""
         points, last = min(self.points, 8_000), min(self.last, 15_000)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -14,6 +14,7 @@ from hepreco.generation.hard.cuts import Cuts
 from hepreco.generation.hard.decay_channels import DecayChannels
 from hepreco.generation.hard.densities import find_densities
 from hepreco.generation.hard.hard_process import HardProcess
+from hepreco.generation.hard.sampler import IntegrationBudget
 from hepreco.generation.samples.presets import Preset, find_preset
 
 
@@ -37,6 +38,9 @@ class Sample:
         ``none`` for beams of partons.
     cuts
         A table of cuts at parton level, which replace those of the named sample.
+    budget
+        A table of the integration budget, which replaces that of the named sample. With a smaller one the largest
+        weights are less well known, so that more events keep a weight above 1.
     cutoff
         The largest distance of resonances from their poles, in widths.
     model
@@ -53,6 +57,7 @@ class Sample:
     densities: str = "simple"
     cuts: Cuts | None = None
     cutoff: float = 15.0
+    budget: IntegrationBudget | None = None
     model: StandardModel = LEADING_ORDER
     detector: Detector = Detector()
 
@@ -71,8 +76,9 @@ class Sample:
 
     @property
     def preset(self) -> Preset:
-        """The named sample, or that of the process."""
-        return find_preset(self.process)
+        """The named sample, or that of the process, with the integration budget asked for."""
+        preset = find_preset(self.process)
+        return preset if self.budget is None else replace(preset, budget=self.budget)
 
     def hard_processes(self) -> list[HardProcess]:
         """The processes with their beams, ready to be integrated."""

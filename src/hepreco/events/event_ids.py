@@ -1,0 +1,91 @@
+"""Identifiers of events, to find events that occur twice."""
+
+import base64
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+#: Largest number of identifiers that are kept; of more events a sample of this size is kept.
+LIMIT: Final = 2**22
+
+
+class EventIds:  # noqa: PLW1641  it grows, so it has no hash
+    """Hashes of run, luminosity section and event number: eight bytes per event, at most 64 MiB.
+
+    Of more than ``LIMIT`` events, those with the smallest hashes are kept as a sample, and counts become estimates. The
+    result does not depend on the order in which events are added.
+
+    Example
+    -------
+    >>> ids = EventIds([1, 1], [7, 7], [12, 13])
+    >>> ids.add(EventIds([1], [7], [12]))
+    >>> ids.repeated()
+    1
+    """
+
+    def __init__(self, runs: ArrayLike = (), sections: ArrayLike = (), events: ArrayLike = ()) -> None:
+        runs, sections, events = (np.asarray(each, np.uint64) for each in (runs, sections, events))
+        self._parts = [np.sort(_mixed(_mixed((runs << np.uint64(32)) | sections) ^ events))]
+        self._end: int = 2**64  # smaller hashes are all kept
+
+    def add(self, other: "EventIds") -> None:
+        """Add other events."""
+        self._parts += other._parts
+        self._end = min(self._end, other._end)
+        if sum(map(len, self._parts)) > 2 * LIMIT:
+            self._hashes()
+
+    @property
+    def fraction(self) -> float:
+        """The fraction of events in the sample: 1 up to ``LIMIT`` events."""
+        self._hashes()
+        return self._end / 2**64
+
+    def repeated(self) -> int:
+        """How many events repeat an earlier one; an estimate if ``fraction`` is below 1."""
+        hashes = self._hashes()
+        return round((len(hashes) - len(np.unique(hashes))) / self.fraction)
+
+    def common(self, other: "EventIds") -> int:
+        """How many events are in both; an estimate if the fraction of either is below 1."""
+        both = np.intersect1d(self._hashes(), other._hashes())
+        return round(len(both) / min(self.fraction, other.fraction))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, EventIds) and np.array_equal(self._hashes(), other._hashes())
+
+    def as_text(self) -> str:
+        """A text that :meth:`from_text` reads."""
+        hashes = self._hashes()
+        return f"{self._end} {base64.b64encode(hashes.tobytes()).decode()}"
+
+    @classmethod
+    def from_text(cls, text: str) -> "EventIds":
+        """The inverse of :meth:`as_text`."""
+        end, _, hashes = text.partition(" ")
+        ids = cls()
+        ids._end = int(end)
+        ids._parts = [np.frombuffer(base64.b64decode(hashes), np.uint64)]
+        return ids
+
+    def _hashes(self) -> NDArray[np.uint64]:
+        """The hashes that are kept, sorted."""
+        if len(self._parts) > 1 or len(self._parts[0]) > LIMIT or self._end < 2**64:
+            hashes = np.sort(np.concatenate(self._parts))
+            if self._end < 2**64:
+                hashes = hashes[: np.searchsorted(hashes, np.uint64(self._end))]
+            if len(hashes) > LIMIT:
+                self._end = int(hashes[LIMIT])
+                hashes = hashes[: np.searchsorted(hashes, hashes[LIMIT])]
+            self._parts = [hashes]
+        return self._parts[0]
+
+
+def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """SplitMix64 (Steele, Lea, Flood, OOPSLA 2014, doi:10.1145/2660193.2660195), a bijection of 64 bits."""
+    with np.errstate(over="ignore"):
+        numbers = numbers + np.uint64(0x9E3779B97F4A7C15)
+        numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return numbers ^ (numbers >> np.uint64(31))
