@@ -10,12 +10,13 @@ import uproot
 from toy_run import CONFIG, GROUPING, fitted, histogram, small
 
 from hepreco.errors import ConfigError, StudyError
-from hepreco.inference import SystematicConfig, channels, datacard, fit, root_histograms, workspace, write_root
+from hepreco.inference import Fit, SystematicConfig, channels, datacard, fit, root_histograms, workspace, write_root
 from hepreco.inference.combine import nominal_names
 from hepreco.inference.extra import deprecations_of_pyhf
 from hepreco.inference.fitting import as_json
 from hepreco.inference.histfactory import split
 from hepreco.inference.shifts import Shift
+from hepreco.plotting import fit_figures
 
 cabinetry = pytest.importorskip("cabinetry")
 pyhf = pytest.importorskip("pyhf")
@@ -135,6 +136,7 @@ def test_a_shift_of_the_workspace_gives_back_its_bins(found):
 
 
 def test_asimov_data_give_back_what_was_put_in(asimov):
+    assert isinstance(asimov, Fit)
     assert asimov.best.value == pytest.approx(1.0, abs=1e-3)
     for name, value in asimov.values.items():
         if name != "mu":
@@ -168,6 +170,16 @@ def test_the_signal_strength_of_pseudo_data_is_found(strength):
         pulls.append((result.best.value - strength) / result.best.uncertainty)
     assert np.mean(pulls) == pytest.approx(0.0, abs=4 / 20**0.5)
     assert np.std(pulls) == pytest.approx(1.0, abs=0.6)
+
+
+def test_figures_of_a_fit_leave_single_bins_out(found):
+    result = fit(workspace(found[:1], CONFIG))
+    figures = fit_figures(result)
+    assert set(figures) == {"pulls", "ranking", "correlations"}
+    for name in ("pulls", "ranking"):
+        shown = [label.get_text() for label in figures[name].axes[0].get_yticklabels()]
+        assert {"jes", "luminosity"} <= set(shown)
+        assert not any(label.startswith("staterror") for label in shown)
 
 
 def test_a_result_can_be_stored(asimov):

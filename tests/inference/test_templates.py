@@ -6,7 +6,7 @@ import pytest
 from toy_run import CONFIG, GROUPING, expected, fitted, histogram, small
 
 from hepreco.errors import ConfigError, StudyError
-from hepreco.inference import ChannelConfig, FitConfig, SystematicConfig, channels, notes
+from hepreco.inference import ChannelConfig, FitConfig, Note, SystematicConfig, channels, notes
 from hepreco.inference.bins import rows
 from hepreco.inference.grouping import grouping
 from hepreco.inference.systematics import systematics
@@ -165,7 +165,7 @@ def test_a_dataset_without_a_variation_is_nominal_and_named():
 
 def test_a_bin_without_simulated_events_is_named():
     channel, _ = fitted(small([[[3.0, 0.0, 2.0]]]))
-    assert [(note.kind, note.bins) for note in notes([channel])] == [("no simulated events", (1,))]
+    assert notes([channel]) == (Note("no simulated events", "x", bins=(1,)),)
 
 
 def test_members_are_ordered_by_number():

@@ -8,15 +8,18 @@ from matplotlib.patches import StepPatch
 from toy_run import CONFIG, GROUPING, histogram
 
 from hepreco.errors import ConfigError, StudyError
-from hepreco.inference import channels
+from hepreco.inference import Channel, channels
+from hepreco.inference.fitting import Prediction
 from hepreco.plotting import (
     FiguresConfig,
+    Stack,
     plane_figure,
     save_figure,
     shape_figure,
     shift_figure,
     stack_figure,
     stack_of,
+    stack_of_fit,
 )
 from hepreco.plotting.style import COLOURS, FONTS
 
@@ -144,3 +147,16 @@ def test_planes_show_two_axes_with_names_of_categories():
 def test_options_that_make_no_sense_are_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         FiguresConfig(**options)
+
+
+def test_a_fitted_expectation_has_its_uncertainty_as_band(found):
+    channel = found[0]
+    assert isinstance(channel, Channel)
+    values = {name: 1.1 * template.values for name, template in channel.templates.items()}
+    prediction = Prediction(values, 0.02 * channel.values)
+    stack = stack_of_fit(channel, prediction, data=channel.data, uncertainty="postfit uncertainty")
+    assert isinstance(stack, Stack)
+    (upper, _) = stack_figure(stack).axes
+    (band,) = bands(upper)
+    assert band.get_data().values == pytest.approx(1.12 * channel.values)
+    assert legend(upper)[-1] == "postfit uncertainty"
