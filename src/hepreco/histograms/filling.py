@@ -44,7 +44,7 @@ class Filled(NamedTuple):
 
 
 class Entries(NamedTuple):
-    """What a histogram is filled with: the bin of each entry, of all its axes together, and the entry's event."""
+    """The bin of each entry of a histogram, of all its axes together, and its event, in the order of the events."""
 
     bins: NDArray[np.intp]
     event: NDArray[np.int64]
@@ -245,7 +245,8 @@ class _Terms:
             inside = mask[event]
             where, event = where[inside], event[inside]
         if self.several:
-            matrix = scipy.sparse.csr_matrix((np.ones(len(where)), (where, event)), shape=(bins, len(self._terms[0])))
+            ends = np.cumsum(np.bincount(event, minlength=len(self._terms[0])))
+            matrix = scipy.sparse.csc_array((np.ones(len(where)), where, [0, *ends]), shape=(bins, len(ends)))
             return np.stack([(matrix @ term).T for term in self._terms])
         return np.stack([total[None] for total in _sums(where, self._of(event), bins=bins)])
 
