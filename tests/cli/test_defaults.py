@@ -29,7 +29,7 @@ DEFAULTS = {
         "epochs": 200, "batch_size": 512, "learning_rate": 1e-3, "schedule": "constant", "patience": 20,
         "validation_fraction": 0.1, "seed": 1, "device": "cpu",
     },
-    "new-plugin": {"directory": "."},
+    "new-plugin": {"directory": ".", "kind": "reconstructor"},
 }  # fmt: skip
 FLAGS = {
     "run": {"skip_bad_files", "resume", "no_figures"},
