@@ -143,7 +143,7 @@ def test_overflow_takes_no_part() -> None:
         (toy(np.random.default_rng(7)), (90.0, 200.0), None, "not inside the axis"),
         (toy(np.random.default_rng(7)), (200.0, 150.0), None, "not inside the axis"),
         (toy(np.random.default_rng(7)), WINDOW, (150.0, 250.0), "must contain the window"),
-        (toy(np.random.default_rng(7)), (170.0, 175.0), (170.0, 180.0), "holds 4 bins"),
+        (toy(np.random.default_rng(7)), (170.0, 175.0), (170.0, 180.0), "has 4 bins"),
         (book().fill(np.linspace(*RANGE, 30_001)[:-1]), WINDOW, RANGE, "no peak"),
         (book().fill(np.full(1000, 171.0)), WINDOW, RANGE, "too narrow"),
     ],

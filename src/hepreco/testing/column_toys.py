@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import lru_cache
 from typing import Any, Final
 
 import awkward as ak
@@ -109,6 +109,6 @@ def _drawn(path: str, quantile: Tensor) -> NDArray[Any]:
     return values.astype(np.int32 if len(values) and np.all(values == np.round(values)) else np.float32)
 
 
-@cache
+@lru_cache(maxsize=256)
 def _at(branch: str) -> Callable[[Tensor], Tensor]:
     return next((values for pattern, values in _VALUES if pattern.fullmatch(branch)), UNKNOWN.at)
