@@ -27,7 +27,7 @@ class EventIds:  # noqa: PLW1641  it grows, so it has no hash
     def __init__(self, runs: ArrayLike = (), sections: ArrayLike = (), events: ArrayLike = ()) -> None:
         runs, sections, events = (np.asarray(each, np.uint64) for each in (runs, sections, events))
         self._parts = [np.sort(_mixed(_mixed((runs << np.uint64(32)) | sections) ^ events))]
-        self._end: int = 2**64  # smaller hashes are all kept
+        self._end: int = 2**64  # all smaller hashes are kept
 
     def add(self, other: "EventIds") -> None:
         """Add other events."""

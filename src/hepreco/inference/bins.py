@@ -125,7 +125,7 @@ def _region(histogram: hist.Hist, channel: ChannelConfig) -> hist.Hist:
 
 
 def _inner(view: NDArray[np.float64], histogram: hist.Hist, *, overflow: bool) -> NDArray[np.float64]:
-    """The bins without flow bins, of shape ``(dataset, variation, bin)``; ``overflow`` adds these to their neighbours."""
+    """The bins, of shape ``(dataset, variation, bin)``; ``overflow`` adds flow bins to their neighbours."""
     for number, axis in enumerate(histogram.axes):
         moved = np.moveaxis(view, number, 0).copy()
         first = int(axis.traits.underflow)

@@ -20,7 +20,7 @@ MEANING: Final = {
     "no variation": "a dataset lacks the variation, and enters with its nominal bins",
     "symmetrised": "was symmetrised",
     "smoothed": "was smoothed",
-    "pruned": "was left out, since it changes no bin by the fraction of prune",
+    "pruned": "was left out, since it changes every bin by less than prune",
 }
 
 

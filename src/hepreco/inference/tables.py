@@ -127,7 +127,7 @@ class FitConfig:
     bounds
         Bounds of the signal strength and of free normalisations.
     free
-        Processes whose normalisation is a free parameter, ``<process>_norm``.
+        Other processes whose normalisation is a free parameter, ``<process>_norm``.
     systematics
         Systematic uncertainties. Variations without a table are systematics too, fully correlated.
     leave_out
