@@ -253,7 +253,7 @@ def _installed(name: str) -> Reconstructor:
 
 
 def _said_of(events: ak.Array) -> Mapping[str, Any]:
-    """coffea's metadata of a chunk; empty for events that were not read by coffea."""
+    """The metadata of a chunk from coffea; empty for events that were not read by coffea."""
     metadata = getattr(events, "metadata", None)
     return metadata if isinstance(metadata, Mapping) else {}
 

@@ -49,7 +49,7 @@ class AppliedCorrection:
 
     @property
     def provenance(self) -> Any:
-        """What determines its answer: options, code, and the content of its files."""
+        """All that determines its result: options, code, and the content of its files."""
         return {
             "options": identity.of_value(self.correction),
             "code": identity.of_code(type(self.correction)),

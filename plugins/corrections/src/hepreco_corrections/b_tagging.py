@@ -89,7 +89,7 @@ class FixedWorkingPoints(WeightCorrection):
 
     @classmethod
     def examples(cls) -> tuple["FixedWorkingPoints", ...]:
-        """With one working point, and with two."""
+        """Examples with one working point and with two."""
         points = {"L": 0.2, "M": 0.6}
         sources = ("correlated", "uncorrelated")
         return (
@@ -186,8 +186,8 @@ def _factors(
     tightest = passed == len(scale)
     if np.any(impossible := (expected <= 0) & ~tightest):
         raise DatasetError(
-            f"{impossible.sum()} jets are where the efficiencies leave no room for them: all jets of that flavour, pt "
-            "and eta passed the next working point when efficiencies were measured",
+            f"{impossible.sum()} jets fail a working point that, by the efficiencies, all jets of their flavour, pt "
+            "and eta pass",
             "measure the efficiencies in fewer bins, or with more events",
         )
     ratio = here / np.where(tightest, 1.0, expected)

@@ -99,14 +99,15 @@ class NamedCorrection:
             reason = why(self.path, self.name, given, self.evaluator) or describe(error)
             raise DatasetError(
                 f"{self.name!r} of {self.path}: {reason}",
-                "cut such objects or events away, or have the file say 'clamp' or a default in place of 'error'",
+                "remove such objects or events by cuts, or use 'clamp' or a default instead of 'error' in the file",
             ) from None
 
     def _checked(self, variable: Any, value: Any) -> Any:
         is_text = isinstance(value, str)
         if is_text != (variable.type == "string"):
             said = f"is a text, not {type(value).__name__}" if not is_text else f"is a number, not {value!r}"
-            raise ConfigError(f"{self.name!r} of {self.path}: the input {variable.name!r} {said}", "give it otherwise")
+            remedy = "give a column or a number" if is_text else 'give a text, as { constant = "Tight" }'
+            raise ConfigError(f"{self.name!r} of {self.path}: the input {variable.name!r} {said}", remedy)
         if variable.type != "int" or is_text:
             return float(value) if isinstance(value, int) else value
         numbers = np.asarray(value)

@@ -173,7 +173,8 @@ def input_spec(collections: Sequence[ObjectSpec], tensors: Sequence[ModelInput])
                 branches[name] += [field for field in path.names[1:] if field not in OF_MOMENTA]
     if len(missing) > 1:
         raise ConfigError(
-            f"models: numbers of {', '.join(missing)}", "choose one missing momentum, and list all other collections"
+            f"models: features of several missing momenta, {', '.join(missing)}",
+            "choose one missing momentum, and list all other collections",
         )
     objects = [replace(spec, features=tuple(dict.fromkeys(branches[name]))) for name, spec in known.items()]
     return InputSpec(tuple(objects), missing_momentum=next(iter(missing), None))
@@ -198,7 +199,7 @@ def _branches(tensor: ModelInput, known: dict[str, ObjectSpec]) -> Iterator[tupl
 def _require_missing_momentum(path: ColumnPath) -> None:
     if path.counts or path.position is not None or len(path.names) != 2 or path.names[1] not in OF_MISSING:
         raise ConfigError(
-            f"models: {path} is no number of an event that is read",
+            f"models: {path} is not a feature of the event",
             f"list {path.names[0]} among the collections, or take {', '.join(OF_MISSING)} of a missing momentum",
         )
 
