@@ -1,6 +1,6 @@
-"""Write the example: a sum over jets of a small layer of random weights, and a layer behind it.
+"""Write the example: a small layer with random weights for each jet, a sum over jets, and a second layer.
 
-Run ``python make_example.py src/hepreco_models/example.onnx``; it needs the package onnx.
+Run ``python make_example.py src/hepreco_models/example.onnx``; this needs the package onnx.
 """
 
 import sys
@@ -13,7 +13,7 @@ OBJECTS, FEATURES, WIDTH, EVENT, CLASSES = 4, 4, 8, 2, 2
 
 
 def example(seed: int = 1) -> ModelProto:
-    """The graph: logits of ``jets``, their ``mask`` and numbers of the ``event``."""
+    """The graph, with inputs ``jets``, ``mask`` and ``event``, and output ``logits``."""
     generator = np.random.default_rng(seed)
     shapes = {"first": (FEATURES, WIDTH), "bias": (WIDTH,), "second": (WIDTH + EVENT, CLASSES)}
     weights = [

@@ -95,7 +95,7 @@ def test_efficiencies_of_all_and_a_jet_that_fails(tmp_path: Path) -> None:
     correction = FixedWorkingPoints(EXAMPLE, str(path), {"M": 0.3})
     correction.setup()
     assert correction.weights(jets([5], [0.9]), ("nominal",))["nominal"][0] > 0
-    with pytest.raises(DatasetError, match="1 jets are where the efficiencies leave no room"):
+    with pytest.raises(DatasetError, match="1 jets fail a working point that, by the efficiencies, all jets"):
         correction.weights(jets([5, 0], [0.1, 0.9]), ("nominal",))
 
 

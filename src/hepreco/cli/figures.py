@@ -21,7 +21,7 @@ def figures(
 ) -> Iterator[tuple[str, Figure]]:
     """All figures of a histogram, with the names of their files.
 
-    Where processes or data are configured, processes are stacked; otherwise datasets are drawn over each other.
+    If processes or data are configured, processes are stacked; otherwise datasets are overlaid.
     """
     if is_cutflow(histogram):
         yield name, plotting.cutflow_figure(histogram, labels=labels)
@@ -41,7 +41,7 @@ def figures(
 
 
 def is_cutflow(histogram: hist.Hist) -> bool:
-    """Whether a histogram of a run is a cut flow: of the selection, or of a region."""
+    """Whether a histogram of a run is a cut flow, of the selection or of a region."""
     return "cut" in histogram.axes.name
 
 
@@ -52,7 +52,7 @@ def _stem(*parts: str) -> str:
 def _processes(
     name: str, histogram: hist.Hist, regions: list[str], analysis: AnalysisConfig, grouping: Grouping
 ) -> Iterator[tuple[str, Figure]]:
-    """Stacks of each region and of all side by side, and the shapes and shifts that are asked for."""
+    """Stacks of each region and of all regions side by side, and the configured shapes and shifts."""
     options = analysis.figures
     channels = [_channel(name, histogram, region, analysis, grouping) for region in regions]
     stacks = [plotting.stack_of(each) for each in channels]
@@ -77,7 +77,7 @@ def _processes(
 
 
 def _channel(name: str, histogram: hist.Hist, region: str, analysis: AnalysisConfig, grouping: Grouping) -> Channel:
-    """The templates with shifts as they are, before smoothing and pruning."""
+    """The templates, without smoothing and pruning."""
     config = analysis.fit or FitConfig()
     raw = {key: replace(each, smooth=False) for key, each in config.systematics.items()}
     edges = _fewer(histogram.axes[-1], analysis.figures.most_bins)
@@ -90,7 +90,7 @@ def _channel(name: str, histogram: hist.Hist, region: str, analysis: AnalysisCon
 
 
 def _fewer(axis: hist.axis.AxesMixin, most: int) -> tuple[float, ...]:
-    """Edges of at most so many bins, each of equally many of the axis where that is possible; none to keep all.
+    """Edges that merge the bins of an axis into at most ``most``, of equal size if possible; empty to keep all bins.
 
     Example
     -------

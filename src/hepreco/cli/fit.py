@@ -24,12 +24,12 @@ SHOWN: Final = 4
 _config = click.option(
     "--config", type=click.Path(path_type=Path), required=True, help="TOML file with the table [fit]."
 )
-_asimov = click.option("--asimov", is_flag=True, help="Use the sum of all processes in place of data.")
+_asimov = click.option("--asimov", is_flag=True, help="Use the sum of all processes instead of data.")
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """What both commands begin with."""
+    """The inputs of both commands."""
 
     config: inference.FitConfig
     analysis: AnalysisConfig

@@ -1,4 +1,4 @@
-"""``hepreco train``: make the weights of a plugin."""
+"""``hepreco train``: train the weights of a plugin."""
 
 import json
 import re
@@ -31,23 +31,23 @@ from hepreco.weights import Card, save_weights
     "--files",
     multiple=True,
     metavar="[CLASS=]FILES",
-    help="NanoAOD files to train on; may be repeated. CLASS= for plugins that learn to tell classes of events apart. "
+    help="NanoAOD files to train on; may be repeated. CLASS= is for plugins that are trained on classes of events. "
     "Not for plugins that generate events.",
 )
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
-    help="Train on the events that a run of this configuration gives the plugin, with the plugin's options there.",
+    help="Train on the events that the plugin gets in a run of this configuration, with its options from there.",
 )
 @click.option(
     "--dataset",
     "datasets",
     multiple=True,
     metavar="NAME",
-    help="A dataset of the configuration, all of them by default; each is a class for plugins that tell classes apart.",
+    help="A dataset of the configuration; by default all. For plugins that are trained on classes, each is a class.",
 )
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Directory for the weights.")
-@click.option("--sample", help="What the files are, in words that let a reader regenerate them.")
+@click.option("--sample", help="Description of the files, with which a reader can regenerate them.")
 @plugin_option
 @training_options
 @click.option("--resume", is_flag=True, help="Continue from the running checkpoint in the output directory.")
@@ -68,7 +68,7 @@ def train(
     An option of the plugin may also be given like an option of the command, for example ``--process ttbar``.
     """
     if datasets and not config:
-        raise ConfigError(f"--dataset {datasets[0]} is of no configuration", "give --config as well")
+        raise ConfigError(f"--dataset {datasets[0]} is given without a configuration", "give --config as well")
     analysis = read_config(config) if config else AnalysisConfig()
     table, configured = table_of(analysis, plugin) if config else (plugin, {})
     registered = discover()[plugin]
@@ -124,25 +124,25 @@ def train(
 
 
 def _without_folders(argument: str) -> str:
-    """An argument as the card tells it: no folders of paths, also behind ``=``; text with spaces stays."""
+    """An argument without the directories of its path, also after ``=``; text with spaces stays as it is."""
     return argument if " " in argument else re.sub(r"[^=]*/", "", argument.rstrip("/"))
 
 
 def _by_class(files: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """``CLASS=FILES``, several of one class joined."""
+    """The files of each class, from arguments ``CLASS=FILES``."""
     found: dict[str, tuple[str, ...]] = {}
     for argument in files:
         name, separator, pattern = argument.partition("=")
         if not separator or "/" in name:
             raise ConfigError(
-                f"--files {argument}: of no class", "give --files CLASS=FILES, for example tttt=tttt.root"
+                f"--files {argument} names no class", "give --files CLASS=FILES, for example tttt=tttt.root"
             )
         found[name] = (*found.get(name, ()), pattern)
     return found
 
 
 def _named(arguments: tuple[str, ...]) -> dict[str, object]:
-    """``--key value`` pairs; a value that is not TOML is a string."""
+    """Options from pairs ``--key value``; a value that is not TOML is a string."""
     names, values = arguments[::2], arguments[1::2]
     if len(names) != len(values) or not all(name.startswith("--") for name in names):
         raise ConfigError(f"cannot read {shlex.join(arguments)}", "give options as --key value")

@@ -150,7 +150,7 @@ class Converter:
         return momenta
 
     def _objects(self, source: str) -> tuple[ak.Array, str]:
-        """Where the objects of a source are: in the events, or, those of a plugin's column, beside them."""
+        """The array and the field with the objects of a source: the events, or a record made of a plugin's column."""
         if "." not in source:
             return self.events, source
         found = column(self.events, source)

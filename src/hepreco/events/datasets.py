@@ -12,7 +12,7 @@ from hepreco.errors import ConfigError, DatasetError
 from hepreco.events.columns import WEIGHT, Columns, is_bit
 from hepreco.names import check_name
 
-#: Of paths and addresses.
+#: Paths or addresses of one file.
 Replicas = tuple[str, ...]
 Kind = Literal["data", "skim", "simulation"]
 _OF_DATA: Final = ("certified", "luminosity_table")

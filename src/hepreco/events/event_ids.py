@@ -27,7 +27,7 @@ class EventIds:  # noqa: PLW1641  it grows, so it has no hash
     def __init__(self, runs: ArrayLike = (), sections: ArrayLike = (), events: ArrayLike = ()) -> None:
         runs, sections, events = (np.asarray(each, np.uint64) for each in (runs, sections, events))
         self._parts = [np.sort(_mixed(_mixed((runs << np.uint64(32)) | sections) ^ events))]
-        self._end: int = 2**64  # smaller hashes are all kept
+        self._end: int = 2**64  # all smaller hashes are kept
 
     def add(self, other: "EventIds") -> None:
         """Add other events."""
@@ -43,12 +43,12 @@ class EventIds:  # noqa: PLW1641  it grows, so it has no hash
         return self._end / 2**64
 
     def repeated(self) -> int:
-        """How many events repeat an earlier one; an estimate if ``fraction`` is below 1."""
+        """Number of events that repeat an earlier one; an estimate if ``fraction`` is below 1."""
         hashes = self._hashes()
         return round((len(hashes) - len(np.unique(hashes))) / self.fraction)
 
     def common(self, other: "EventIds") -> int:
-        """How many events are in both; an estimate if the fraction of either is below 1."""
+        """Number of events in both; an estimate if the fraction of either is below 1."""
         both = np.intersect1d(self._hashes(), other._hashes())
         return round(len(both) / min(self.fraction, other.fraction))
 

@@ -14,7 +14,7 @@ from hepreco.names import safe_name
 
 
 def to_fileset(datasets: Iterable[Dataset]) -> dict[str, dict[str, Any]]:
-    """What ``coffea.processor.Runner`` takes as its fileset.
+    """The fileset of datasets for ``coffea.processor.Runner``.
 
     coffea remembers cross-sections and numbers of entries for as long as the process lives, even if they have changed
     since. This function makes it forget those of the given datasets, so make the fileset anew for every run, or give

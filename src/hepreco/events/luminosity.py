@@ -36,12 +36,12 @@ class LumiSections:
 
     @property
     def runs(self) -> NDArray[np.uint32]:
-        """The run of each, sorted."""
+        """The run of each section, sorted."""
         return (self._codes >> np.uint64(32)).astype(np.uint32)
 
     @property
     def numbers(self) -> NDArray[np.uint32]:
-        """The number of each within its run."""
+        """The number of each section within its run."""
         return (self._codes & np.uint64(0xFFFFFFFF)).astype(np.uint32)
 
     def __len__(self) -> int:
@@ -111,9 +111,9 @@ def luminosity(path: str, sections: LumiSections) -> tuple[float, LumiSections]:
     Parameters
     ----------
     path
-        What ``brilcalc lumi --byls --output-style csv`` writes, with its header, which names the unit.
+        Output of ``brilcalc lumi --byls --output-style csv``, with the header, which names the unit.
     sections
-        Each counts once.
+        The sections, each of which counts once.
 
     Raises
     ------

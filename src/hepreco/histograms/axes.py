@@ -1,4 +1,4 @@
-"""Axes of histograms: bins of equal width or ratio, edges of your own, integers, categories."""
+"""Axes of histograms: bins of equal width or ratio, bins between given edges, integers, and categories."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -14,14 +14,14 @@ from hepreco.plugin.columns import MOST_BINS
 
 @dataclass(frozen=True)
 class Edges:
-    """Bins between edges of your own.
+    """Bins between given edges.
 
     Parameters
     ----------
     edges
-        In increasing order, at least two.
+        At least two edges in increasing order.
     closed
-        Whether a value of exactly the last edge belongs to the last bin, or to the overflow.
+        Whether a value equal to the last edge belongs to the last bin instead of the overflow.
 
     Example
     -------
@@ -38,17 +38,17 @@ class Edges:
 
     @property
     def bins(self) -> int:
-        """How many, without under- and overflow."""
+        """Number of bins without underflow and overflow."""
         return len(self.edges) - 1
 
     @property
     def stop(self) -> float:
-        """The upper end."""
+        """The upper end of the axis."""
         return self.edges[-1]
 
     @property
     def includes_stop(self) -> bool:
-        """Whether a value of exactly ``stop`` belongs to the last bin."""
+        """Whether a value equal to ``stop`` belongs to the last bin."""
         return self.closed
 
 
@@ -59,7 +59,7 @@ class Integers:
     Parameters
     ----------
     first, last
-        The lowest and the highest integer with a bin; others are in the underflow and the overflow.
+        The smallest and the largest integer with a bin; others are in the underflow or the overflow.
     """
 
     first: int
@@ -74,18 +74,18 @@ class Integers:
 
     @property
     def bins(self) -> int:
-        """How many, without under- and overflow."""
+        """Number of bins without underflow and overflow."""
         return self.last - self.first + 1
 
 
 @dataclass(frozen=True)
 class Categories:
-    """One bin for each of some integers, such as codes of flavours; all others are in the overflow.
+    """One bin for each of the given integers, such as flavour codes; all others are in the overflow.
 
     Parameters
     ----------
     categories
-        Each once.
+        The integers, each once.
     """
 
     categories: tuple[int, ...]
@@ -98,7 +98,7 @@ class Categories:
 
     @property
     def bins(self) -> int:
-        """How many, without the overflow."""
+        """Number of bins without the overflow."""
         return len(self.categories)
 
 
@@ -107,7 +107,7 @@ Booked: TypeAlias = hist.axis.Regular | hist.axis.Variable | hist.axis.Integer |
 
 
 def booked_axis(axis: AnyAxis, *, name: str, label: str, unit: str) -> Booked:
-    """The axis of hist, with under- and overflow where it has them; ``unit`` is an attribute of it."""
+    """The axis as one of hist, with ``unit`` as an attribute."""
     options: dict[str, Any] = {"name": name, "label": label, "__dict__": {"unit": unit}}
     match axis:
         case Axis(spacing="log"):
@@ -123,9 +123,9 @@ def booked_axis(axis: AnyAxis, *, name: str, label: str, unit: str) -> Booked:
 
 
 def bin_numbers(values: NDArray[Any], axis: AnyAxis, booked: Booked) -> NDArray[np.intp]:
-    """The position of each value along an axis of a histogram, flow bins counted: 0 for the underflow.
+    """The bin of each value along an axis, where flow bins count: 0 is the underflow, if the axis has one.
 
-    Values between integers belong to none of them where the axis counts integers.
+    Values that are not integers are in the overflow of an axis of integers or categories.
     """
     if isinstance(axis, Integers | Categories):
         return _of_integers(values, axis)
@@ -137,12 +137,12 @@ def bin_numbers(values: NDArray[Any], axis: AnyAxis, booked: Booked) -> NDArray[
 
 
 def is_at_stop(values: NDArray[Any], axis: Axis | Edges) -> NDArray[np.bool_]:
-    """Whether each value is the upper end, as a number of the values' own precision."""
+    """Whether each value equals the upper end, rounded to the precision of the values."""
     return values == (values.dtype.type(axis.stop) if values.dtype.kind == "f" else axis.stop)
 
 
 def _of_integers(values: NDArray[Any], axis: Integers | Categories) -> NDArray[np.intp]:
-    """NaN and fractions are in the overflow."""
+    """The bin of each value on an axis of integers or categories; NaN and fractions are in the overflow."""
     with np.errstate(invalid="ignore"):
         beyond = np.iinfo(np.int64).max // 2
         numbers = np.clip(np.nan_to_num(values, nan=beyond), -beyond, beyond).astype(np.int64)

@@ -28,7 +28,7 @@ from hepreco.histograms.specs import HistogramSpec
 from hepreco.plugin import Axis
 
 Weights = NDArray[np.float32]
-#: In each bin, flow bins included.
+#: Sums in each bin, with flow bins.
 Sums = NDArray[np.float64]
 
 
@@ -44,7 +44,7 @@ class Filled(NamedTuple):
 
 
 class Entries(NamedTuple):
-    """The bin of each entry of a histogram, of all its axes together, and its event, in the order of the events."""
+    """The entries of a histogram, in the order of the events: the bin of each, numbered over all axes, and its event."""
 
     bins: NDArray[np.intp]
     event: NDArray[np.int64]
@@ -60,8 +60,8 @@ def fill_all(
 ) -> Filled:
     """The histograms of one chunk.
 
-    Every column is made flat and looked up in an axis once for each variation of the events, however many histograms
-    share them, and however many variations of the weights alone there are: these have one and the same array of events.
+    For each variation of the events, every column is flattened and binned once per axis, even if several histograms
+    share it. Variations of the weights alone, which have the same array of events, share this work.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def fill_all(
     dataset
         Entry of the ``dataset`` axis.
     regions
-        For each variation, whether each event is in each region. Without it, histograms have no such axis.
+        For each variation, whether each event is in each region; without it, histograms have no axis ``region``.
 
     Returns
     -------
@@ -159,7 +159,7 @@ def _book(dataset: str, variations: Sequence[str], *axes: bh.axis.Axis) -> hist.
 def _booked(
     sums: Sums, dataset: str, variations: Sequence[str], regions: Sequence[str], axes: Sequence[Booked]
 ) -> hist.Hist:
-    """A histogram of what was summed."""
+    """A histogram with the sums as contents."""
     region = [hist.axis.StrCategory(regions, name="region", label="region", overflow=False)] if regions else []
     histogram = _book(dataset, variations, *region, *axes)
     view = histogram.view(flow=True)
@@ -168,7 +168,7 @@ def _booked(
 
 
 def _sharing_events(events: Mapping[str, ak.Array]) -> list[list[int]]:
-    """The positions of variations, those together that have one and the same array of events."""
+    """The positions of variations, grouped by those that have the same array of events."""
     groups: dict[int, list[int]] = {}
     for position, array in enumerate(events.values()):
         groups.setdefault(id(array), []).append(position)
@@ -178,7 +178,7 @@ def _sharing_events(events: Mapping[str, ak.Array]) -> list[list[int]]:
 def _all_entries(
     specs: Sequence[HistogramSpec], events: ak.Array, *, axes: Mapping[str, tuple[Booked, ...]]
 ) -> tuple[dict[str, list[Entries]], dict[str, dict[str, int]]]:
-    """The entries of each histogram, one for each column of those with one axis, and what is in their overflow."""
+    """The entries of each histogram, by column for those with one axis, and the contents of their overflow."""
     wanted: dict[str, dict[AnyAxis, Booked]] = {}
     single = {spec.name: spec.axis for spec in specs if spec.axis is not None}
     for spec in specs:
@@ -206,14 +206,14 @@ def _all_entries(
 
 
 def _over(values: NDArray[Any], axis: AnyAxis) -> NDArray[np.int64]:
-    """How many of the values in an overflow are exactly at the end of the axis, and how many are beyond."""
+    """Numbers of overflow values at the end of the axis, and beyond it."""
     if not isinstance(axis, Axis | Edges):
         return np.zeros(2, np.int64)
     return np.bincount(~is_at_stop(values, axis), minlength=2)
 
 
 def _joint_entries(spec: HistogramSpec, events: ak.Array, axes: Sequence[Booked]) -> Entries:
-    """The entries of a histogram of several axes: those that have a number in each of its columns."""
+    """The entries of a histogram with several axes: those with a number in each of its columns."""
     columns = [column(events, path) for path in spec.reads]
     try:
         arrays = ak.broadcast_arrays(np.arange(len(events)), *columns)
@@ -251,7 +251,7 @@ class _Terms:
         return np.stack([total[None] for total in _sums(where, self._of(event), bins=bins)])
 
     def _of(self, event: NDArray[np.int64]) -> list[Sums]:
-        """The terms of each entry, which those of the next column often share."""
+        """The terms of each entry, kept because the next column often has the same events."""
         if self._known[0] is not event:
             self._known = event, [term[event] if term.ndim else term for term in self._terms]
         return self._known[1]

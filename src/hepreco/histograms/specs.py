@@ -12,31 +12,31 @@ from hepreco.histograms.axes import AnyAxis, Booked, Edges, booked_axis
 from hepreco.names import check_name
 from hepreco.plugin import Axis, Column, Reconstructor
 
-#: Entries of the archive, a figure of the studies, the other axes, and what hist keeps for its own arguments.
+#: Names that are taken: by the archive, by figures of studies, by other axes, and by arguments of hist.
 RESERVED: Final = frozenset(
     {"index", "provenance", "roc", "dataset", "variation", "region", "weight", "sample", "threads"}
 )
-#: Of one histogram, beside dataset, variation and region.
+#: Largest number of axes of a histogram, without dataset, variation and region.
 MOST_AXES: Final = 3
-#: Of all histograms of one dataset, in bytes: every chunk makes them, and merging holds several.
+#: Largest size of all histograms of one dataset in bytes; every chunk has them, and merging needs several.
 MOST_BYTES: Final = 2**30
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """One axis of a histogram of several.
+    """One axis of a histogram with several axes.
 
     Parameters
     ----------
     column
-        What is filled, such as ``chi2_assigner.top.mass``. A column with one number per event goes with every entry of
-        one with several; other columns must have as many entries in each event.
+        The column to fill, such as ``chi2_assigner.top.mass``. A column with one number per event is repeated for every
+        entry of a column with several; other columns must have equal numbers of entries in each event.
     axis
         Its binning.
     name
-        Of the axis; by default the column with dots replaced by underscores.
+        Name of the axis; by default the column with dots replaced by underscores.
     label, unit
-        Kept with the axis; figures write ``label [unit]``.
+        Label and unit of the axis; figures write ``label [unit]``.
     """
 
     column: str
@@ -57,12 +57,12 @@ class Dimension:
 
 @dataclass(frozen=True)
 class HistogramSpec:
-    """One histogram: of one axis, or of up to three.
+    """A histogram with one to three axes.
 
     Parameters
     ----------
     name
-        Its name in the output, and that of the last axis where there is one.
+        Its name in the output, and the name of the axis if there is one.
     columns
         Columns to fill, for example ``("chi2_assigner.top.mass",)``, ``("jets.pt",)`` for all selected jets,
         ``("jets[0].pt",)`` for the first of them, or ``("len(jets)",)`` for their number. Every entry of every column
@@ -70,17 +70,17 @@ class HistogramSpec:
     axis
         Its binning: ``{ bins, start, stop }``, ``{ edges }``, ``{ first, last }`` for integers, or ``{ categories }``.
     label, unit
-        Kept with the axis; figures write ``label [unit]``.
+        Label and unit of the axis; figures write ``label [unit]``.
     axes
-        Two or three axes, each with its column, in place of ``columns`` and ``axis``. Entries that are missing in one
-        of the columns are not filled.
+        Two or three axes, each with its column, instead of ``columns`` and ``axis``. Entries that are missing in one of
+        the columns are not filled.
     regions
         Names of the regions in which it is filled; all of them by default.
 
     Raises
     ------
     ConfigError
-        The name could not be that of a file, or stands for something else; or there is no column or no axis.
+        The name is not valid for a file or is reserved, or there is no column or axis.
     """
 
     name: str
@@ -111,7 +111,7 @@ class HistogramSpec:
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """The columns that it is filled with."""
+        """The columns with which it is filled."""
         return self.columns or tuple(axis.column for axis in self.axes)
 
     @property
@@ -120,7 +120,7 @@ class HistogramSpec:
         return tuple(axis.axis for axis in self.axes) if self.axis is None else (self.axis,)
 
     def booked_axes(self) -> tuple[Booked, ...]:
-        """The axes of hist after ``dataset``, ``variation`` and ``region``, with under- and overflow."""
+        """The axes after ``dataset``, ``variation`` and ``region``, as axes of hist."""
         if self.axis is None:
             return tuple(axis.booked() for axis in self.axes)
         return (booked_axis(self.axis, name=self.name, label=self.label or self.name, unit=self.unit),)

@@ -1,4 +1,4 @@
-"""The bins of a run's histogram as rows of one dataset and variation each."""
+"""The bins of a run's histogram, with one row for each dataset and variation."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -25,11 +25,12 @@ class Rows:
     values, variances
         Σw and Σw², of shape ``(dataset, variation, bin)``.
     edges
-        Of shape ``(bin + 1,)``; of histograms with several axes, whose bins follow each other, their numbers.
+        Edges of the bins, of shape ``(bin + 1,)``. The bins of histograms with several axes are put in a row, with
+        edges 0, 1, 2, …
     label
-        Of the axis.
+        Label of the axis.
     bins
-        Names of the bins of an axis of integers or categories, which then has edges 0, 1, 2, …
+        Names of the bins of an axis of integers or categories, which has edges 0, 1, 2, …
     """
 
     datasets: tuple[str, ...]
@@ -41,14 +42,17 @@ class Rows:
     bins: tuple[str, ...]
 
     def has(self, dataset: str, variation: str) -> bool:
-        """Whether the variation of the dataset was filled: what another dataset alone has is an empty row."""
+        """Whether the dataset has the variation; the row of a variation that only other datasets have is empty."""
         if dataset not in self.datasets or variation not in self.variations:
             return False
         row = self.variances[self.datasets.index(dataset), self.variations.index(variation)]
         return bool(row.any()) or variation == NOMINAL
 
     def sum(self, datasets: Collection[str], variation: str, *, varied: Collection[str]) -> NDArray[np.float64]:
-        """Σw and Σw² of datasets, of shape ``(2, bin)``: those in ``varied`` with the variation, if they have it."""
+        """Sums of Σw and Σw² over datasets, of shape ``(2, bin)``.
+
+        Datasets in ``varied`` enter with the variation, if they have it, and all others with their nominal bins.
+        """
         total = np.zeros((2, self.values.shape[-1]))
         for name in datasets:
             which = variation if name in varied and self.has(name, variation) else NOMINAL
@@ -64,9 +68,9 @@ def rows(histogram: hist.Hist, channel: ChannelConfig) -> Rows:
     Raises
     ------
     StudyError
-        It is no histogram of a run.
+        It is not a histogram of a run.
     ConfigError
-        It has no such region, needs one, or has no such edges.
+        It lacks the region or an edge of the channel, or the channel names no region of a histogram with regions.
     """
     axis_names = list(histogram.axes.name)
     if axis_names[:2] != ["dataset", "variation"] or not issubclass(histogram.storage_type, hist.storage.Weight):
@@ -90,7 +94,7 @@ def rows(histogram: hist.Hist, channel: ChannelConfig) -> Rows:
 
 
 def bin_names(axis: Any) -> tuple[str, ...]:
-    """What the bins of an axis of integers or categories are called; nothing for intervals of numbers.
+    """Names of the bins of an axis of integers or categories; empty for other axes.
 
     Example
     -------
@@ -121,7 +125,7 @@ def _region(histogram: hist.Hist, channel: ChannelConfig) -> hist.Hist:
 
 
 def _inner(view: NDArray[np.float64], histogram: hist.Hist, *, overflow: bool) -> NDArray[np.float64]:
-    """Without flow bins, of shape ``(dataset, variation, bin)``; they are added to their neighbours if asked for."""
+    """The bins, of shape ``(dataset, variation, bin)``; ``overflow`` adds flow bins to their neighbours."""
     for number, axis in enumerate(histogram.axes):
         moved = np.moveaxis(view, number, 0).copy()
         first = int(axis.traits.underflow)
@@ -136,7 +140,7 @@ def _inner(view: NDArray[np.float64], histogram: hist.Hist, *, overflow: bool) -
 def _merged(
     folded: list[NDArray[np.float64]], edges: NDArray[np.float64], channel: ChannelConfig, *, flat: bool
 ) -> list[NDArray[np.float64]]:
-    """Bins between fewer edges."""
+    """The bins merged between the edges of the channel."""
     at = [int(abs(edges - edge).argmin()) for edge in channel.edges]
     width = np.diff(edges).min()
     odd = [edge for edge, place in zip(channel.edges, at, strict=True) if abs(edges[place] - edge) > 1e-6 * width]

@@ -1,4 +1,4 @@
-"""Templates as ROOT histograms, and the datacard with which Combine reads them."""
+"""Templates as ROOT histograms, with a datacard for Combine."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,14 +13,14 @@ from hepreco.inference.shifts import Bins
 from hepreco.inference.tables import FitConfig
 from hepreco.inference.templates import Channel
 
-#: What Combine calls observed events.
+#: Combine's name for observed events.
 DATA = "data_obs"
-#: Before the parameters of Combine's signal strength; names hold no spaces.
+#: Names that a datacard can contain.
 _NAME = re.compile(r"[^\s/$*]+")
 
 
 def nominal_names(names: str) -> str:
-    """The names of nominal histograms: without the systematic and the sign before it.
+    """The names of nominal histograms, without the systematic and the separator before it.
 
     Example
     -------
@@ -31,7 +31,7 @@ def nominal_names(names: str) -> str:
 
 
 def root_histograms(channels: Sequence[Channel], config: FitConfig, *, asimov: bool = False) -> dict[str, hist.Hist]:
-    """All histograms by their names: nominal ones, ``…Up`` and ``…Down`` of every shift, and data."""
+    """All histograms by name: nominal templates, ``…Up`` and ``…Down`` for every shift, and data."""
     nominal, observed = nominal_names(config.root_names), observations(channels, asimov=asimov)
     found: dict[str, hist.Hist] = {}
     for each in channels:
@@ -56,8 +56,8 @@ def _histogram(channel: Channel, values: Bins, variances: Bins | None = None) ->
 
 
 def write_root(path: Path, histograms: Mapping[str, hist.Hist]) -> None:
-    """Write them into one file, in directories where names have slashes."""
-    import uproot  # noqa: PLC0415  figures do without
+    """Write histograms into one file; slashes in names make directories."""
+    import uproot  # noqa: PLC0415  not needed for figures
 
     try:
         with uproot.recreate(path) as file:
@@ -73,7 +73,7 @@ def datacard(channels: Sequence[Channel], config: FitConfig, *, file: str, asimo
     Raises
     ------
     ConfigError
-        A name holds a space or another character that a datacard cannot.
+        A name contains a character that a datacard cannot have, such as a space.
     """
     nominal = _for_combine(nominal_names(config.root_names))
     shifted = _for_combine(config.root_names)
@@ -112,7 +112,7 @@ def _check_names(names: Sequence[str]) -> None:
 
 
 def _numbers(columns: Sequence[tuple[Channel, str]], config: FitConfig) -> Iterator[int]:
-    """Those of signals are not positive."""
+    """The numbers of processes, which are zero or negative for signals."""
     names = dict.fromkeys(process for _, process in columns)
     signals = [name for name in names if name in config.signal]
     others = [name for name in names if name not in config.signal]

@@ -1,4 +1,4 @@
-"""The packages of the extra ``hepreco[fit]``, imported when they are needed."""
+"""Imports the packages of the extra ``hepreco[fit]`` when they are needed."""
 
 import warnings
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def cabinetry(module: str) -> Any:
 
 @contextmanager
 def deprecations_of_pyhf() -> Iterator[None]:
-    """Warnings about what pyhf 0.7 uses of jsonschema and numpy are for its developers."""
+    """Silence the deprecation warnings of pyhf 0.7 about jsonschema and numpy, which concern its developers."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         yield

@@ -1,4 +1,4 @@
-"""What a reader of a fit must know of its templates: what was done to them, and what is odd about them."""
+"""Notes on the templates of a fit: what was done to them, and what is unusual about them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ import numpy as np
 
 from hepreco.inference.templates import Channel
 
-#: What each kind of note means.
+#: Meaning of each kind of note.
 MEANING: Final = {
-    "no effect": "changes no bin of any channel, and is no parameter of the fit",
+    "no effect": "changes no bin of any channel, and is not a parameter of the fit",
     "no simulated events": "no process has events here",
     "empty": "has no events in this channel",
     "negative bins": "has negative bins",
@@ -20,22 +20,22 @@ MEANING: Final = {
     "no variation": "a dataset lacks the variation, and enters with its nominal bins",
     "symmetrised": "was symmetrised",
     "smoothed": "was smoothed",
-    "pruned": "was left out, since it changes no bin by the fraction of prune",
+    "pruned": "was left out, since it changes every bin by less than prune",
 }
 
 
 @dataclass(frozen=True)
 class Note:
-    """One thing that is to be known.
+    """A note on templates.
 
     Parameters
     ----------
     kind
         A key of :data:`MEANING`.
     channel, process, parameter
-        Where; empty where it concerns all.
+        The templates; empty if the note concerns all.
     bins
-        Numbers of the bins, from 0, where it concerns some.
+        Numbers of the bins, from 0, if it concerns single bins.
     """
 
     kind: str

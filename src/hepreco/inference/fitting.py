@@ -1,4 +1,4 @@
-"""The fit itself, by cabinetry and pyhf."""
+"""The fit, by cabinetry and pyhf."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -14,14 +14,14 @@ from hepreco.studies import Value
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model expects in a channel, before or after the fit.
+    """The expected events of a channel, before or after the fit.
 
     Parameters
     ----------
     values
-        By process, of shape ``(bin,)``.
+        Expected events of each process, of shape ``(bin,)``.
     uncertainty
-        Of the sum, correlations included.
+        Uncertainty of their sum, with correlations.
     """
 
     values: Mapping[str, NDArray[np.float64]]
@@ -30,7 +30,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Impacts:
-    """How far the measured parameter moves as each other one does, of shape ``(parameter,)``."""
+    """Changes of the measured parameter when each other parameter is varied, of shape ``(parameter,)``."""
 
     names: tuple[str, ...]
     prefit_up: NDArray[np.float64]
@@ -46,22 +46,22 @@ class Fit:
     Parameters
     ----------
     parameter
-        The name of the measured one.
+        Name of the measured parameter.
     values
-        Of all parameters at the best fit, with their uncertainties: nuisance parameters in units of their prior
+        Best-fit values of all parameters with their uncertainties; nuisance parameters are in units of their prior
         uncertainties.
     free
-        The parameters without a prior uncertainty, the measured one among them.
+        Parameters without a prior uncertainty, with the measured one.
     correlations
-        Of shape ``(parameter, parameter)``, in the order of ``values``.
+        Correlation matrix, of shape ``(parameter, parameter)``, in the order of ``values``.
     goodness_of_fit
-        The p-value against the saturated model; ``None`` where no degree of freedom is left.
+        The p-value against the saturated model; ``None`` without degrees of freedom.
     twice_nll
-        Twice the negative logarithm of the likelihood at the best fit.
+        Twice the negative log-likelihood at the best fit.
     impacts
-        On the measured parameter.
+        Impacts on the measured parameter.
     prefit, postfit
-        By channel.
+        Expected events of each channel before and after the fit.
     """
 
     parameter: str
@@ -87,17 +87,17 @@ def fit(workspace: Mapping[str, Any], *, refit: bool = False) -> Fit:
     Parameters
     ----------
     workspace
-        Of pyhf.
+        A workspace of pyhf.
     refit
-        Whether impacts come from fits with a parameter held one standard deviation away, four for each parameter. By
-        default they are read off the covariance matrix, which is the same where the likelihood is a parabola.
+        Whether impacts come from fits with a parameter fixed one standard deviation away, four for each parameter. By
+        default they come from the covariance matrix, which gives the same for a Gaussian likelihood.
 
     Raises
     ------
     ConfigError
         cabinetry or pyhf is not installed.
     StudyError
-        The fit cannot be done, or does not converge.
+        The workspace is invalid, or the fit does not converge.
     """
     utils, fits, pyhf = cabinetry("model_utils"), cabinetry("fit"), cabinetry("pyhf")
     _check_expectation(workspace)
@@ -131,13 +131,13 @@ def _triples(found: Any) -> Iterable[tuple[str, float, float]]:
 
 
 def _ranking(model: Any, data: Any, found: Any) -> Impacts:
-    """Impacts from fits in which one parameter is held."""
+    """Impacts from fits in which one parameter is fixed."""
     ranked = cabinetry("fit").ranking(model, data, fit_results=found)
     return Impacts(tuple(ranked.labels), ranked.prefit_up, ranked.prefit_down, ranked.postfit_up, ranked.postfit_down)
 
 
 def _read_off(model: Any, found: Any) -> Impacts:
-    """Along the line on which the likelihood is largest: ρ σ(measured) for one σ of the parameter after the fit."""
+    """Impacts from the covariance matrix: ρ σ(measured) for one postfit standard deviation of the parameter."""
     at = model.config.poi_index
     others = np.arange(len(found.labels)) != at
     postfit = (found.corr_mat[at] * found.uncertainty[at])[others]
@@ -148,7 +148,7 @@ def _read_off(model: Any, found: Any) -> Impacts:
 
 
 def _prior_spreads(model: Any) -> NDArray[np.float64]:
-    """Zero for free parameters."""
+    """The prior uncertainties of the parameters; zero for free ones."""
     return np.asarray(cabinetry("model_utils").prefit_uncertainties(model))
 
 
@@ -165,7 +165,7 @@ def _predictions(prediction: Any) -> dict[str, Prediction]:
 
 
 def _check_expectation(workspace: Mapping[str, Any]) -> None:
-    """A bin with events in which nothing is expected has no likelihood."""
+    """Refuse data in bins in which no events are expected: their likelihood is zero."""
     observed = {each["name"]: np.asarray(each["data"]) for each in workspace["observations"]}
     for channel in workspace["channels"]:
         expected = np.sum([sample["data"] for sample in channel["samples"]], axis=0)
@@ -178,7 +178,7 @@ def _check_expectation(workspace: Mapping[str, Any]) -> None:
 
 
 def as_json(result: Fit) -> dict[str, Any]:
-    """The result as plain values, for fit.json."""
+    """The result as plain values, for ``fit.json``."""
     kinds = [each.name for each in fields(Impacts) if each.name != "names"]
     return {
         "parameter": {"name": result.parameter, "value": result.best.value, "uncertainty": result.best.uncertainty},

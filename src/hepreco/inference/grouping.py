@@ -1,4 +1,4 @@
-"""The processes that datasets belong to, and how figures show them."""
+"""The processes of datasets, with their labels and colours in figures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Grouping:
-    """Which datasets make a process.
+    """The datasets of each process.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ class Grouping:
     periods
         The data-taking period of each dataset that has one.
     labels, colours
-        Of processes, for figures; by default their names, and a colour of hepreco's.
+        Labels and colours of processes in figures; by default their names, and hepreco's colours.
     """
 
     processes: Mapping[str, tuple[str, ...]]
@@ -29,7 +29,7 @@ class Grouping:
 
     @property
     def is_configured(self) -> bool:
-        """Whether there are data, or a process that is more than one dataset of its own name."""
+        """Whether there are data, labels, colours, or a process that differs from a dataset of the same name."""
         return bool(self.data or self.labels or self.colours) or any(
             datasets != (name,) for name, datasets in self.processes.items()
         )

@@ -1,4 +1,4 @@
-"""Templates as a workspace of pyhf, in the JSON of HistFactory, which cabinetry reads too."""
+"""Templates as a workspace in the JSON format of HistFactory, for pyhf and cabinetry."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,12 +10,12 @@ from hepreco.inference.shifts import Bins, Shift
 from hepreco.inference.tables import FitConfig
 from hepreco.inference.templates import Channel, Template
 
-#: Of the JSON format.
+#: Version of the JSON format.
 VERSION = "1.0.0"
 
 
 def observations(channels: Sequence[Channel], *, asimov: bool) -> dict[str, Bins]:
-    """Observed events of each channel; with ``asimov`` the sum of all processes in their place.
+    """Observed events of each channel; with ``asimov`` the sum of all processes instead.
 
     Raises
     ------
@@ -34,8 +34,8 @@ def observations(channels: Sequence[Channel], *, asimov: bool) -> dict[str, Bins
 def workspace(channels: Sequence[Channel], config: FitConfig, *, asimov: bool = False) -> dict[str, Any]:
     """The workspace, ready for ``json.dump``.
 
-    A shift is split into its yield (``normsys``) and its shape at the nominal yield (``histosys``) under one parameter,
-    as cabinetry has it.
+    As in cabinetry, a shift is split into a change of the yield (``normsys``) and of the shape at the nominal yield
+    (``histosys``), with one parameter.
 
     Raises
     ------
@@ -92,9 +92,9 @@ def _systematics(template: Template) -> Iterator[dict[str, Any]]:
 
 
 def split(name: str, shift: Shift, nominal: Bins) -> Iterator[dict[str, Any]]:
-    """Modifiers of one parameter: the yield's, and the shape's where it changes.
+    """Modifiers of one parameter, for the yield and, if it changes, for the shape.
 
-    Where a yield is not positive, the whole shift is one of the shape.
+    If a yield is not positive, the whole shift is a change of the shape.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""From the bins of variations to one shift up and one down."""
+"""Makes one upward and one downward shift from the bins of variations."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from hepreco.inference.extra import cabinetry
 from hepreco.inference.tables import Combination
 
 Bins = NDArray[np.float64]
-#: What was done to a shift, or is odd about it.
+#: What was done to a shift, or is unusual about it.
 Remark = Literal[
     "no effect",
     "one-sided",
@@ -23,20 +23,20 @@ Remark = Literal[
     "smoothed",
     "pruned",
 ]
-#: A change of the yield that is smaller has no direction.
+#: Smaller relative changes of the yield are ignored when up and down are compared.
 LEAST: Final = 1e-4
 
 
 @dataclass(frozen=True)
 class Shift:
-    """The bins of a template after a systematic went up, and down, by one standard deviation.
+    """The bins of a template for a systematic shifted up and down by one standard deviation.
 
     Parameters
     ----------
     up, down
-        Of shape ``(bin,)``.
+        Contents of the bins, of shape ``(bin,)``.
     remarks
-        What was done to them, and what is odd about them.
+        What was done to them, and what is unusual about them.
     """
 
     up: Bins
@@ -44,11 +44,11 @@ class Shift:
     remarks: tuple[Remark, ...] = ()
 
     def remarked(self, remark: Remark) -> "Shift":
-        """The same with one remark more."""
+        """The shift with one more remark."""
         return replace(self, remarks=(*self.remarks, remark))
 
     def without_negative(self, nominal: Bins, *, zero: bool) -> "Shift":
-        """A remark on negative bins where the nominal ones are not; with ``zero``, zeros in place of all of them."""
+        """The shift with a remark on bins that it alone makes negative; ``zero`` sets all negative bins to zero."""
         odd = ((np.minimum(self.up, self.down) < 0) & (nominal >= 0)).any()
         if zero:
             floored = Shift(np.maximum(self.up, 0), np.maximum(self.down, 0), self.remarks)
@@ -67,13 +67,13 @@ class Shift:
         return not {"no effect", "pruned"} & set(self.remarks)
 
     def is_on_one_side(self, nominal: Bins) -> bool:
-        """Whether both change the yield in the same direction, by a fraction of at least :data:`LEAST`."""
+        """Whether up and down change the yield in the same direction, by a fraction above :data:`LEAST`."""
         up, down = (self.up - nominal).sum(), (self.down - nominal).sum()
         return bool(up * down > 0 and min(abs(up), abs(down)) > LEAST * abs(nominal.sum()))
 
 
 def combined(members: NDArray[np.float64], nominal: Bins, *, how: Combination) -> Shift:
-    """One shift of many members, of shape ``(member, bin)``.
+    """Combine members, of shape ``(member, bin)``, into one shift.
 
     Example
     -------
@@ -98,7 +98,7 @@ def _hessian(members: NDArray[np.float64], nominal: Bins) -> Shift:
 
 
 def _asymmetric_hessian(members: NDArray[np.float64], nominal: Bins) -> Shift:
-    """The master formula: of each pair, the larger change in a direction counts."""
+    """The master formula: the larger change of each pair in either direction, added in quadrature."""
     change = (members - nominal).reshape(-1, 2, members.shape[1])
     up, down = (np.sqrt((np.maximum(sign * change, 0).max(axis=1) ** 2).sum(axis=0)) for sign in (1, -1))
     return Shift(nominal + up, nominal - down)
@@ -118,7 +118,7 @@ _COMBINATIONS: Final[dict[Combination, Callable[[NDArray[np.float64], Bins], Shi
 
 
 def symmetrised(shift: Shift, nominal: Bins) -> Shift:
-    """Both sides as far from the nominal bins; a one-sided shift is mirrored.
+    """The shift with equal changes up and down, half their difference; a one-sided shift is mirrored.
 
     Example
     -------
@@ -131,7 +131,10 @@ def symmetrised(shift: Shift, nominal: Bins) -> Shift:
 
 
 def smoothed(shift: Shift, nominal: Bins) -> Shift:
-    """Ratios to the nominal bins smoothed by cabinetry, yields kept; fewer than three bins stay as they are."""
+    """Smooth the ratios to the nominal bins with cabinetry and keep the yields.
+
+    With fewer than three bins, or bins that are not positive, nothing is smoothed.
+    """
     if len(nominal) < 3 or not (nominal > 0).all():
         return shift
     smooth = cabinetry("smooth").smooth_353qh_twice

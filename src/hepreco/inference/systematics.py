@@ -1,4 +1,4 @@
-"""Which variations belong to which systematic."""
+"""Assigns variations to systematic uncertainties."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ NOMINAL = "nominal"
 
 @dataclass(frozen=True)
 class Systematic:
-    """A systematic uncertainty, and the variations that show what it does.
+    """A systematic uncertainty and its variations.
 
     Parameters
     ----------
     name
-        Of its parameter in the fit, as far as it is correlated.
+        Name of its parameter in the fit, to which ``uncorrelated`` appends process, region or period.
     variations
-        An upward and a downward one, a single one, or many members; none of a normalisation uncertainty.
+        An upward and a downward variation, a single one, or many members; none for a normalisation uncertainty.
     config
-        What the configuration says of it.
+        Its table of the configuration.
     """
 
     name: str
@@ -49,7 +49,7 @@ def systematics(variations: Iterable[str], config: FitConfig) -> tuple[Systemati
     Raises
     ------
     ConfigError
-        A configured systematic has no variation, or not as many members as it needs.
+        A configured systematic has no variation, or too few members, or an odd number where pairs are needed.
 
     Example
     -------
@@ -87,12 +87,12 @@ def _members(name: str, config: SystematicConfig, known: list[str]) -> tuple[str
 
 
 def _number(member: str) -> list[tuple[int, str]]:
-    """The tenth member stands behind the ninth."""
+    """A key that sorts members by their numbers, the tenth after the ninth."""
     return [(int(part) if part.isdecimal() else -1, part) for part in member.split("_")]
 
 
 def _pairs(variations: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
-    """Upward and downward variations by what they have in common, single ones by their names."""
+    """Upward and downward variations by their common name, single ones by their full names."""
     known = list(variations)
     pairs: dict[str, tuple[str, ...]] = {}
     for name in known:

@@ -1,4 +1,4 @@
-"""What a fit is made of, as a configuration says it: the table ``[fit]``."""
+"""The configuration of a fit, the table ``[fit]``."""
 
 from dataclasses import dataclass, field
 from string import Formatter
@@ -10,7 +10,7 @@ from hepreco.names import check_name
 
 Combination = Literal["envelope", "hessian", "asymmetric-hessian", "replicas"]
 Part = Literal["process", "region", "period"]
-#: What the names of ROOT histograms are made of.
+#: Fields in the names of ROOT histograms.
 FIELDS: Final = frozenset({"region", "process", "systematic"})
 
 
@@ -21,15 +21,16 @@ class ChannelConfig:
     Parameters
     ----------
     histogram
-        Its name.
+        Name of the histogram.
     region
-        Of the histogram's regions the one that enters; leave it out where the histogram has none.
+        Region of the histogram; not needed for a histogram without regions.
     name
-        Of the channel; by default that of the region, or else of the histogram.
+        Name of the channel; by default that of the region, or else of the histogram.
     edges
-        Edges of the histogram's bins between which they are merged; what lies outside is left out. By default all bins.
+        Edges between which bins are merged, out of the histogram's edges; bins outside are left out. By default all
+        bins are used as they are.
     overflow
-        Whether what lies below the first edge or above the last one is added to the first or last bin.
+        Whether entries below the first edge or above the last one are added to the first or last bin.
     """
 
     histogram: str
@@ -53,27 +54,28 @@ class ChannelConfig:
 class SystematicConfig:
     """A table ``[fit.systematics.<name>]``: a systematic uncertainty.
 
-    By its name it belongs to the variations ``<name>_up`` and ``<name>_down``, or to the single variation ``<name>``,
-    unless it has ``norm`` or ``members``.
+    It uses the variations ``<name>_up`` and ``<name>_down``, or the single variation ``<name>``, unless it has ``norm``
+    or ``members``.
 
     Parameters
     ----------
     norm
-        A log-normal uncertainty of the normalisation in place of variations: 0.02 is a factor 1.02 up, and 1/1.02 down.
+        A log-normal uncertainty of the normalisation instead of variations: 0.02 is a factor 1.02 up, and 1/1.02 down.
     norm_down
-        The downward uncertainty where it is another one: 0.03 is a factor 0.97.
+        The downward uncertainty, if it differs: 0.03 is a factor 0.97.
     members
         A pattern of variations, such as ``pdf_*``, that are combined into one pair of shifts.
     combine
-        How: ``envelope`` of the members and the nominal bins; ``hessian``, the root of the sum of squared differences
-        to the nominal bins; ``asymmetric-hessian``, where members are pairs along the two directions of each
-        eigenvector; or the standard deviation of ``replicas``.
+        How members are combined: ``envelope`` of the members and the nominal bins; ``hessian``, the root of the sum of
+        squared differences to the nominal bins; ``asymmetric-hessian``, where members are pairs along the two
+        directions of each eigenvector; or the standard deviation of ``replicas``.
     processes
-        To which it applies; by default to all.
+        Processes to which it applies; by default all.
     regions
-        Channels to which it applies; by default to all.
+        Channels to which it applies; by default all.
     uncorrelated
-        Over what it is a parameter for each: ``process``, ``region``, ``period``. Otherwise one parameter shifts all.
+        ``process``, ``region`` or ``period``, each of which then has its own parameter. By default one parameter shifts
+        all templates.
     symmetrise
         Whether both shifts are replaced by half of their difference, and a one-sided shift is mirrored.
     smooth
@@ -105,38 +107,38 @@ class SystematicConfig:
 
     @property
     def factors(self) -> tuple[float, float]:
-        """What a normalisation uncertainty multiplies a template by, down and up."""
+        """Factors on a template from a normalisation uncertainty, down and up."""
         up = 1.0 + (self.norm or 0.0)
         return 1.0 / up if self.norm_down is None else 1.0 - self.norm_down, up
 
 
 @dataclass(frozen=True)
 class FitConfig:
-    """A table ``[fit]``: which bins are fitted, what is measured, and what is uncertain.
+    """A table ``[fit]``: the bins, the measured parameter, and the systematic uncertainties.
 
     Parameters
     ----------
     channels
-        Histograms whose bins enter.
+        Histograms whose bins are fitted.
     signal
         Processes that the measured parameter multiplies.
     parameter
-        The name of that parameter: the signal strength.
+        Name of the measured parameter, the signal strength.
     bounds
-        Between which it is looked for.
+        Bounds of the signal strength and of free normalisations.
     free
         Other processes whose normalisation is a free parameter, ``<process>_norm``.
     systematics
-        Systematic uncertainties. Variations without a table are systematics too, correlated everywhere.
+        Systematic uncertainties. Variations without a table are systematics too, fully correlated.
     leave_out
-        Patterns of variations that do not enter.
+        Patterns of variations that are not used.
     template_statistics
-        Whether the number of simulated events makes templates uncertain: one parameter per bin, for the sum of all
-        processes (Barlow and Beeston, lite).
+        Whether templates have the statistical uncertainty of the simulation: one parameter per bin, for the sum of all
+        processes (Barlow–Beeston lite).
     negative_bins
         ``keep`` negative bins of templates, or set them to ``zero``.
     prune
-        Shifts that change no bin of a template by this fraction are left out of it, for example 0.001.
+        Shifts that change every bin of a template by less than this fraction are left out, for example 0.001.
     root_names
         Names of ROOT histograms, made of the three fields of the default; names of nominal ones lack the systematic.
     """

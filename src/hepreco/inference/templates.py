@@ -1,4 +1,4 @@
-"""Templates: what each process and systematic gives in the bins of a fit."""
+"""Templates: the bins of each process, with its systematic shifts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ class Template:
     values, variances
         Σw and Σw², of shape ``(bin,)``.
     shifts
-        By the parameters that cause them, those included that were pruned or change nothing.
+        Shifts by parameter, with those that were pruned or have no effect.
     factors
-        Of normalisation uncertainties, down and up, by their parameters.
+        Factors of normalisation uncertainties, down and up, by parameter.
     remarks
         ``empty``, ``negative bins``, and ``negative bins set to zero``.
     """
@@ -40,7 +40,7 @@ class Template:
 
     @property
     def effects(self) -> dict[str, Shift]:
-        """All shifts that are used, those of normalisation uncertainties included."""
+        """All shifts that are used, with those of normalisation uncertainties."""
         norms = {name: Shift(self.values * up, self.values * down) for name, (down, up) in self.factors.items()}
         return {name: shift for name, shift in self.shifts.items() if shift.is_used} | norms
 
@@ -49,7 +49,7 @@ class Template:
 class Band:
     """The uncertainty of a sum of templates, of shape ``(bin,)`` each.
 
-    ``up`` and ``down`` are those of all systematics together, in quadrature; neither is negative.
+    ``up`` and ``down`` are those of all systematics, added in quadrature; neither is negative.
     """
 
     statistical: Bins
@@ -58,7 +58,7 @@ class Band:
 
     @property
     def total(self) -> tuple[Bins, Bins]:
-        """Downward and upward, statistical uncertainty included."""
+        """Downward and upward uncertainties, with the statistical one."""
         return np.hypot(self.statistical, self.down), np.hypot(self.statistical, self.up)
 
 
@@ -69,15 +69,15 @@ class Channel:
     Parameters
     ----------
     name, region
-        Of the channel, and the region of the histogram, if it has any.
+        Name of the channel, and the region of the histogram, if it has regions.
     edges, label
-        Of the axis; edges of shape ``(bin + 1,)``.
+        Edges, of shape ``(bin + 1,)``, and label of the axis.
     templates
-        By process.
+        Templates by process.
     data
-        Observed events, of shape ``(bin,)``.
+        Observed events, of shape ``(bin,)``; ``None`` without data.
     bins
-        Names of the bins, where they are integers or categories.
+        Names of the bins if they are integers or categories.
     """
 
     name: str
@@ -131,7 +131,7 @@ def channels(histograms: Mapping[str, hist.Hist], config: FitConfig, grouping: G
 
 
 def channel(histogram: hist.Hist, one: ChannelConfig, *, config: FitConfig, grouping: Grouping) -> Channel:
-    """One channel, from the histogram that it names."""
+    """One channel of a fit, from its histogram."""
     bins = rows(histogram, one)
     known = systematics(bins.variations, config)
     observed = [name for name in grouping.data if name in bins.datasets]
@@ -178,7 +178,7 @@ def _template(
 
 
 def _periods(datasets: Sequence[str], grouping: Grouping, systematic: Systematic) -> dict[str, list[str]]:
-    """The datasets that one parameter shifts, by their period; all of them where periods are correlated."""
+    """The datasets that one parameter shifts, by period; all of them if periods are correlated."""
     if "period" not in systematic.config.uncorrelated:
         return {"": list(datasets)}
     found: dict[str, list[str]] = {}
@@ -190,7 +190,7 @@ def _periods(datasets: Sequence[str], grouping: Grouping, systematic: Systematic
 def _shift(
     bins: Rows, datasets: Sequence[str], varied: Sequence[str], systematic: Systematic, *, nominal: Bins, prune: float
 ) -> Shift:
-    """The bins of all datasets, of which some are varied."""
+    """The shift of all datasets of a process if some of them are varied."""
     config, names = systematic.config, systematic.variations
     members = np.array([bins.sum(datasets, name, varied=varied)[0] for name in names])
     if config.members:
@@ -214,7 +214,7 @@ def _shift(
 
 
 def _checked(template: Template, config: FitConfig) -> Template:
-    """With remarks on bins that no template should have, or with zeros in their place where that is asked for."""
+    """The template with remarks on empty and negative bins, which are set to zero if the configuration says so."""
     zero = config.negative_bins == "zero"
     shifts = {name: each.without_negative(template.values, zero=zero) for name, each in template.shifts.items()}
     remarks = ["empty"] if not template.values.any() else []

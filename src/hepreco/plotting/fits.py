@@ -12,7 +12,7 @@ from hepreco.inference.fitting import Fit
 from hepreco.plotting.options import FiguresConfig
 from hepreco.plotting.style import rc
 
-#: Parameters that are drawn at most; the others matter less.
+#: Largest number of parameters in the ranking.
 MOST = 30
 
 
@@ -22,16 +22,16 @@ def fit_figures(result: Fit, *, options: FiguresConfig | None = None) -> dict[st
     Parameters
     ----------
     result
-        Of :func:`hepreco.inference.fit`.
+        The result of :func:`hepreco.inference.fit`.
     options
         Style.
 
     Returns
     -------
     dict
-        Figures by name. Pulls are those of all systematics; the ranking shows the 30 that move the measured parameter
-        most; correlations are those of parameters that have one of 0.1 or more. The parameters of single bins, for the
-        statistics of templates, are in none of them but the last.
+        Figures by name. The pulls are those of all systematics. The ranking has the 30 parameters with the largest
+        impacts. The correlations are those of parameters with at least one correlation of 0.1 or more, and the only
+        figure with the parameters for the statistical uncertainty of templates.
     """
     visualize, containers = cabinetry("visualize"), cabinetry("fit.results_containers")
     with rc_context(rc(options or FiguresConfig())):
@@ -52,7 +52,7 @@ def fit_figures(result: Fit, *, options: FiguresConfig | None = None) -> dict[st
 
 
 def _is_statistical(name: str) -> bool:
-    """Whether a parameter is a bin's: its value is a factor around one, and no pull."""
+    """Whether a parameter is that of the statistical uncertainty in a bin, which is a factor around 1 and no pull."""
     return name.startswith("staterror_")
 
 

@@ -1,4 +1,4 @@
-"""How figures of an analysis look: the table ``[figures]``."""
+"""Options of an analysis's figures, the table ``[figures]``."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -15,19 +15,19 @@ class FiguresConfig:
     style
         Fonts and label of an experiment, from mplhep; by default none.
     label
-        What stands beside the experiment's name, for example ``Preliminary``.
+        Text beside the experiment's name, for example ``Preliminary``.
     luminosity
-        What stands above the panel on the right, for example ``138 fb⁻¹ (13 TeV)``.
+        Text above the panel on the right, for example ``138 fb⁻¹ (13 TeV)``.
     blind
         By histogram, the window in which no data are drawn.
     most_bins
-        A histogram with more bins is drawn with several in one.
+        Largest number of bins in figures; bins of histograms with more are merged.
     logarithmic
         Histograms whose numbers of events are drawn on a logarithmic scale.
     shapes
-        Whether to draw the shapes of all processes, normalised to one, as well.
+        Whether to draw also the shapes of all processes, normalised to one.
     shifts
-        Processes of which every systematic shift is drawn against the nominal template.
+        Processes whose systematic shifts are drawn relative to the nominal template.
     """
 
     style: Literal["", "ALICE", "ATLAS", "CMS", "DUNE", "LHCb"] = ""

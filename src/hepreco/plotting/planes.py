@@ -17,14 +17,14 @@ from hepreco.plotting.style import end_labels, experiment, name_bins, new_axes, 
 def plane_figure(
     h: hist.Hist, *, title: str = "", logarithmic: bool = False, options: FiguresConfig | None = None
 ) -> Figure:
-    """Draw a histogram with two axes as a map of colours.
+    """Draw a histogram with two axes as a colour map.
 
     Parameters
     ----------
     h
-        Two axes, numbers or categories: of one dataset or a sum of several, one variation, and one region.
+        A histogram with two axes, for one variation and one region, of one dataset or of the sum of several.
     title
-        Stands in the panel, for example the process.
+        Text in the panel, for example the process.
     logarithmic
         Whether colours are on a logarithmic scale; bins without events stay white.
     options
@@ -33,7 +33,7 @@ def plane_figure(
     Raises
     ------
     StudyError
-        It has another number of axes.
+        The histogram has another number of axes.
 
     Example
     -------

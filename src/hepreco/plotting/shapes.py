@@ -1,4 +1,4 @@
-"""Shapes of processes over each other, and of one process's systematic shifts."""
+"""Overlaid shapes of processes, and systematic shifts of one process."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ from hepreco.plotting.bins import is_logarithmic, per_bin
 from hepreco.plotting.options import FiguresConfig
 from hepreco.plotting.style import COLOURS, GREY, colour_of, end_labels, experiment, name_bins, new_axes, rc
 
-#: More shifts are not told apart.
+#: Largest number of shifts in a figure; more cannot be distinguished.
 MOST = 6
 
 
@@ -76,21 +76,21 @@ def shift_figure(
     grouping: Grouping | None = None,
     options: FiguresConfig | None = None,
 ) -> Figure:
-    """Draw the nominal template of a process, and below it how far each systematic shifts its bins.
+    """Draw the nominal template of a process, and below it the relative shifts of its bins by each systematic.
 
     Parameters
     ----------
     channel, process
-        Which template.
+        Channel and process of the template.
     parameters
-        Which systematics; by default the six that change the largest fraction of its events.
+        The systematics; by default the six that change the largest fraction of its events.
     grouping, options
         As for :func:`~hepreco.plotting.stack_figure`.
 
     Raises
     ------
     StudyError
-        There is no such template, or nothing shifts it.
+        There is no such template, or no systematic shifts it.
     """
     grouping, options = grouping or Grouping({}), options or FiguresConfig()
     template = channel.templates.get(process)
@@ -136,7 +136,7 @@ def _draw_nominal(axes: Axes, channel: Channel, template: Template, *, label: st
 
 
 def _draw_shifts(axes: Axes, channel: Channel, template: Template, names: Sequence[str]) -> None:
-    """Draw shifts in per cent, upward ones as full lines and downward ones dashed; statistics are shaded."""
+    """Draw shifts in per cent, with full lines up and dashed lines down, and shade the statistical uncertainty."""
     nominal = template.values
 
     def percent(change: NDArray[np.float64]) -> NDArray[np.float64]:

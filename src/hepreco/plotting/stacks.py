@@ -1,4 +1,4 @@
-"""Processes stacked on each other, with their uncertainty, and data as points."""
+"""Stacked processes with their uncertainty, and data as points."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,24 +27,24 @@ BAND: Final[dict[str, Any]] = {"facecolor": "none", "edgecolor": "#333333", "hat
 
 @dataclass(frozen=True)
 class Stack:
-    """What is drawn of one region.
+    """The contents of a panel, for one region.
 
     Parameters
     ----------
     name, region
-        Of the channel, and what stands in the panel.
+        Name of the channel, and the text in the panel.
     edges, label
-        Of the axis; edges of shape ``(bin + 1,)``.
+        Edges, of shape ``(bin + 1,)``, and label of the axis.
     values
-        By process, of shape ``(bin,)``.
+        Events of each process, of shape ``(bin,)``.
     down, up
-        The uncertainty of their sum.
+        Uncertainties of their sum.
     data
-        Observed events.
+        Observed events; ``None`` without data.
     bins
-        Their names, where they are integers or categories.
+        Names of the bins if they are integers or categories.
     uncertainty
-        What the legend calls the band.
+        Label of the uncertainty band in the legend.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Stack:
 
 
 def stack_of(channel: Channel) -> Stack:
-    """The templates of a channel, with statistical and systematic uncertainties in quadrature."""
+    """The templates of a channel, with statistical and systematic uncertainties added in quadrature."""
     down, up = channel.band.total
     values = {name: template.values for name, template in channel.templates.items()}
     systematic = any(template.effects for template in channel.templates.values())
@@ -86,7 +86,7 @@ def stack_of(channel: Channel) -> Stack:
 def stack_of_fit(
     channel: Channel, prediction: Prediction, *, data: NDArray[np.float64] | None, uncertainty: str
 ) -> Stack:
-    """The expectation of a fitted model in a channel, before or after the fit, and the data that were fitted."""
+    """The expected events of a channel before or after the fit, and the fitted data."""
     spread = prediction.uncertainty
     values = {name: prediction.values[name] for name in channel.templates}
     return Stack(
@@ -106,14 +106,14 @@ def stack_of_fit(
 def stack_figure(
     *stacks: Stack, histogram: str = "", grouping: Grouping | None = None, options: FiguresConfig | None = None
 ) -> Figure:
-    """Draw processes on each other with their uncertainty, data as points, and their ratio below.
+    """Draw stacked processes with their uncertainty, data as points, and the ratio of both below.
 
     Parameters
     ----------
     stacks
         One region, or several side by side.
     histogram
-        Its name, under which ``options`` blind it or make it logarithmic.
+        Name of the histogram, by which ``options`` choose blinding and logarithmic scale.
     grouping
         Labels and colours of processes.
     options
@@ -122,7 +122,7 @@ def stack_figure(
     Returns
     -------
     Figure
-        Errors of data are central Poisson intervals of 68 %. A ratio is drawn where there are data.
+        Errors of data are central Poisson intervals of 68 %. The ratio is drawn only if there are data.
 
     Raises
     ------
@@ -188,7 +188,7 @@ def _draw_stack(axes: Axes, stack: Stack, seen: NDArray[np.bool_], grouping: Gro
 
 
 def _draw_ratio(axes: Axes, stack: Stack, seen: NDArray[np.bool_]) -> None:
-    """Data over the sum, where something is expected, with the band around one."""
+    """Draw the ratio of data to the sum of processes, in bins with expected events, with the band around 1."""
     total = stack.total
     known = total > 0
     scale = np.divide(1.0, total, out=np.full_like(total, np.nan), where=known)
@@ -233,7 +233,7 @@ def _points(
 
 
 def _unblinded(stack: Stack, window: tuple[float, float] | None) -> NDArray[np.bool_]:
-    """Bins that lie outside the window in which no data are drawn; one that touches it lies inside."""
+    """The bins without overlap with the window in which no data are drawn."""
     if window is None:
         return np.ones(len(stack.edges) - 1, dtype=bool)
     return (stack.edges[1:] <= window[0]) | (stack.edges[:-1] >= window[1])
@@ -283,7 +283,7 @@ def _labels(panels: list[Axes], stack: Stack, *, first: bool) -> None:
 
 
 def _ordered(axes: Axes) -> tuple[list[Artist], list[str]]:
-    """Data first, then processes as they are stacked, from the top (so mplhep gives them), then the band."""
+    """Entries of the legend: data, processes from the top of the stack (mplhep's order), and the band."""
     entries = list(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     data = [each for each in entries if each[0] == "data"]
     band = [each for each in entries if "uncertainty" in each[0] or "⊕" in each[0] or "fit" in each[0]]

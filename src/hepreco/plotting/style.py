@@ -71,20 +71,20 @@ def tick(axes: Axes) -> None:
 
 
 def share_axis(panels: Sequence[Axes]) -> None:
-    """Leave numbers of the x axis to the lowest panel of a column."""
+    """Show the numbers of the x axis below the lowest panel of a column only."""
     for axes in panels[:-1]:
         axes.tick_params(labelbottom=False)
 
 
 def name_bins(axis: Axis, names: Sequence[str]) -> None:
-    """Name bins that are integers or categories in their middles; nothing else is done where there are no names."""
+    """Write names of bins that are integers or categories at their centres; without names nothing is done."""
     if names:
         axis.set_ticks([at + 0.5 for at in range(len(names))], list(names))
         axis.set_minor_locator(NullLocator())
 
 
 def rc(options: FiguresConfig) -> dict[Any, Any]:
-    """Matplotlib's parameters: hepreco's sizes, and the fonts of an experiment where one is chosen."""
+    """Parameters of matplotlib: hepreco's sizes, with the fonts of the experiment if one is chosen."""
     if not options.style:
         return STYLE
     style, known = getattr(mh.style, options.style), get_font_names()
@@ -94,7 +94,7 @@ def rc(options: FiguresConfig) -> dict[Any, Any]:
 
 
 def experiment(axes: Axes, options: FiguresConfig, *, right: Axes) -> None:
-    """Write the label above the panel, as the experiment does; the luminosity above the ``right`` one."""
+    """Write the label above the panel in the experiment's style, and the luminosity above the ``right`` panel."""
     if options.style:
         mh.label.exp_label(
             exp=options.style, text=options.label, llabel=options.label or None, data=True, rlabel="", loc=0, ax=axes
@@ -106,7 +106,7 @@ def experiment(axes: Axes, options: FiguresConfig, *, right: Axes) -> None:
 
 
 def colour_of(name: str, position: int, colours: Mapping[str, str]) -> str:
-    """The colour that a process was given, or else that of its position."""
+    """The configured colour of a process, or else the colour for its position."""
     return colours.get(name) or COLOURS[position % len(COLOURS)]
 
 

@@ -1,4 +1,4 @@
-"""The contract of a correction: what an event weighs, or what its objects are."""
+"""The contract of a correction of event weights or of objects."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -13,22 +13,22 @@ from hepreco.errors import ConfigError
 if TYPE_CHECKING:
     import awkward as ak
 
-#: The name of a correction's central value, beside those of its variations.
+#: The name of a correction's central value.
 CENTRAL: Final = "nominal"
 
 
 @dataclass(frozen=True)
 class CorrectionInput:
-    """What a correction is given of some events.
+    """The columns of events that a correction reads.
 
     Parameters
     ----------
     columns
-        The columns that it reads, by their paths, such as ``Jet.pt`` (a list in each event) or ``Pileup.nTrueInt``
-        (a number in each event).
+        Columns by their paths, such as ``Jet.pt`` (a list in each event) or ``Pileup.nTrueInt`` (a number in each
+        event).
     event_id
-        (run, luminosity block, event) of each event, int64, of shape (event, 3). Random numbers derive from it, so that
-        they do not depend on the chunk.
+        (run, luminosity block, event) of each event, int64, of shape (event, 3). Random numbers must derive from it, so
+        that they do not depend on the chunk.
     dataset, period
         The names of the dataset and of its data-taking period.
 
@@ -49,7 +49,7 @@ class CorrectionInput:
         return len(self.event_id)
 
     def __getitem__(self, path: str) -> "ak.Array":
-        """One column; :class:`~hepreco.errors.ConfigError` where the correction does not declare that it reads it."""
+        """One column; :class:`~hepreco.errors.ConfigError` if the correction does not declare that it reads it."""
         if path not in self.columns:
             raise ConfigError(
                 f"the column {path!r} was not declared", "return it from the property 'reads' of the correction"
@@ -61,9 +61,9 @@ class CorrectionInput:
 class Correction(ABC):
     """A correction of simulated or measured events.
 
-    A subclass derives from :class:`WeightCorrection` or :class:`ObjectCorrection`, is final and a frozen dataclass,
-    whose fields are its options: plain values, built on the driver and pickled to the workers. Files are read once per
-    process, not in the constructor.
+    A subclass derives from :class:`WeightCorrection` or :class:`ObjectCorrection` and is a final, frozen dataclass
+    whose fields are its options. These are plain values, since the correction is built on the driver and pickled to the
+    workers. Files are read once per process, not in the constructor.
     """
 
     @property
@@ -75,13 +75,13 @@ class Correction(ABC):
     def variations(self) -> tuple[str, ...]:
         """Names of its systematic variations, such as ``("up", "down")`` or ``("hf_up", "hf_down")``.
 
-        On the axis ``variation`` the name of the correction's table stands before them: ``pileup_up``.
+        On the axis ``variation`` they are preceded by the name of the correction's table: ``pileup_up``.
         """
         return ()
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Paths of the files that determine its answer. Their content enters the identity of every result."""
+        """Paths of the files that it uses. Their content is part of the identity of every result."""
         return ()
 
     @classmethod
@@ -90,14 +90,14 @@ class Correction(ABC):
         return ()
 
     def setup(self) -> None:  # noqa: B027  optional to override
-        """Read files and fail early: called once per worker process, before the first chunk."""
+        """Read files, so that errors occur early; called once per worker process, before the first chunk."""
 
 
 @dataclass(frozen=True)
 class WeightCorrection(Correction):
-    """A correction that gives a factor on each event's weight.
+    """A correction that multiplies the weight of each event by a factor.
 
-    It runs on selected events, after plugins, so that it may also read selected objects and answers of plugins.
+    It runs on selected events, after the plugins, so that it may also read selected objects and columns of plugins.
 
     Example
     -------
@@ -129,7 +129,7 @@ class WeightCorrection(Correction):
         events
             The columns that it reads.
         wanted
-            ``nominal``, and names among :attr:`variations`. Where objects are varied, only ``nominal`` is wanted.
+            ``nominal``, and names among :attr:`variations`. For varied objects only ``nominal`` is wanted.
         """
 
 
@@ -137,8 +137,8 @@ class WeightCorrection(Correction):
 class ObjectCorrection(Correction):
     """A correction that replaces columns of NanoAOD, such as the pt and mass of jets.
 
-    It runs before objects are selected. Several run in the order of the configuration, each on what the ones before it
-    have made.
+    It runs before objects are selected. Several run in the order of the configuration, each on the result of the
+    previous one.
     """
 
     @property
@@ -148,7 +148,7 @@ class ObjectCorrection(Correction):
 
     @abstractmethod
     def corrected(self, events: CorrectionInput, variation: str) -> Mapping[str, "ak.Array"]:
-        """The new values of :attr:`changes`, in the order of the objects as they are read.
+        """The new values of :attr:`changes`, in the order in which objects are read.
 
         Parameters
         ----------

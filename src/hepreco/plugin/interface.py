@@ -1,4 +1,4 @@
-"""The contract of a reconstructor: the one thing that the author of a plugin implements."""
+"""The contract of a reconstructor, which the author of a plugin implements."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -13,20 +13,20 @@ from hepreco.events import EventBatch, InputSpec
 from hepreco.plugin.columns import Column
 from hepreco.weights.card import Option
 
-#: What a plugin is trained on: events of one kind, classes of events, or events that it generates by itself.
+#: What a plugin is trained on: events of one kind, classes of events, or events that it generates itself.
 TrainsOn = Literal["events", "classes", "generated"]
-#: Called after every epoch with its number, counted from 1, and the losses that it reached by name.
+#: Called after every epoch with its number, counted from 1, and its losses by name.
 Report = Callable[[int, Mapping[str, float]], None]
-#: What the command line says of the range of an option.
+#: The range of an option, for the command line.
 _COUNT: Final = {"min": 1}
 
 
 @dataclass(frozen=True)
 class Reconstructor(ABC):
-    """Finds out something about every event.
+    """Computes columns for every event.
 
-    A subclass is final and a frozen dataclass, whose fields are its options: plain values, built on the driver,
-    pickled to the workers, compared and hashed. It holds no tensors; weights come from
+    A subclass is a final, frozen dataclass whose fields are its options. These are plain values, since the plugin is
+    built on the driver, pickled to the workers, compared and hashed. It holds no tensors; weights come from
     :func:`hepreco.weights.load_network`, which loads them once per process.
 
     Example
@@ -55,49 +55,49 @@ class Reconstructor(ABC):
     @property
     @abstractmethod
     def inputs(self) -> InputSpec:
-        """Which objects of NanoAOD the plugin reads."""
+        """The objects of NanoAOD that the plugin reads."""
 
     @property
     @abstractmethod
     def outputs(self) -> tuple[Column, ...]:
-        """Which columns it computes."""
+        """The columns that it computes."""
 
     @property
     def weights(self) -> Path | None:
-        """The directory of its trained weights, or a file, whose hash then enters every result; ``None`` for none."""
+        """The directory or file of its trained weights, whose hash enters every result; ``None`` for none."""
         return None
 
     @classmethod
     def examples(cls) -> tuple["Reconstructor", ...]:
         """Further option sets that ``hepreco plugins check`` tries after the defaults.
 
-        One for each way through the plugin, for example ``(cls(channel="lepton+jets"),)``.
+        Give one for each mode of the plugin, for example ``(cls(channel="lepton+jets"),)``.
         """
         return ()
 
     def setup(self, device: str) -> None:  # noqa: B027  optional to override
-        """Load weights and fail early: called once per worker process, before the first chunk."""
+        """Load weights, so that errors occur early; called once per worker process, before the first chunk."""
 
     @abstractmethod
     def reconstruct(self, batch: EventBatch) -> Mapping[str, Tensor]:
         """Compute the columns.
 
-        Pure: the same event gives the same answer whatever its neighbours, the padding, or the order of its objects.
-        Events that lack the required objects are not in the batch. Returns one tensor per column of
-        :attr:`outputs`, on the batch's device:
+        The answer for an event must not depend on other events, on padding, or on the order of its objects. Events that
+        lack the required objects are not in the batch. Returns one tensor per column of :attr:`outputs`, on the batch's
+        device:
 
         - a scalar ``(event,)``, an index ``(event,)`` (int64), a four-vector ``(event, 4)``, components
           (E, px, py, pz) in GeV;
         - with ``per=k`` one more axis of length k after the event, with ``per="Jet"`` one entry per slot of that
           collection.
 
-        NaN says that there is no answer (−1 for an index); infinities are errors.
+        NaN means that there is no answer (−1 for an index); infinities are errors.
         """
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How to train: what every trainable plugin understands, and ``hepreco train`` takes.
+    """Options of training, for every trainable plugin and for ``hepreco train``.
 
     Parameters
     ----------
@@ -110,15 +110,15 @@ class TrainingOptions:
     schedule
         A constant learning rate, or one that falls to zero over the epochs (cosine).
     patience
-        Training stops after that many epochs without a lower validation loss.
+        Training stops after this number of epochs without a lower validation loss.
     validation_fraction
-        The part of the events that is kept out of training to measure the validation loss.
+        The fraction of events that is kept out of training to measure the validation loss.
     seed
-        What initialisation, split and shuffling are drawn from.
+        The seed of initialisation, split and shuffling.
     device
         Where to train: cpu or cuda.
     resume_from
-        Directory of the running checkpoint: written every epoch, continued from where it exists.
+        Directory of the running checkpoint, which is written every epoch; training continues from it if it exists.
     """
 
     epochs: int = field(default=200, metadata=_COUNT)
@@ -142,7 +142,7 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """What training hands back: parameters, the options that build the network, and what it reached."""
+    """The result of training: parameters, the options that build the network, metrics, and losses by epoch."""
 
     tensors: Mapping[str, Tensor]
     network: Mapping[str, Option]
@@ -151,10 +151,10 @@ class TrainedNetwork:
 
 
 class Trainable(ABC):
-    """A reconstructor whose weights ``hepreco train`` can make.
+    """A reconstructor that ``hepreco train`` can train.
 
-    Its class variable :attr:`trains_on` states what :meth:`train` is given. Events are read through the plugin's own
-    :attr:`Reconstructor.inputs`.
+    The class variable :attr:`trains_on` states which samples :meth:`train` gets. Events are read through the plugin's
+    own :attr:`Reconstructor.inputs`.
     """
 
     trains_on: ClassVar[TrainsOn] = "events"
@@ -173,8 +173,8 @@ class Trainable(ABC):
         Parameters
         ----------
         samples
-            With ``trains_on = "events"`` the one entry ``events``; with ``"classes"`` a batch for every class by its
-            name; with ``"generated"`` nothing, since the plugin generates its events from ``options.seed``.
+            With ``trains_on = "events"`` the single entry ``events``; with ``"classes"`` a batch for every class, by
+            its name; with ``"generated"`` nothing, since the plugin generates its events from ``options.seed``.
         options
             How to train.
         report

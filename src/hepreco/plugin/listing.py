@@ -105,7 +105,7 @@ def _without_clashes(found: list[ListedPlugin]) -> list[ListedPlugin]:
 
 
 def announced_plugins() -> tuple[ManifestEntry, ...]:
-    """What the manifests of the installed plugins say; plugins without one are not imported for it."""
+    """The contents of the manifests of installed plugins; plugins without a manifest are not imported."""
     disabled, found = disabled_names(), []
     for entry in installed():
         try:

@@ -37,7 +37,7 @@ class RegisteredPlugin:
 
     @property
     def kind(self) -> Kind:
-        """Which contract it keeps."""
+        """The contract that it follows."""
         return "reconstructor" if issubclass(self.plugin_class, Reconstructor) else "correction"
 
     def build(self, options: Mapping[str, Any]) -> Reconstructor:

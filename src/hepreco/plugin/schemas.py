@@ -55,7 +55,7 @@ def summary_of(kind: type) -> str:
 
 
 def descriptions_of(kind: type) -> dict[str, str]:
-    """What the sections ``Parameters`` of a class and of those that it derives from say of each field."""
+    """The description of each field in the sections ``Parameters`` of a class and of its base classes."""
     said: dict[str, str] = {}
     for each in reversed(kind.__mro__):
         sections = _SECTION.split(inspect.cleandoc(vars(each).get("__doc__") or ""))
@@ -93,7 +93,7 @@ def words_for(schema: Mapping[str, Any]) -> str:
 
 
 def _plural(words: str) -> str:
-    """Of one kind or of several, such as ``string or list of strings``."""
+    """The plural of one type or several, such as ``strings or lists of strings``."""
     return " or ".join(
         each if each == "anything" else each.replace("list", "lists", 1) if each.startswith("list of ") else f"{each}s"
         for each in words.split(" or ")

@@ -1,4 +1,4 @@
-"""What plugins find out, beside the events: one step, for the processor of a run and for anybody's own."""
+"""Attaches the columns of plugins to events, for hepreco's processor and for your own."""
 
 import multiprocessing
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ from hepreco.plugin.answers import attachable, partly_missing
 from hepreco.plugin.columns import REASON
 from hepreco.processing.order import Bound, in_order
 
-#: How many events, by a plugin's field name, and then by reason or by column.
+#: Numbers of events by a plugin's field name, and then by reason or by column.
 Counts = dict[str, dict[str, int]]
 
 
@@ -39,36 +39,36 @@ def attach(
     bindings: Mapping[str, Mapping[str, str]] | None = None,
     device: str = "cpu",
 ) -> ak.Array:
-    """The events with what plugins find out about each of them.
+    """The events with the columns of plugins.
 
-    Works in any coffea processor, notebook or script, on events that are read at once or column by column as they are
-    needed. Plugins are set up once in each process.
+    This works in any coffea processor, notebook or script, on events that are read eagerly or lazily. Plugins are set
+    up once in each process.
 
     Parameters
     ----------
     events
         NanoAOD events of coffea, all or some of them.
     plugins
-        By the field name under which its columns are attached (``events.<name>``): a reconstructor, or the name of an
-        installed plugin, which runs with its default options.
+        By the field name of its columns (``events.<name>``), a reconstructor, or the name of an installed plugin, which
+        runs with its default options.
     objects
         Selected objects by name. They are attached as well.
     bindings
-        Which selected objects a plugin reads in place of its own choice: the name of the objects by the role that the
-        plugin gives them, by the plugin's field name, such as ``{"chi2_assigner": {"jets": "jets"}}``.
+        Selected objects that a plugin reads instead of its own selection: by the plugin's field name, the name of the
+        objects for each of its roles, such as ``{"chi2_assigner": {"jets": "jets"}}``.
     device
-        Where the plugins compute.
+        The device on which plugins compute.
 
     Returns
     -------
     ak.Array
         The same events, with a record for each plugin: its columns, and ``reason``, which says why an event has no
-        answer (:class:`~hepreco.plugin.Reason`). Events in which a momentum that is read is not finite have none.
+        answer (:class:`~hepreco.plugin.Reason`). Events with a non-finite momentum that a plugin reads have no answer.
 
     Raises
     ------
     ConfigError
-        A name is also that of a branch, no plugin can be made of a value, or no objects of a binding are defined.
+        A name is also that of a branch, a value is not a plugin, or the objects of a binding are not defined.
     DatasetError
         A branch that a plugin reads is missing.
     PluginError
@@ -107,7 +107,7 @@ def attach(
 
 
 def momenta_of(reconstructors: Mapping[str, Reconstructor], objects: Selections) -> tuple[str, ...]:
-    """The branches of all momenta that plugins and selected objects read, but for those that plugins have made."""
+    """The branches of all momenta that plugins and selected objects read, without columns of other plugins."""
     read = [path for plugin in reconstructors.values() for path in momentum_columns(plugin.inputs)]
     read = [path for path in read if path.partition(".")[0] not in reconstructors]
     selected = [f"{name}.{coordinate}" for name in objects for coordinate in MOMENTUM]
@@ -120,7 +120,7 @@ def set_up(reconstructors: Mapping[str, Reconstructor], device: str) -> None:
     Raises
     ------
     PluginError
-        A plugin raises anything but a :class:`~hepreco.errors.HepRecoError`, which passes.
+        A plugin raises anything but a :class:`~hepreco.errors.HepRecoError`, which is passed on.
     """
     for name, reconstructor in reconstructors.items():
         try:
@@ -149,25 +149,26 @@ def with_columns(
     Parameters
     ----------
     events
-        With the selected objects.
+        Events with the selected objects.
     reconstructors
-        By field name.
+        Plugins by field name.
     weight
-        One per event.
+        One weight per event.
     bound, objects
-        The selected objects, and for which collections of a plugin's inputs they stand.
+        The selected objects, and the collections of each plugin's inputs that they replace.
     device
-        Where the plugins compute.
+        The device on which plugins compute.
     usable
-        Which events plugins are given; the others have no answer. ``None`` stands for all.
+        Which events plugins get; the others have no answer. ``None`` means all events.
 
     Returns
     -------
     events, without_answer, partly_missing
-        And how many events each plugin had no answer for, by reason; and lacked a part of it, by column.
+        The events, and for each plugin the numbers of events without an answer, by reason, and with a partly missing
+        answer, by column.
     """
     missing, lacking = {}, {}
-    convert = Converter(events, weight)  # to which answers are attached, since other plugins may read them
+    convert = Converter(events, weight)  # columns are attached to its events, since other plugins may read them
     for name, plugin in reconstructors.items():
         if name in events.fields:
             file = _said_of(events).get("filename", "the events")
@@ -198,7 +199,7 @@ def with_columns(
 
 @contextmanager
 def one_thread_of_a_worker() -> Iterator[None]:
-    """One thread of torch in a worker process, so that processes do not fight for cores; then as many as before."""
+    """Use one thread of torch in worker processes, so that they do not compete for cores; restored afterwards."""
     before = torch.get_num_threads()
     if multiprocessing.parent_process() is not None:
         torch.set_num_threads(1)
@@ -209,10 +210,10 @@ def one_thread_of_a_worker() -> Iterator[None]:
 
 
 def _guarded(plugin: Reconstructor, batch: Any, *, name: str, place: str) -> Mapping[str, torch.Tensor]:
-    """Run a plugin; whatever it raises becomes a PluginError.
+    """Run a plugin; any exception becomes a PluginError.
 
-    An OSError is not its cause, because coffea drops a chunk in silence when one stands anywhere in the chain and bad
-    files are skipped.
+    An OSError is not kept as its cause: with ``skipbadfiles`` coffea silently drops a chunk if an OSError is anywhere
+    in the chain of causes.
     """
     try:
         with torch.no_grad():
@@ -227,7 +228,7 @@ def _guarded(plugin: Reconstructor, batch: Any, *, name: str, place: str) -> Map
 
 @lru_cache(maxsize=256)
 def _set_up(reconstructor: Reconstructor, device: str) -> None:
-    """Once per process and plugin."""
+    """Set up a plugin, once per process."""
     if torch.device(device).type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(
             f"device {device!r} was asked for, and there is none", "use --device cpu, or a machine with a GPU"
@@ -252,13 +253,13 @@ def _installed(name: str) -> Reconstructor:
 
 
 def _said_of(events: ak.Array) -> Mapping[str, Any]:
-    """What coffea says of a chunk; nothing of events that somebody made."""
+    """The metadata of a chunk from coffea; empty for events that were not read by coffea."""
     metadata = getattr(events, "metadata", None)
     return metadata if isinstance(metadata, Mapping) else {}
 
 
 def _place(events: ak.Array) -> str:
-    """Which chunk it is, for errors."""
+    """The file and entries of a chunk, for errors."""
     said = _said_of(events)
     where = f" on {said['filename']}" if "filename" in said else ""
     return f"{where} [{said['entrystart']}, {said['entrystop']})" if where and "entrystart" in said else where

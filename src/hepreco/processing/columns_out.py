@@ -55,7 +55,7 @@ class ColumnWriter:
 
 
 def file_name(chunk: Chunk, suffix: str) -> str:
-    """Of what is written of a chunk; in the directory of its dataset."""
+    """The name of the file for a chunk, in the directory of its dataset."""
     digest = sha256(f"{chunk.dataset}:{chunk.file}:{chunk.start}-{chunk.stop}".encode()).hexdigest()[:12]
     return f"{chunk.dataset}/{safe_name(Path(chunk.file).stem)}-{chunk.start}-{chunk.stop}-{digest}.{suffix}"
 

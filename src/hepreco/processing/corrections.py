@@ -1,4 +1,4 @@
-"""Applying corrections: which ones a dataset has, what they make of objects, what events weigh."""
+"""Applies corrections to objects and weights."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,16 +21,16 @@ from hepreco.processing import identity
 
 @dataclass(frozen=True)
 class AppliedCorrection:
-    """A correction, and the datasets that it is applied to.
+    """A correction, and the datasets to which it is applied.
 
     Parameters
     ----------
     correction
-        With its options.
+        The correction, with its options.
     data
         Whether it is applied to data as well; by default to simulation alone.
     datasets
-        The names of those that it is applied to; all of them by default.
+        Names of the datasets to which it is applied; by default all.
     """
 
     correction: Correction
@@ -44,12 +44,12 @@ class AppliedCorrection:
             )
 
     def applies(self, dataset: str, *, is_data: bool) -> bool:
-        """Whether a dataset is corrected."""
+        """Whether it is applied to a dataset."""
         return (self.data or not is_data) and (not self.datasets or dataset in self.datasets)
 
     @property
     def provenance(self) -> Any:
-        """What determines its answer: options, code, and the content of its files."""
+        """All that determines its result: options, code, and the content of its files."""
         return {
             "options": identity.of_value(self.correction),
             "code": identity.of_code(type(self.correction)),
@@ -65,12 +65,12 @@ class Corrections:
     Parameters
     ----------
     applied
-        Corrections, applied to all simulated datasets, or :class:`AppliedCorrection` where that is not what is wanted.
+        Corrections, which are applied to all simulated datasets, or :class:`AppliedCorrection` for other choices.
 
     Raises
     ------
     ConfigError
-        A name is no field name, or two variations have one name.
+        The name of a table is not a valid field name.
     """
 
     def __init__(self, applied: Mapping[str, Correction | AppliedCorrection]) -> None:
@@ -94,7 +94,7 @@ class Corrections:
         return [name for name, _, _ in _variations(self._weights)]
 
     def names(self, dataset: str, *, is_data: bool) -> list[str]:
-        """The corrections that a dataset has."""
+        """Names of the corrections that are applied to a dataset."""
         return [name for name, each in self.applied.items() if each.applies(dataset, is_data=is_data)]
 
     def reads(self, dataset: str, *, is_data: bool) -> list[str]:
@@ -102,13 +102,13 @@ class Corrections:
         return [path for name in self.names(dataset, is_data=is_data) for path in self.applied[name].correction.reads]
 
     def setup(self) -> None:
-        """Have every correction read its files now, so that a missing one stops the run before it starts."""
+        """Let every correction read its files now, so that a missing file stops the run before it starts."""
         for name, each in self.applied.items():
             with _blamed(name):
                 _set_up(each.correction)
 
     def with_objects(self, events: ak.Array) -> Iterator[tuple[str, ak.Array]]:
-        """The events with corrected objects: nominal ones, and those of every variation of the objects."""
+        """The events with corrected objects: the nominal ones, and those of every variation of objects."""
         chosen = self._chosen(self._objects, events)
         corrected = [events]
         for name, each in chosen.items():
@@ -125,7 +125,7 @@ class Corrections:
             yield said, varied
 
     def weights(self, events: ak.Array, weight: NDArray[np.float32], *, varied: bool) -> dict[str, NDArray[np.float32]]:
-        """The weights of selected events: nominal ones and, where they are wanted, those of every variation.
+        """The weights of selected events: nominal ones and, with ``varied``, those of every variation of weights.
 
         Products of factors are computed in double precision, and rounded once.
         """
@@ -154,7 +154,7 @@ def _changes_objects(applied: AppliedCorrection) -> bool:
 
 
 def _variations(corrections: Mapping[str, AppliedCorrection]) -> list[tuple[str, str, str]]:
-    """For each variation its name on the axis, its table, and its name there."""
+    """For each variation, its name on the axis, its table, and its name in the correction."""
     return [(f"{name}_{each}", name, each) for name, one in corrections.items() for each in one.correction.variations]
 
 
@@ -213,20 +213,20 @@ def _given(events: ak.Array, correction: Correction) -> CorrectionInput:
 
 @lru_cache(maxsize=256)
 def _set_up(correction: Correction) -> None:
-    """Once per process and correction."""
+    """Set up a correction, once per process."""
     correction.setup()
 
 
 @contextmanager
 def _blamed(name: str) -> Iterator[None]:
-    """Whatever a correction raises becomes a PluginError with its name."""
+    """Turn any exception of a correction into a PluginError with its name."""
     try:
         yield
     except (HepRecoError, KeyboardInterrupt):
         raise
     except BaseException as error:
         problem = f"correction {name!r} raised {what_was_raised(error)}"
-        cause = None if isinstance(error, OSError) else error  # coffea would take an OSError for one of the file
+        cause = None if isinstance(error, OSError) else error  # coffea would attribute an OSError to the file
     else:
         return
     raise PluginError(problem, "run 'hepreco plugins check', tell its author") from cause

@@ -13,9 +13,9 @@ from coffea import processor
 
 
 class Workers:
-    """Processes that serve all calls of an executor; after a call that failed, the next one starts others.
+    """Processes that serve all calls of an executor; after a failed call, the next call starts new processes.
 
-    They leave interrupts to their parent, and end with it. An executor calls this as if it were the class of a pool.
+    They ignore interrupts, which their parent handles. An executor calls this object like the class of a pool.
     """
 
     def __init__(self) -> None:

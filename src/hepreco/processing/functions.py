@@ -1,4 +1,4 @@
-"""Functions of the user, named in a configuration: found by name, called with the events, blamed by name."""
+"""Functions of the user that a configuration names; errors in them name the function."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,17 +29,17 @@ class _UserFunction:
 
     @property
     def momentum_columns(self) -> tuple[str, ...]:
-        """All components of the momenta of its collections, such as ``Jet.pt``."""
+        """The momentum components of its collections, such as ``Jet.pt``."""
         return tuple(f"{collection}.{name}" for collection in self.collections for name in MOMENTUM)
 
     @property
     def reads(self) -> Columns:
-        """The momenta of its collections, and any further column."""
+        """The momenta of its collections, and possibly any other column."""
         return Columns(optional=self.momentum_columns, anything=True)
 
     @property
     def provenance(self) -> Any:
-        """What determines its answer, as plain values: the code of the function as well."""
+        """All that determines its result, with the code of the function, as plain values."""
         return {**identity.of_value(self), "code": identity.of_code(self._resolved())}
 
     def _called(self, events: ak.Array) -> ak.Array:
@@ -49,7 +49,7 @@ class _UserFunction:
             raise
         except BaseException as error:
             problem = f"{self._said}: {self.function} raised {what_was_raised(error)}"
-            cause = None if isinstance(error, OSError) else error  # coffea would take an OSError for one of the file
+            cause = None if isinstance(error, OSError) else error  # coffea would attribute an OSError to the file
         raise SelectionError(problem, "mend the function, or take it out of the configuration") from cause
 
     def _resolved(self) -> Callable[..., ak.Array]:
@@ -69,14 +69,14 @@ class _UserFunction:
 
 @dataclass(frozen=True)
 class FunctionCut(_UserFunction):
-    """Keep events for which a function of yours returns true.
+    """Keep events for which your function returns true.
 
     Parameters
     ----------
     name
         Name of the cut in the cut flow.
     function
-        The function as ``package.module:name``: it takes the events, and the options by keyword, and returns one truth
+        The function as ``package.module:name``. It takes the events, and the options by keyword, and returns one truth
         value per event.
     collections
         Collections whose momenta it reads: events with non-finite momenta in them are cut first, and counted.
@@ -109,7 +109,7 @@ class FunctionCut(_UserFunction):
         Raises
         ------
         SelectionError
-            The function raises, or gives something else than one truth value per event.
+            The function raises, or does not return one truth value per event.
         """
         passes = ak.to_numpy(self._called(events))
         if passes.shape != (len(events),) or passes.dtype != np.bool_:
@@ -122,16 +122,16 @@ class FunctionCut(_UserFunction):
 
 @dataclass(frozen=True)
 class Observable(_UserFunction):
-    """A quantity that a function of yours computes from selected events, objects and answers of plugins.
+    """A quantity that your function computes from selected events, objects and columns of plugins.
 
-    It stands in the events as ``observables.<name>``, for histograms and the cuts of regions.
+    It is the column ``observables.<name>``, for histograms and cuts of regions.
 
     Parameters
     ----------
     name
-        Letters, digits and underscores.
+        Name of the column, made of letters, digits and underscores.
     function
-        The function as ``package.module:name``: it takes the events, and the options by keyword, and returns one number
+        The function as ``package.module:name``. It takes the events, and the options by keyword, and returns one number
         per event, or a list of numbers.
     collections
         Collections whose momenta it reads: events with non-finite momenta in them are cut first, and counted.
@@ -141,7 +141,7 @@ class Observable(_UserFunction):
     Raises
     ------
     ConfigError
-        The function does not exist, or the name is no field name.
+        The function does not exist, or the name is not a valid field name.
     """
 
     def __post_init__(self) -> None:
@@ -158,7 +158,7 @@ class Observable(_UserFunction):
         Raises
         ------
         SelectionError
-            The function raises, or gives something else than numbers for each event.
+            The function raises, or does not return numbers for each event.
         """
         found = ak.Array(self._called(events))
         if len(found) != len(events) or found.fields:

@@ -1,4 +1,4 @@
-"""The order of plugins: each after those whose columns it reads."""
+"""Orders plugins so that each runs after those whose columns it reads."""
 
 from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
@@ -10,7 +10,7 @@ from hepreco.names import check_field
 from hepreco.plugin import Reconstructor
 from hepreco.plugin.options import closest
 
-#: By a plugin's field name, and then by a collection of its inputs: what stands for it.
+#: By a plugin's field name, and then by a collection of its inputs, the objects that replace the collection.
 Bound = dict[str, dict[str, str]]
 
 
@@ -19,23 +19,23 @@ def in_order(
     objects: Mapping[str, ObjectSelection],
     bindings: Mapping[str, Mapping[str, str]],
 ) -> tuple[dict[str, Reconstructor], Bound]:
-    """The plugins in an order in which each finds what it reads, and what is bound to each.
+    """The plugins in an order in which each can read the columns that it needs, and the objects bound to each.
 
     Parameters
     ----------
     plugins
-        By the field name of their columns.
+        Plugins by the field name of their columns.
     objects
         Selected objects by name.
     bindings
-        For each plugin, what it reads in each role: the name of selected objects, or a column of four-vectors of
+        By plugin and role, the objects that it reads: the name of selected objects, or a column of four-vectors of
         another plugin, such as ``chi2_assigner.top``.
 
     Raises
     ------
     ConfigError
-        A name cannot be, objects are defined in a circle, a binding names what is not there, a plugin reads a column
-        that another does not have, or plugins read each other's columns in a circle.
+        A name is invalid, objects are defined in a circle, a binding names unknown objects or roles, a plugin reads a
+        column that another does not have, or plugins read each other's columns in a circle.
     """
     check_selections(objects)
     bound = {}
@@ -62,7 +62,7 @@ def in_order(
 
 
 def _needs(name: str, inputs: InputSpec, bound: Mapping[str, str], plugins: Mapping[str, Reconstructor]) -> list[str]:
-    """The plugins whose columns one reads."""
+    """The plugins whose columns a plugin reads."""
     objects = [bound.get(spec.collection, spec.collection) for spec in inputs.objects]
     needed = []
     for path in (*(source for source in objects if "." in source), *inputs.event_features):

@@ -60,18 +60,18 @@ OBSERVABLES: Final = "observables"
 
 @dataclass(frozen=True)
 class Answered:
-    """Selected events of one variation of objects, with what plugins found.
+    """Selected events of one variation of objects, with the columns of plugins.
 
     Parameters
     ----------
     events
-        With the answers of plugins and observables.
+        Events with the columns of plugins and with observables.
     weights
-        By variation: that of the objects, and those of the weights alone.
+        Weights by variation: for this variation of objects, and for the variations of weights alone.
     regions
         Whether each event is in each region.
     flows
-        For each region and each of its cuts, which of all events pass it and all before it.
+        For each region and each of its cuts, which of all events pass it and all earlier ones.
     without_answer, partly_missing
         Counts of missing answers, as in :class:`~hepreco.processing.RunReport`.
     """
@@ -113,18 +113,18 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
     objects
         Selected objects by name, for cuts, histograms and plugins. They are selected again for every variation.
     bindings
-        Which selected objects a plugin reads in place of its own choice: the name of the objects by the role that the
-        plugin gives them, by the plugin's field name, such as ``{"chi2_assigner": {"jets": "jets"}}``. A column of
-        four-vectors of another plugin, such as ``chi2_assigner.top``, may be read like objects.
+        Selected objects that a plugin reads instead of its own selection: by the plugin's field name, the name of the
+        objects for each of its roles, such as ``{"chi2_assigner": {"jets": "jets"}}``. A column of four-vectors of
+        another plugin, such as ``chi2_assigner.top``, may be read like objects.
     corrections
-        By the names of their tables, in order. Object corrections run before objects are selected, weight corrections
-        on selected events.
+        Corrections by the names of their tables, in order. Object corrections run before objects are selected, weight
+        corrections on selected events.
     regions
-        By name, combinations of ``cuts``; histograms then have an axis ``region``.
+        Combinations of ``cuts`` by name; histograms then have an axis ``region``.
     cuts
-        Those that regions combine. They may read what plugins have answered.
+        The cuts that regions combine. They may read columns of plugins.
     observables
-        Functions of yours, computed from selected events after the plugins.
+        Your own functions, computed from selected events after the plugins.
     """
 
     def __init__(
@@ -204,7 +204,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         set_up(self.reconstructors, self.device)
 
     def reads(self, dataset: str = "", *, is_data: bool = False) -> Columns:
-        """The columns of the files of a dataset that are read, of any simulated one by default."""
+        """The columns that are read from the files of a dataset; by default of any simulated one."""
         corrections = tuple(self.corrections.reads(dataset, is_data=is_data))
         columns = self._named | Columns(tuple(path for path in corrections if not self._is_made(path)))
         return replace(
@@ -214,13 +214,13 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         )
 
     def _is_made(self, path: str) -> bool:
-        """Whether a column is none of the files, but the answer of a plugin or an observable."""
+        """Whether a column is made by a plugin or is an observable, and is not in the files."""
         name = ColumnPath.parse(path).names[0]
         return name in self.reconstructors or name == OBSERVABLES
 
     @cached_property
     def _named(self) -> Columns:
-        """The columns that are read, of the files or of selected objects, but for those of corrections."""
+        """The columns of files and of selected objects that are read, without those of corrections."""
         paths = [path for spec in self.histograms for path in spec.reads]
         columns = Columns((*paths, *definitions(self.objects)))
         columns |= Columns(optional=tuple(f"{met}.{name}" for met in self.missing_momenta for name in ("pt", "phi")))
@@ -341,9 +341,10 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
     def _answered(
         self, events: ak.Array, selected: NDArray[np.bool_], weight: NDArray[np.float32], variation: str
     ) -> Answered:
-        """Selected events of one variation with the answers of plugins, their weights and their regions.
+        """Selected events of one variation with the columns of plugins, their weights and their regions.
 
-        Cuts that read no answers come first in a region, and plugins run on events that pass those of some region.
+        In each region the cuts that read no columns of plugins come first. Plugins run on events that pass these cuts
+        of at least one region.
         """
         early = {cut.name: cut(events) for cut in self.cuts if self._is_early(cut)}
         flows = {
@@ -377,12 +378,12 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         return isinstance(cut, Cut) and not self._is_made(cut.collection)
 
     def _early(self, region: Region) -> Region:
-        """Those cuts of a region that read no answers of plugins."""
+        """A region with only those cuts that read no columns of plugins."""
         early = {cut.name for cut in self.cuts if self._is_early(cut)}
         return Region(*(tuple(name for name in names if name in early) for names in (region.all, region.none)))
 
     def selected(self, events: ak.Array, plugin: str) -> EventBatch:
-        """The input of a plugin from the events that pass the selection, in the nominal variation."""
+        """The input of a plugin for events that pass the selection, in the nominal variation."""
         weight, usable = self._weights(events)
         before, (_, events) = filters(events), next(self._varied(events))
         mask = list(cut_flow(events, self.selection, finite=usable, filters=before).values())[-1]
@@ -467,7 +468,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
 
 
 def _spread(mask: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """A mask of wanted events as one of all events."""
+    """A mask of all events from one of the wanted events."""
     found = np.zeros(len(wanted), bool)
     found[wanted] = mask
     return found

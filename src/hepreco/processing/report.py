@@ -87,7 +87,7 @@ class ProcessedChunks:  # noqa: PLW1641  it grows, so it has no hash
         return {dataset for dataset, _ in self._intervals}
 
     def events(self, dataset: str, file: str | None = None) -> int:
-        """How many events of a dataset, or of one of its files, were processed."""
+        """Number of processed events of a dataset, or of one of its files."""
         if file is not None:
             return sum(stop - start for start, stop in self._intervals.get((dataset, file), ()))
         return sum(chunk.events for chunk in self if chunk.dataset == dataset)
@@ -214,7 +214,7 @@ class RunReport:
         return sorted(self.processed.datasets() | {failure.chunk.dataset for failure in self.failures})
 
     def events(self, dataset: str) -> int:
-        """How many events of a dataset were processed."""
+        """Number of processed events of a dataset."""
         return self.processed.events(dataset)
 
     def as_json(self) -> dict[str, Any]:

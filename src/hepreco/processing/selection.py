@@ -1,4 +1,4 @@
-"""Event selection: named cuts on how many objects pass, applied one after the other; regions, which combine cuts."""
+"""Event selection: named cuts on the number of objects, applied in order, and regions, which combine cuts."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ class Cut:
     name
         Name of the cut in the cut flow.
     collection
-        Selected objects, or a collection of NanoAOD; one that holds one record per event (``PuppiMET``, ``HLT``) counts
-        as one object. In the cuts of regions also ``observables``, or a plugin's columns, such as ``chi2_assigner``.
+        Selected objects, or a collection of NanoAOD; a collection with one record per event (``PuppiMET``, ``HLT``)
+        counts as one object. Cuts of regions may also name ``observables``, or a plugin, such as ``chi2_assigner``.
     where
         Cuts that an object must pass, for example ``("pt > 30", "|eta| < 2.4")``.
     at_least, at_most
@@ -54,12 +54,12 @@ class Cut:
 
     @property
     def momentum_columns(self) -> tuple[str, ...]:
-        """The components of momenta that it cuts on, such as ``Jet.pt``."""
+        """The momentum components on which it cuts, such as ``Jet.pt``."""
         return tuple(f"{self.collection}.{name}" for name in compared(self.where) if name in MOMENTUM)
 
     @property
     def reads(self) -> Columns:
-        """The columns that it cuts on; any column of the collection if it only counts objects."""
+        """The columns on which it cuts; any column of the collection if it only counts objects."""
         return Columns(tuple(f"{self.collection}.{name}" for name in compared(self.where)) or (self.collection,))
 
     @property
@@ -75,20 +75,20 @@ class Cut:
 
 
 AnyCut = Cut | FunctionCut
-#: For each cut in order, whether each event passes it and all before it.
+#: For each cut in order, whether each event passes this cut and all earlier ones.
 Flow = dict[str, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
 class Region:
-    """A table ``[regions.<name>]``: selected events that pass all of some cuts and none of others.
+    """A table ``[regions.<name>]``: selected events that pass some cuts and fail others.
 
     Parameters
     ----------
     all
-        Names of cuts that its events pass.
+        Names of cuts that every event of the region passes.
     none
-        Names of cuts that its events do not pass.
+        Names of cuts that every event of the region fails.
 
     Raises
     ------
@@ -106,7 +106,7 @@ class Region:
     def flow(
         self, cuts: Mapping[str, NDArray[np.bool_]], *, selected: NDArray[np.bool_], first: Collection[str]
     ) -> Flow:
-        """For each of its cuts in order, the events that pass it and all before it; a cut of ``none`` as ``not …``.
+        """For each of its cuts in order, the events that pass it and all earlier ones; cuts of ``none`` are ``not …``.
 
         Parameters
         ----------
@@ -127,7 +127,7 @@ class Region:
 
 
 def check_regions(regions: Mapping[str, Region], cuts: Sequence[AnyCut]) -> None:
-    """Refuse regions that name cuts which are not there, or have names that cannot be; :class:`ConfigError`."""
+    """Raise :class:`ConfigError` if a region has an invalid name or names an unknown cut, or a cut is in no region."""
     known = [cut.name for cut in cuts]
     for name, region in regions.items():
         check_name(name, what="a region")
@@ -147,7 +147,7 @@ def cut_flow(
     finite: NDArray[np.bool_],
     filters: Mapping[str, NDArray[np.bool_]] = MappingProxyType({}),
 ) -> Flow:
-    """For each filter and cut in order, the events that pass it and all before it; the last mask is the selection."""
+    """For each filter and cut in order, the events that pass it and all earlier ones; the last is the selection."""
     masks = {"all": np.ones(len(events), dtype=bool), **filters}
     passed = masks["finite momenta"] = list(masks.values())[-1] & finite
     for cut in cuts:

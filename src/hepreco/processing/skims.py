@@ -21,12 +21,12 @@ from hepreco.processing.report import Chunk
 
 @dataclass(frozen=True)
 class SkimWriter:
-    """Writes one file per chunk, on the worker that processed it; also for a chunk without selected events.
+    """Writes one file per chunk, also for chunks without selected events, on the worker that processed it.
 
-    ``Events`` has the columns that the run has read, with momenta and charges of their collections, of events that pass
+    ``Events`` has the columns that the run has read, and momenta and charges of their collections, for events that pass
     the selection in some variation. ``Runs`` has ``genEventSumw`` and ``genEventCount`` of all events of the chunk, so
-    that a dataset of these files with ``skim = true`` is normalised as the files that they were made of. For data
-    ``LuminosityBlocks`` lists the certified luminosity sections. The directory must be one that all workers see.
+    that a dataset of these files with ``skim = true`` is normalised like the original files. For data
+    ``LuminosityBlocks`` lists the certified luminosity sections. All workers must see the directory.
     """
 
     directory: Path

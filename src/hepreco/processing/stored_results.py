@@ -97,6 +97,6 @@ class StoredResults:
 
 
 def _sizes(directory: Path | None, names: Iterable[str]) -> dict[str, int | None]:
-    """Of files in a directory; ``None`` where there is none."""
+    """Sizes of files in a directory; ``None`` for files that do not exist."""
     paths = {name: directory / name if directory else None for name in names}
     return {name: path.stat().st_size if path and path.is_file() else None for name, path in paths.items()}

@@ -1,4 +1,4 @@
-"""The work of a worker: inspect a file, or process the chunks of a bundle. Both report failures instead of raising."""
+"""The tasks of a worker: inspect a file, or process the chunks of a bundle. Failures are reported, not raised."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -162,7 +162,7 @@ class Processing:
             if self.stored and done and (task is bundle[-1] or time.monotonic() - saved > SAVE_EVERY):
                 try:
                     self.stored.save([task.key for task in bundle], done, total)
-                except OutputError as error:  # what is not stored counts as not done, so that nobody counts on it
+                except OutputError as error:  # a result that is not stored counts as not done
                     return _failed(bundle, error)
                 saved = time.monotonic()
         total["report"].failures |= failed

@@ -1,4 +1,4 @@
-"""The running checkpoint on disk, from which an interrupted fit goes on as if nothing had happened."""
+"""The running checkpoint on disk; a fit resumed from it gives the same result as one without interruption."""
 
 import json
 import os
@@ -17,16 +17,16 @@ from hepreco.errors import WeightsError
 from hepreco.plugin import TrainingOptions
 from hepreco.training.result import FitResult, copied
 
-#: One file, so that it is replaced as a whole: tensors, and the rest as JSON in its header.
+#: A single file, so that it is replaced as a whole: tensors, with the rest as JSON in the header.
 FILE: Final = "checkpoint.safetensors"
-#: What an uninterrupted fit would not depend on up to here.
+#: Options that may change between interruption and resumption.
 _FREE: Final = ("epochs", "resume_from")
 _HASHED: Final = ("network", "sample")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A fit between two epochs: everything that the next one depends on, on the CPU.
+    """The state of a fit between two epochs, on the CPU.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Checkpoint:
     optimizer
         State of the optimiser, under ``<position of the parameter>/<name>``.
     generator
-        State of the generator that shuffles.
+        State of the generator that shuffles the events.
     """
 
     progress: FitResult
@@ -58,7 +58,7 @@ class Checkpoint:
         return cls(progress, copied(network.state_dict()), copied(moments), generator.get_state())
 
     def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator) -> FitResult:
-        """Put network, optimiser and generator into this state; returns the progress."""
+        """Restore network, optimiser and generator; returns the progress."""
         network.load_state_dict(self.network)
         moments: dict[int, dict[str, Tensor]] = {}
         for key, value in self.optimizer.items():
@@ -70,7 +70,7 @@ class Checkpoint:
 
 
 def identity(network: nn.Module, sample: Sequence[Tensor], options: TrainingOptions) -> dict[str, str]:
-    """What a checkpoint belongs to: options, architecture, and the numbers that it was trained on."""
+    """The identity of a training: options, and hashes of architecture and sample."""
     named = {name: str(value) for name, value in vars(options).items() if name not in _FREE}
     shapes = [(name, tuple(tensor.shape), str(tensor.dtype)) for name, tensor in network.state_dict().items()]
     events = sha256()
@@ -85,7 +85,7 @@ def identity(network: nn.Module, sample: Sequence[Tensor], options: TrainingOpti
 
 
 def write_checkpoint(directory: Path, checkpoint: Checkpoint, *, belongs_to: Mapping[str, str]) -> None:
-    """Replace the directory's checkpoint, which is whole at any moment."""
+    """Replace the directory's checkpoint atomically."""
     progress = checkpoint.progress
     groups = {"network": checkpoint.network, "best": progress.best, "optimizer": checkpoint.optimizer}
     tensors = {f"{group}/{name}": tensor for group, held in groups.items() for name, tensor in held.items()}
@@ -106,12 +106,12 @@ def write_checkpoint(directory: Path, checkpoint: Checkpoint, *, belongs_to: Map
 
 
 def read_checkpoint(directory: Path, *, belongs_to: Mapping[str, str], epochs: int) -> Checkpoint | None:
-    """The directory's checkpoint, ``None`` where there is none.
+    """The directory's checkpoint; ``None`` if there is none.
 
     Raises
     ------
     WeightsError
-        The checkpoint cannot be read, belongs to another fit, or is beyond the epochs that are asked for.
+        The checkpoint cannot be read, belongs to another training, or has more epochs than requested.
     """
     path = directory / FILE
     if not path.exists():

@@ -13,15 +13,16 @@ from hepreco.training.fit import Loss
 class Ensemble(nn.Module):
     """Members that are trained each on its own sample, in one :func:`~hepreco.training.fit`.
 
-    Small networks train several times faster together than one after the other. With Adam, whose steps do not depend on
-    other parameters, each becomes what it would become alone, up to rounding. One best epoch is chosen for all members.
+    Small networks train several times faster together than one after the other. Adam's step for a parameter does not
+    depend on other parameters, so that each member is trained as it would be alone, up to rounding. One best epoch is
+    chosen for all members.
 
     Parameters
     ----------
     members
-        Of equal architecture.
+        Networks of equal architecture.
     loss
-        Of a member, ``loss(network, *tensors)``.
+        The loss of a member, ``loss(network, *tensors)``.
 
     Example
     -------
@@ -40,7 +41,7 @@ class Ensemble(nn.Module):
         self.stacked = nn.ParameterList([nn.Parameter(value.detach()) for value in parameters.values()])
         for number, value in enumerate(buffers.values()):
             self.register_buffer(f"stacked_buffer_{number}", value)
-        self._skeleton = [_WithLoss(deepcopy(members[0]), loss)]  # in a list, so that its parameters are not ours
+        self._skeleton = [_WithLoss(deepcopy(members[0]), loss)]  # in a list, so that its parameters are not registered
 
     def forward(self, *tensors: Tensor) -> Tensor:
         """The loss of each member; the tensors are (event, member, ...)."""
@@ -62,7 +63,7 @@ class Ensemble(nn.Module):
         ]
 
     def _named(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Parameters and buffers of all members, by their names in one."""
+        """Stacked parameters and buffers of all members, by their names in a single member."""
         parameters = dict(zip(self._names, self.stacked, strict=True))
         return parameters, dict(zip(self._buffer_names, self.buffers(), strict=True))
 

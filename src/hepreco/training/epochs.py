@@ -1,4 +1,4 @@
-"""The loop over epochs: stop early, keep the best, write a checkpoint after every one."""
+"""The loop over epochs, with early stopping, the best epoch, and a checkpoint after every epoch."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -23,25 +23,26 @@ def train_by_epochs(
 ) -> FitResult:
     """Train with Adam until the validation loss has not improved for ``options.patience`` epochs.
 
-    What :func:`~hepreco.training.fit` does with a loss over a sample, for any other way to learn.
+    This is for trainings other than the minimisation of a loss over a sample, for which there is
+    :func:`~hepreco.training.fit`.
 
     Parameters
     ----------
     network
-        Moved to ``options.device``; holds the parameters of the best epoch afterwards, in evaluation mode.
+        Moved to ``options.device``; afterwards in evaluation mode, with the parameters of the best epoch.
     train
-        ``train(optimizer, generator)`` trains one epoch and returns its loss. To be resumed bit for bit it draws
-        from this generator, and keeps no other state than that of network and memory.
+        ``train(optimizer, generator)`` trains one epoch and returns its loss. To be resumed bit for bit, it must draw
+        random numbers from this generator and have no state beside network and memory.
     validate
         Returns the validation loss; the lowest is the best.
     sample
-        What the training depends on: a checkpoint of another sample is refused.
+        The tensors of the training; a checkpoint for another sample is refused.
     options
         How to train.
     report
         Called as ``report(epoch, losses)`` after every epoch, counted from 1.
     memory
-        What else is learned or remembered from epoch to epoch; part of the checkpoint.
+        Further state that is kept from epoch to epoch, as part of the checkpoint.
 
     Raises
     ------
@@ -71,7 +72,7 @@ def train_by_epochs(
 
 
 def _learning_rate(options: TrainingOptions, epoch: int) -> float:
-    """Of an epoch, counted from 0."""
+    """The learning rate of an epoch, counted from 0."""
     if options.schedule == "constant":
         return options.learning_rate
     return options.learning_rate * (1 + math.cos(math.pi * epoch / options.epochs)) / 2

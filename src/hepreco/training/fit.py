@@ -1,4 +1,4 @@
-"""The fit loop: minimise a loss over a sample, stop early, keep the best."""
+"""Minimises a loss over a sample, with early stopping."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -29,25 +29,25 @@ def fit(
 ) -> FitResult:
     """Minimise the loss with Adam until the validation loss has not improved for ``options.patience`` epochs.
 
-    All randomness, of shuffling as of dropout, comes from ``options.seed``: one seed gives the same parameters,
-    bit for bit, on one kind of machine (on a GPU as far as the network's operations are deterministic). With
-    ``options.resume_from``, so does a fit that was interrupted and resumed.
+    All randomness, of shuffling and of dropout, comes from ``options.seed``: one seed gives the same parameters, bit
+    for bit, on one kind of machine (on a GPU if the network's operations are deterministic). The same holds for a fit
+    that was interrupted and resumed with ``options.resume_from``.
 
     Parameters
     ----------
     network
-        Trained in place; holds the parameters of the best epoch afterwards, in evaluation mode.
+        Trained in place; afterwards in evaluation mode, with the parameters of the best epoch.
     loss
-        ``loss(network, *tensors)``, the mean over the events it is given.
+        ``loss(network, *tensors)``, the mean over the events of a minibatch.
     training, validation
-        One or more tensors each, ``(event, ...)``: what the loss is given, minibatch by minibatch.
+        One or more tensors each, ``(event, ...)``, which the loss gets minibatch by minibatch.
     options
-        How to train. Minibatches are of equal size within one event, at most ``batch_size``.
+        How to train. Sizes of minibatches are at most ``batch_size``, and differ by at most one event.
     report
         Called as ``report(epoch, losses)`` after every epoch, counted from 1.
     fixed_shapes
-        Whether the shapes in network and loss depend on nothing but those of their inputs. Then a GPU records a step
-        once and replays it.
+        Whether all shapes in network and loss depend on the shapes of their inputs alone. A step is then recorded once
+        on a GPU, and replayed.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def _train(
     batch_size: int,
     recorded: bool,
 ) -> float:
-    """One epoch; returns the mean of the loss over it."""
+    """Train one epoch; returns the mean loss."""
     network.train()
     device, events = sample[0].device, len(sample[0])
     seed = int(torch.randint(2**62, (), generator=generator))

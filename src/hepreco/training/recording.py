@@ -1,6 +1,6 @@
-"""Gradient descent on a GPU as CUDA graphs: recorded once per epoch, replayed for every minibatch.
+"""Gradient descent on a GPU with CUDA graphs, which are recorded once per epoch and replayed for every minibatch.
 
-Small networks and minibatches spend their time on launching kernels; a graph launches all of a step at once.
+With small networks and minibatches most time goes into launching kernels; a graph launches those of a step at once.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-#: Steps that run as usual before anything is recorded, so that libraries and the optimiser have what they allocate.
+#: Number of steps before the recording, in which libraries and the optimiser allocate their memory.
 WARM_UP: Final = 3
 
 
@@ -18,18 +18,18 @@ def descend_recorded(
     gradient: Callable[[Tensor], tuple[Tensor, Tensor]],
     optimizer: torch.optim.Optimizer,
 ) -> tuple[Tensor, Tensor]:
-    """One step of the optimiser per minibatch; returns the sum of the losses and the largest norm of a gradient.
+    """Take one optimiser step per minibatch; returns the sum of the losses and the largest norm of a gradient.
 
-    Nothing is copied to the CPU on the way, so a loss that is not finite is seen at the end only.
+    Nothing is copied to the CPU before the end, so that a loss that is not finite is noticed only then.
 
     Parameters
     ----------
     minibatches
-        Rows of the sample, on the GPU, of few different lengths: each length is a graph of its own.
+        Rows of the sample for each minibatch, on the GPU; a graph is recorded for each length.
     gradient
-        Leaves the gradient of these rows in the parameters; returns loss and norm.
+        Computes the gradient of these rows into the parameters; returns loss and norm.
     optimizer
-        Made with ``capturable=True``.
+        An optimiser made with ``capturable=True``.
     """
     device = minibatches[0].device
     total, largest = (torch.zeros((), device=device, dtype=torch.float64) for _ in range(2))

@@ -1,4 +1,4 @@
-"""What a fit has reached."""
+"""The result of a fit."""
 
 from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field, replace
@@ -8,12 +8,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class FitResult:
-    """How the losses went, and the parameters of the epoch with the lowest validation loss.
+    """The losses of every epoch, and the parameters of the epoch with the lowest validation loss.
 
     Parameters
     ----------
     training_loss
-        Mean over the training sample, one entry per epoch, while the parameters were moving.
+        Mean over the training sample during each epoch, while the parameters change.
     validation_loss
         Mean over the validation sample after each epoch.
     best_epoch
@@ -29,7 +29,7 @@ class FitResult:
 
     @property
     def epochs(self) -> int:
-        """How many epochs were done."""
+        """Number of finished epochs."""
         return len(self.validation_loss)
 
     @property
@@ -38,7 +38,7 @@ class FitResult:
         return self.validation_loss[self.best_epoch - 1] if self.best_epoch else float("inf")
 
     def metrics(self, *, training: Sized, validation: Sized) -> dict[str, float]:
-        """What the best epoch reached, and how large the samples were, for a card."""
+        """Losses of the best epoch and sizes of the samples, for a card."""
         return {
             "training_loss": self.training_loss[self.best_epoch - 1],
             "validation_loss": self.best_loss,

@@ -1,4 +1,4 @@
-"""Randomness of networks: torch draws it from generators of its own, which are seeded here and put back."""
+"""Seeds torch's own generators, and restores them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 @contextmanager
 def seeded(seed: int, *, device: str | torch.device = "cpu") -> Iterator[None]:
-    """Seed torch's generators of the CPU and of ``device`` for a block, and leave them as they were.
+    """Seed torch's generators of the CPU and of ``device`` for a block, and restore them afterwards.
 
     Example
     -------

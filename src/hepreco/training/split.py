@@ -1,4 +1,4 @@
-"""Which events train, and which measure."""
+"""Splits events into training and validation samples."""
 
 import numpy as np
 import torch
@@ -13,18 +13,18 @@ from hepreco.events import EventBatch
 def split(batch: EventBatch, *, fraction: float, seed: int) -> tuple[EventBatch, EventBatch]:
     """The events for training and those for validation.
 
-    An event's side depends on its run, luminosity block and number and on the seed: never on its neighbours, on
-    the order of the files, or on how many there are. So the fraction is met within statistics, and copies of an
-    event stay together.
+    The sample of an event depends only on the seed and on its run, luminosity block and event number, not on other
+    events or on the order of files. The fraction is therefore met within statistics, and copies of an event are in the
+    same sample.
 
     Parameters
     ----------
     batch
         The events.
     fraction
-        Of the events, for validation.
+        Fraction of events for validation.
     seed
-        Another seed gives another, independent split.
+        Different seeds give independent splits.
 
     Raises
     ------

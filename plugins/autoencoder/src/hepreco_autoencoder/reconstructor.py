@@ -27,19 +27,19 @@ class AutoencoderReconstructor(Reconstructor, Trainable):
     Parameters
     ----------
     collection
-        Name in NanoAOD.
+        The NanoAOD collection.
     where
         Cuts that an object must pass.
     objects
-        How many of them, those of largest energy, the network is given; events with fewer have no score.
+        Number of objects, those of largest energy, that the network reads; events with fewer have no score.
     hidden
         Sizes of the encoder's hidden layers.
     latent
-        Size of the narrow middle.
+        Size of the bottleneck.
     scale
         Unit of the network's inputs, in GeV.
     weights_directory
-        Where the trained weights are; ``None`` takes those that come with the plugin.
+        Directory of the trained weights; ``None`` takes those that come with the plugin.
 
     References
     ----------
@@ -68,7 +68,7 @@ class AutoencoderReconstructor(Reconstructor, Trainable):
 
     @property
     def inputs(self) -> InputSpec:
-        """All objects that pass, because the leading ones in energy are not the leading ones in pt."""
+        """All objects that pass, because the objects of largest energy may not be those of largest pt."""
         return InputSpec((ObjectSpec(self.collection, where=self.where, at_least=self.objects),))
 
     @property
@@ -83,11 +83,11 @@ class AutoencoderReconstructor(Reconstructor, Trainable):
 
     @property
     def network(self) -> dict[str, Option]:
-        """The keyword arguments that build the network of these options."""
+        """The keyword arguments that build the network with these options."""
         return {"objects": self.objects, "hidden": list(self.hidden), "latent": self.latent, "scale": self.scale}
 
     def setup(self, device: str) -> None:
-        """Load the weights and check that they are of these options."""
+        """Load the weights and check that they were trained with these options."""
         self._loaded(torch.empty(0, device=device).device)
 
     def reconstruct(self, batch: EventBatch) -> Mapping[str, Tensor]:
@@ -111,7 +111,7 @@ class AutoencoderReconstructor(Reconstructor, Trainable):
         return TrainedNetwork(tensors=result.best, network=self.network, metrics=metrics, history=result.history)
 
     def build_network(self) -> Autoencoder:
-        """Build an untrained network of these options."""
+        """Build an untrained network with these options."""
         return Autoencoder(objects=self.objects, hidden=self.hidden, latent=self.latent, scale=self.scale)
 
     def _loaded(self, device: torch.device) -> Autoencoder:
@@ -121,6 +121,6 @@ class AutoencoderReconstructor(Reconstructor, Trainable):
 def network_inputs(batch: EventBatch, *, objects: int) -> Float[Tensor, "event object 4"]:
     """Four-momenta (GeV) of the objects of largest energy, in decreasing order.
 
-    The one way from events to the network, in training as in analysis.
+    Training and analysis both use this function.
     """
     return batch.objects_ordered_by(batch.momenta[..., 0], at_most=objects).momenta

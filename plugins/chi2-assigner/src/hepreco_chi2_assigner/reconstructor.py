@@ -15,11 +15,11 @@ from hepreco.plugin import Axis
 from hepreco_chi2_assigner.candidates import bits, triplets
 from hepreco_chi2_assigner.search import TopCandidates, best_disjoint_pair
 
-#: Jets stand for bits of an int64.
+#: Largest number of jets: each is one bit of an int64.
 MOST_JETS: Final = 60
-#: Far above any χ²: an assignment with fewer tags in the wrong place always wins.
+#: Penalty for each tag in the wrong place, far above any χ².
 MISTAG: Final = 1e9
-#: Events that are worked on together, to bound memory.
+#: Events processed together, to bound memory.
 EVENTS_AT_A_TIME: Final = 4096
 
 
@@ -39,9 +39,9 @@ class Chi2Assigner(Reconstructor):
     Parameters
     ----------
     channel
-        Which decay of tt̄.
+        Decay channel of tt̄.
     formula
-        Which χ².
+        Which of the two χ².
     w_mass, top_mass
         In GeV.
     sigma_w, sigma_top, sigma_leptonic_top, sigma_difference
@@ -50,11 +50,11 @@ class Chi2Assigner(Reconstructor):
         A discriminator of the jets; with it, assignments with the fewest tags in the wrong place (an untagged jet as
         b, a tagged one as q) are preferred to any others. ``None`` ignores tags.
     b_tag_threshold
-        A jet is tagged above it.
+        Jets with a discriminator above this are tagged.
     where, leptons_where
         Cuts on jets, and on electrons and muons.
     at_most
-        Only that many jets of largest pt.
+        Largest number of jets; those of largest pt are kept.
     missing_momentum
         The collection of missing transverse momentum, for lepton+jets.
     """
@@ -114,7 +114,7 @@ class Chi2Assigner(Reconstructor):
         )
 
     def reconstruct(self, batch: EventBatch) -> Mapping[str, Tensor]:
-        """The best assignment of every event; none where lepton+jets has no lepton."""
+        """The best assignment of every event; none for lepton+jets events without a lepton."""
         size = len(batch)
         found = {
             "chi2": batch.momenta.new_full((size,), torch.nan),
@@ -142,7 +142,7 @@ class Chi2Assigner(Reconstructor):
         return 6 if self._hadronic else 4
 
     def _assign(self, batch: EventBatch, number: int) -> dict[str, Tensor]:
-        """Events with the same number of jets."""
+        """The best assignments of events with the same number of jets."""
         jets = batch.collection("Jet")
         jets = jets.objects_ordered_by(pt(jets.momenta), at_most=number)
         momenta, index = jets.momenta, jets.index
@@ -218,5 +218,5 @@ def _leading_lepton(batch: EventBatch) -> Tensor:
 
 
 def _pick(values: Tensor, position: Tensor) -> Tensor:
-    """One candidate per event."""
+    """The candidate at a position in each event."""
     return values[torch.arange(len(values), device=values.device), position]

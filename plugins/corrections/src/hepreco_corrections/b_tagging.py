@@ -15,10 +15,10 @@ from hepreco_corrections.examples import EXAMPLE, EXAMPLE_EFFICIENCIES
 from hepreco_corrections.files import ByPeriod, NamedCorrection, all_of, find, of_period
 from hepreco_corrections.tables import freeze
 
-#: Of the files: heavy flavours are b and c, all others are light.
+#: Flavour groups of the files: heavy flavours are b and c, all others are light.
 Group = Literal["hf", "lf"]
 _FLAVOURS: Final[Mapping[Group, tuple[int, ...]]] = {"hf": (4, 5), "lf": (0,)}
-#: The inputs of scale factors, as those who measure them name them, and of efficiencies.
+#: The inputs of published scale factors, and of efficiencies.
 _INPUTS: Final = ("systematic", "working_point", "flavor", "abseta", "pt")
 _EFFICIENCY_INPUTS: Final = ("systematic", "working_point", "flavour", "pt", "abseta")
 
@@ -28,10 +28,10 @@ _EFFICIENCY_INPUTS: Final = ("systematic", "working_point", "flavour", "pt", "ab
 class FixedWorkingPoints(WeightCorrection):
     """The weight that gives simulated jets the b-tagging efficiencies of data, at one working point or several.
 
-    A jet that passes the working point i and not the next tighter one has the factor
-    (SF_i ε_i − SF_i+1 ε_i+1) / (ε_i − ε_i+1), in which SF ε is 1 below the loosest and 0 beyond the tightest one. With
-    one working point that is SF for a tagged jet and (1 − SF ε) / (1 − ε) for one that is not. An event's weight is the
-    product over its jets.
+    A jet that passes working point i but not the next tighter one has the factor
+    (SF_i ε_i − SF_i+1 ε_i+1) / (ε_i − ε_i+1), where ε and SF ε are 1 below the loosest working point and 0 beyond the
+    tightest. With one working point this is SF for a tagged jet and (1 − SF ε) / (1 − ε) for an untagged one. The
+    weight of an event is the product over its jets.
 
     Parameters
     ----------
@@ -45,9 +45,9 @@ class FixedWorkingPoints(WeightCorrection):
     score
         The tagger's column.
     jets
-        The jets, all of which count; those of the selection, by default.
+        The jets over which the product is taken, by default the selected objects ``jets``.
     heavy, light
-        Names of the corrections of b and c jets, and of the others, in the file.
+        Names in the file of the corrections for b and c jets, and for all others.
     systematics
         Sources of uncertainty, as the file names them after ``up_`` and ``down_``. Without any, there is one pair of
         variations for heavy and one for light flavours.
@@ -74,12 +74,12 @@ class FixedWorkingPoints(WeightCorrection):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Flavour, direction, pt and score of the jets."""
+        """Flavour, η, pt and score of the jets."""
         return tuple(self._columns.values())
 
     @property
     def variations(self) -> tuple[str, ...]:
-        """A pair for each source and kind of flavour."""
+        """A pair for each source and flavour group."""
         return tuple(self._meaning)
 
     @property
@@ -89,7 +89,7 @@ class FixedWorkingPoints(WeightCorrection):
 
     @classmethod
     def examples(cls) -> tuple["FixedWorkingPoints", ...]:
-        """With one working point, and with two."""
+        """Examples with one working point and with two."""
         points = {"L": 0.2, "M": 0.6}
         sources = ("correlated", "uncorrelated")
         return (
@@ -105,7 +105,7 @@ class FixedWorkingPoints(WeightCorrection):
             find(path).require_inputs(_EFFICIENCY_INPUTS)
 
     def weights(self, events: CorrectionInput, wanted: Sequence[str]) -> Mapping[str, NDArray[np.float64]]:
-        """The factors; what a variation leaves as it is, is not evaluated again."""
+        """The factors; those that a variation does not change are evaluated once."""
         jets = flat(events, self._columns)
         jets = FlatColumns({**jets.values, "abseta": abs(jets.values["eta"])}, jets.counts)
         groups = {group: np.isin(jets.values["flavor"], flavours) for group, flavours in _FLAVOURS.items()}
@@ -140,7 +140,7 @@ class FixedWorkingPoints(WeightCorrection):
 
     @property
     def _meaning(self) -> dict[str, tuple[Group, str]]:
-        """Which flavours a variation changes, and what the file calls it."""
+        """The flavour group and the name in the file of each variation."""
         return {
             "_".join(filter(None, (group, source, direction))): (group, "_".join(filter(None, (direction, source))))
             for group in _FLAVOURS
@@ -150,7 +150,7 @@ class FixedWorkingPoints(WeightCorrection):
 
     @property
     def _points(self) -> list[str]:
-        """From the loosest to the tightest."""
+        """The working points from the loosest to the tightest."""
         return sorted(self.working_points, key=lambda name: self.working_points[name])
 
     def _efficiencies(self, events: CorrectionInput, jets: FlatColumns) -> NDArray[np.float64]:
@@ -178,7 +178,7 @@ def _evaluated(correction: NamedCorrection, values: Mapping[str, object]) -> NDA
 def _factors(
     scale: NDArray[np.float64], efficiency: NDArray[np.float64], passed: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Of each jet, from arrays of shape (working point, jet) and the number of working points that it passes."""
+    """The factor of each jet, from arrays of shape (working point, jet) and the number of working points it passes."""
     one, none = np.ones((1, scale.shape[1])), np.zeros((1, scale.shape[1]))
     simulated, measured = (np.concatenate((one, each, none)) for each in (efficiency, scale * efficiency))
     jet = np.arange(scale.shape[1])
@@ -186,8 +186,8 @@ def _factors(
     tightest = passed == len(scale)
     if np.any(impossible := (expected <= 0) & ~tightest):
         raise DatasetError(
-            f"{impossible.sum()} jets are where the efficiencies leave no room for them: all jets of that flavour, pt "
-            "and eta passed the next working point when efficiencies were measured",
+            f"{impossible.sum()} jets fail a working point that, by the efficiencies, all jets of their flavour, pt "
+            "and eta pass",
             "measure the efficiencies in fewer bins, or with more events",
         )
     ratio = here / np.where(tightest, 1.0, expected)

@@ -1,4 +1,4 @@
-"""Columns as correctionlib takes them: flat, one number for each object, or for each event."""
+"""Columns as flat arrays for correctionlib: one number per object, or per event."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from hepreco.plugin import CorrectionInput
 
 @dataclass(frozen=True, eq=False)
 class FlatColumns:
-    """Some columns of some events, flat.
+    """Columns of events as flat arrays.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class FlatColumns:
 
 
 def path_of(column: str) -> str:
-    """The path of a column that may stand between bars, which take its absolute value.
+    """The path of a column, without the bars that denote the absolute value.
 
     Example
     -------
@@ -47,14 +47,14 @@ def path_of(column: str) -> str:
 
 
 def flat(events: CorrectionInput, columns: Mapping[str, str]) -> FlatColumns:
-    """Columns under the names of inputs; those of an event are repeated for its objects.
+    """The columns by the names of the inputs; numbers of an event are repeated for its objects.
 
     Parameters
     ----------
     events
-        Given to the correction.
+        The input of the correction.
     columns
-        Of each input, such as ``jets.pt`` or ``|jets.eta|``.
+        The column of each input, such as ``jets.pt`` or ``|jets.eta|``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Efficiencies of b tagging in simulation, from histograms into a file of correctionlib."""
+"""Measures efficiencies of b tagging in simulation from histograms, and writes them to a correctionlib file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,19 +18,18 @@ _SHOWN: Final = 5
 
 
 def measure_efficiencies(jets: hist.Hist, tagged: Mapping[str, hist.Hist]) -> schemav2.CorrectionSet:
-    """The share of jets that pass each working point, in bins of flavour, pt and |η|, with its statistical uncertainty.
+    """The efficiency of each working point in bins of flavour, pt and |η|, with its statistical uncertainty.
 
-    The uncertainty is that of a binomial share of weighted events,
-    σ² = ((1 − 2ε) Σ_tagged w² + ε² Σ_all w²) / (Σ_all w)². Beyond the last bins the efficiency is that of the last
-    ones.
+    The uncertainty is binomial for weighted events, σ² = ((1 − 2ε) Σ_tagged w² + ε² Σ_all w²) / (Σ_all w)². Beyond the
+    last bins the efficiency of the last bins is used.
 
     Parameters
     ----------
     jets
-        All jets. Its axes are flavour, pt and |η| in this order, or flavour and pt; of axes ``dataset`` and
-        ``variation`` before them all datasets are summed, and the nominal values are taken.
+        All jets, with the axes flavour, pt and |η| in this order, or flavour and pt. If the axes ``dataset`` and
+        ``variation`` precede them, datasets are summed and the nominal variation is used.
     tagged
-        Those that pass a working point, by its name; with the same axes.
+        By the name of each working point, the jets that pass it, with the same axes.
 
     Returns
     -------
@@ -41,7 +40,7 @@ def measure_efficiencies(jets: hist.Hist, tagged: Mapping[str, hist.Hist]) -> sc
     Raises
     ------
     StudyError
-        Bins are empty, or efficiencies are not between 0 and 1; all such bins are named.
+        Bins are empty, or efficiencies are not between 0 and 1; the first five such bins are named.
     """
     axes, total, variance = _contents(jets)
     systematics: dict[str, dict[str, schemav2.Content]] = {"central": {}, "up": {}, "down": {}}
@@ -57,12 +56,12 @@ def measure_efficiencies(jets: hist.Hist, tagged: Mapping[str, hist.Hist]) -> sc
 
 
 def write_efficiencies(path: Path, efficiencies: schemav2.CorrectionSet) -> None:
-    """Write a file of correctionlib, which ``btag-fixed-working-points`` reads."""
+    """Write the correctionlib file that ``btag-fixed-working-points`` reads."""
     path.write_text(efficiencies.model_dump_json(exclude_unset=True, indent=1) + "\n", "utf-8")
 
 
 def _contents(given: hist.Hist) -> tuple[list[hist.axis.AxesMixin], NDArray[np.float64], NDArray[np.float64]]:
-    """Axes after flavour; sums of weights and of their squares of the three flavours."""
+    """The axes after flavour, and Σw and Σw² of the three flavours."""
     names = [axis.name for axis in given.axes]
     chosen = given[{"variation": "nominal"}] if "variation" in names else given
     chosen = chosen[{"dataset": sum}] if "dataset" in names else chosen

@@ -1,9 +1,9 @@
-"""Small corrections of no detector, with which the plugins are tried."""
+"""Small files of invented corrections, on which the plugins are checked."""
 
 from pathlib import Path
 from typing import Final
 
-#: A file of correctionlib with one correction of each kind, of invented numbers.
+#: A correctionlib file with one correction of each kind, with invented numbers.
 EXAMPLE: Final = str(Path(__file__).parent / "example.json")
-#: The efficiencies of b tagging that go with it.
+#: Matching efficiencies of b tagging.
 EXAMPLE_EFFICIENCIES: Final = str(Path(__file__).parent / "example_efficiencies.json")

@@ -1,4 +1,4 @@
-"""Files of correctionlib: read once per process, and asked with errors in words."""
+"""Correctionlib files, read once per process; errors explain which value was refused, and why."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ ByPeriod = str | Mapping[str, str]
 
 
 def of_period(value: ByPeriod, period: str) -> str:
-    """What holds for a period; :class:`~hepreco.errors.ConfigError` where a table does not have it.
+    """The value for a period; :class:`~hepreco.errors.ConfigError` if a table does not have the period.
 
     Example
     -------
@@ -35,18 +35,18 @@ def of_period(value: ByPeriod, period: str) -> str:
 
 
 def all_of(value: ByPeriod) -> tuple[str, ...]:
-    """What holds for any period."""
+    """The values of all periods."""
     return (value,) if isinstance(value, str) else tuple(dict.fromkeys(value.values()))
 
 
 @dataclass(frozen=True, eq=False)
 class NamedCorrection:
-    """A correction of a file, with the interface of correctionlib: it checks what it is given.
+    """A correction of a file, with the interface of correctionlib, and with checks of its inputs.
 
     Parameters
     ----------
     path, name
-        Of the file, and in it.
+        Path of the file, and name of the correction in it.
     evaluator
         The correction, or compound correction, of correctionlib.
     """
@@ -87,7 +87,7 @@ class NamedCorrection:
         ConfigError
             A value is of another type than the input.
         DatasetError
-            A value is outside of a binning, or no key of a category.
+            A value is outside a binning, or is not a key of a category.
         """
         checked = [self._checked(*pair) for pair in zip(self.inputs, values, strict=True)]
         try:
@@ -99,14 +99,15 @@ class NamedCorrection:
             reason = why(self.path, self.name, given, self.evaluator) or describe(error)
             raise DatasetError(
                 f"{self.name!r} of {self.path}: {reason}",
-                "cut such objects or events away, or have the file say 'clamp' or a default in place of 'error'",
+                "remove such objects or events by cuts, or use 'clamp' or a default instead of 'error' in the file",
             ) from None
 
     def _checked(self, variable: Any, value: Any) -> Any:
         is_text = isinstance(value, str)
         if is_text != (variable.type == "string"):
             said = f"is a text, not {type(value).__name__}" if not is_text else f"is a number, not {value!r}"
-            raise ConfigError(f"{self.name!r} of {self.path}: the input {variable.name!r} {said}", "give it otherwise")
+            remedy = "give a column or a number" if is_text else 'give a text, as { constant = "Tight" }'
+            raise ConfigError(f"{self.name!r} of {self.path}: the input {variable.name!r} {said}", remedy)
         if variable.type != "int" or is_text:
             return float(value) if isinstance(value, int) else value
         numbers = np.asarray(value)
@@ -120,7 +121,7 @@ class NamedCorrection:
 
 
 def find(path: str, name: str = "") -> NamedCorrection:
-    """A correction or compound correction of a file, by its name; the only one of the file, if it has no more.
+    """A correction or compound correction of a file by its name, which is not needed if the file has one only.
 
     Raises
     ------
@@ -138,7 +139,7 @@ def find(path: str, name: str = "") -> NamedCorrection:
 
 
 def read(path: str) -> correctionlib.CorrectionSet:
-    """All corrections of a JSON file, packed or not; read again only where its size or time has changed."""
+    """All corrections of a JSON file, which may be gzipped; it is read again if its size or time has changed."""
     try:
         status = Path(path).stat()
     except OSError as error:

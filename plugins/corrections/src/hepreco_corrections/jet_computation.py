@@ -1,4 +1,4 @@
-"""What is computed for :class:`~hepreco_corrections.jets.JetEnergy`, by the tools of coffea."""
+"""The computations of :class:`~hepreco_corrections.jets.JetEnergy`, with the tools of coffea."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -24,12 +24,12 @@ from hepreco_corrections.smearing import matched_pt, normal_of_objects, smeared
 if TYPE_CHECKING:
     from hepreco_corrections.jets import JetEnergy
 
-#: Radii of jets; one and a generated one match up to half of it.
+#: Radii of jets; a jet and a generated jet match within half the radius.
 _RADII: Final = {"AK4": 0.4, "AK8": 0.8}
 
 
 def corrected_jets(options: "JetEnergy", events: CorrectionInput, variation: str) -> Mapping[str, ak.Array]:
-    """Pt and mass of all jets, and the missing momentum, in the types in which they are read."""
+    """Pt and mass of all jets, and the missing momentum, in the types of the columns that are read."""
     source, _, direction = variation.rpartition("_")
     stack = _stack(options, events.period, tuple(each for each in options.sources if each == source))
     inputs, counts = _inputs(options, events)
@@ -50,7 +50,7 @@ def corrected_jets(options: "JetEnergy", events: CorrectionInput, variation: str
 
 
 def _inputs(options: "JetEnergy", events: CorrectionInput) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
-    """All columns of jets under the names of inputs, flat, and how many jets each event has."""
+    """All columns of jets as flat arrays by the names of the inputs, and the number of jets of each event."""
     reads = set(options.reads)
     columns = {name: f"{options.jets}.{column}" for name, column in OF_JETS.items()}
     columns |= {"Rho": options.density, "rawFactor": f"{options.jets}.rawFactor"}
@@ -63,7 +63,7 @@ def _inputs(options: "JetEnergy", events: CorrectionInput) -> tuple[dict[str, ND
 
 
 def _levels(stack: CorrectionLibJECStack, inputs: dict[str, NDArray[Any]]) -> Any:
-    """Energies after the corrections over those of NanoAOD; ``inputs`` gets the raw pt."""
+    """Ratio of corrected energies to those of NanoAOD; the raw pt is added to ``inputs``."""
     if stack.jec is None:
         return 1.0
     raw = 1 - inputs["rawFactor"].astype(np.float64)
@@ -80,7 +80,7 @@ def _smearing(
     counts: NDArray[np.int64],
     direction: str,
 ) -> NDArray[np.float64]:
-    """By how much the resolution of data changes the corrected energies."""
+    """The factors by which smearing to the resolution of data changes the corrected energies."""
     if stack.jer is None:
         return np.ones(len(inputs["JetPt"]))
     return smeared(
@@ -144,12 +144,12 @@ def _stack(options: "JetEnergy", period: str, sources: tuple[str, ...]) -> Corre
 
 
 def _given(part: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs that an adapter asks for."""
+    """The inputs of an adapter."""
     return {name: inputs[name] for name in part.signature}
 
 
 def _uncertainty(stack: CorrectionLibJECStack, inputs: Mapping[str, NDArray[Any]], direction: str) -> Any:
-    """The factor of the one source of uncertainty of the stack; 1 where there is none."""
+    """The factor for the source of uncertainty of the stack; 1 if it has none."""
     if stack.junc is None:
         return 1.0
     ((_, factors),) = stack.junc.getUncertainty(**_given(stack.junc, inputs))

@@ -1,4 +1,4 @@
-"""Energies of jets: levels of correction, sources of uncertainty, resolution, and the missing momentum with them."""
+"""Jet energies: levels of correction, sources of uncertainty, resolution, and their effect on the missing momentum."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from hepreco_corrections.examples import EXAMPLE
 from hepreco_corrections.files import ByPeriod, NamedCorrection, all_of, find, of_period
 from hepreco_corrections.tables import freeze
 
-#: The name of the pair of variations of smearing.
+#: Name of the pair of variations of the smearing.
 RESOLUTION: Final = "resolution"
-#: Columns of jets under the names of inputs; the others are given apart.
+#: Columns of jets by the names of the inputs.
 OF_JETS: Final = {"JetPt": "pt", "JetMass": "mass", "JetEta": "eta", "JetPhi": "phi", "JetA": "area"}
-#: What type I reads beside what corrections of jets read: of jets, and of those below the threshold of NanoAOD.
+#: Further columns for type I: of jets, and of the jets below the pt threshold of NanoAOD.
 JET_COLUMNS: Final = ("muonSubtrFactor", "muonSubtrDeltaPhi", "chEmEF", "neEmEF")
 SOFT_JETS: Final = "CorrT1METJet"
 SOFT_COLUMNS: Final = ("rawPt", "phi", "eta", "area", "muonSubtrFactor", "muonSubtrDeltaPhi", "EmEF")
@@ -27,34 +27,34 @@ SOFT_COLUMNS: Final = ("rawPt", "phi", "eta", "area", "muonSubtrFactor", "muonSu
 class JetEnergy(ObjectCorrection):
     """Jet energy corrections, their uncertainties, and smearing to the resolution of data, from correctionlib.
 
-    The corrections replace those of NanoAOD. Sources of uncertainty and smearing follow them, as in coffea's
-    ``CorrectedJetsFactory``; but random numbers derive from the event and the place of the jet in it, so that they do
-    not depend on chunks. The missing momentum takes up what the jets have gained.
+    The corrections replace those of NanoAOD. Smearing and sources of uncertainty follow, as in coffea's
+    ``CorrectedJetsFactory``, but random numbers derive from the event and the position of the jet in it, so that they
+    do not depend on chunks. The change of the jets is propagated to the missing momentum.
 
     Parameters
     ----------
     file
-        A JSON file of correctionlib, packed or not; or a table of them by data-taking period.
+        A JSON file of correctionlib, which may be gzipped; or a table of files by data-taking period.
     tag
-        What the names of the corrections begin with, such as ``Summer22_22Sep2023_V2_MC``; or a table by period.
+        Beginning of the names of the corrections, such as ``Summer22_22Sep2023_V2_MC``; or a table by period.
     level
-        The correction; empty to keep the pt of the files.
+        Level of the correction; empty to keep the pt of the files.
     sources
-        Sources of uncertainty, each a pair of variations.
+        Sources of uncertainty, each with a pair of variations.
     resolution
-        What the names of resolution and scale factor begin with, such as ``Summer22_22Sep2023_JRV1_MC``; empty for no
-        smearing, as for data.
+        Beginning of the names of resolution and scale factor, such as ``Summer22_22Sep2023_JRV1_MC``, or a table by
+        period; empty for no smearing, as for data.
     algorithm
-        What all names end with.
+        End of all names.
     jets, generated
-        The collections of jets and of generated jets; the latter empty to smear without partners.
+        The collections of jets and of generated jets; without the latter, all jets are smeared at random.
     density
-        The density of pile-up, where a correction asks for it.
+        Column of the pile-up density, for corrections that need it.
     missing_momentum
-        What the changes of jets are carried to; empty for none.
+        The missing momentum to which the changes of jets are propagated; empty for none.
     type_1
-        Whether the missing momentum is computed anew, from that before any correction and all jets above 15 GeV, those
-        of ``CorrT1METJet`` among them (NanoAOD from version 13 on).
+        Whether the missing momentum is recomputed from the uncorrected one and all jets above 15 GeV, with those of
+        ``CorrT1METJet`` (NanoAOD from version 13 on).
 
     Example
     -------
@@ -85,7 +85,7 @@ class JetEnergy(ObjectCorrection):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """What the corrections of the files ask for, of all periods, and what is changed."""
+        """The inputs of the corrections of all periods, and the columns that are changed."""
         wanted = {name for period in self.periods for part in self.named(period).values() for name in part.signature}
         mine = ["pt", "mass", *(["rawFactor"] if self.level else []), *(["phi"] if self.missing_momentum else [])]
         mine += [column for name, column in OF_JETS.items() if name in wanted]
@@ -102,7 +102,7 @@ class JetEnergy(ObjectCorrection):
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """Pt and mass of jets, and the missing momentum."""
+        """Pt and mass of jets, and pt and phi of the missing momentum."""
         missing = (f"{self.missing_momentum}.pt", f"{self.missing_momentum}.phi") if self.missing_momentum else ()
         return (f"{self.jets}.pt", f"{self.jets}.mass", *missing)
 
@@ -114,12 +114,12 @@ class JetEnergy(ObjectCorrection):
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Of all periods."""
+        """The files of all periods."""
         return all_of(self.file)
 
     @classmethod
     def examples(cls) -> tuple["JetEnergy", ...]:
-        """Of simulation, of data, of what NanoAOD holds, and of type I."""
+        """Examples for simulation, for data, without a level of correction, and for type I."""
         return (
             cls(EXAMPLE, "Example_MC", sources=("Total", "Flavour"), resolution="Example_JR_MC"),
             cls(EXAMPLE, "Example_DATA"),
@@ -135,19 +135,19 @@ class JetEnergy(ObjectCorrection):
                 self.first_level(period)
 
     def corrected(self, events: CorrectionInput, variation: str) -> Mapping[str, ak.Array]:
-        """Pt and mass of all jets, and the missing momentum, in the types in which they are read."""
+        """Pt and mass of all jets, and the missing momentum, in the types of the columns that are read."""
         from hepreco_corrections.jet_computation import corrected_jets  # noqa: PLC0415  imports coffea's tools and scipy
 
         return corrected_jets(self, events, variation)
 
     @property
     def periods(self) -> tuple[str, ...]:
-        """Those that tables of options name; one without a name, if none does."""
+        """The periods in the tables of the options; one without a name if there are no tables."""
         tables = [each for each in (self.file, self.tag, self.resolution) if not isinstance(each, str)]
         return tuple(dict.fromkeys(period for table in tables for period in table)) or ("",)
 
     def named(self, period: str) -> dict[str, NamedCorrection]:
-        """All corrections of a period, by what they are to coffea, or by their source."""
+        """All corrections of a period, by coffea's name for their kind, or by their source."""
         path, tag, resolution = (of_period(each, period) for each in (self.file, self.tag, self.resolution))
         names = {"jec": f"{tag}_{self.level}_{self.algorithm}"} if self.level else {}
         names |= {source: f"{tag}_{source}_{self.algorithm}" for source in self.sources}
@@ -159,7 +159,7 @@ class JetEnergy(ObjectCorrection):
         return {part: find(path, name) for part, name in names.items()}
 
     def first_level(self, period: str) -> NamedCorrection:
-        """The correction from which on type I counts."""
+        """The first level of correction, which type I leaves out."""
         tag = of_period(self.tag, period)
         return find(of_period(self.file, period), f"{tag}_L1FastJet_{self.algorithm}")
 

@@ -1,4 +1,4 @@
-"""Carrying changes of jets to the missing transverse momentum, as coffea computes it."""
+"""Propagates changes of jets to the missing transverse momentum, with coffea."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -8,7 +8,7 @@ import numpy as np
 from coffea.jetmet_tools import CorrectedMETFactory, CorrectionLibJEC
 from coffea.jetmet_tools.CorrectedMETFactory import corrected_polar_met
 
-#: What the fields below are to coffea.
+#: coffea's names for the fields below.
 _NAMES: Final = {
     "METpt": "pt",
     "METphi": "phi",
@@ -41,16 +41,16 @@ _NAMES: Final = {
 def recoiled(
     missing: Mapping[str, ak.Array], *, pt: ak.Array, pt_before: ak.Array, phi: ak.Array
 ) -> dict[str, ak.Array]:
-    """The missing momentum less what the jets have gained.
+    """The missing momentum minus the vectorial change of the jets' pt.
 
     Parameters
     ----------
     missing
-        Its ``pt`` (GeV) and ``phi``.
+        ``pt`` (GeV) and ``phi`` of the missing momentum.
     pt, pt_before
-        Of the jets (GeV), now and when the missing momentum was computed.
+        Transverse momenta of the jets (GeV), now and when the missing momentum was computed.
     phi
-        Of the jets.
+        Azimuths of the jets.
     """
     found = corrected_polar_met(missing["pt"], missing["phi"], pt, phi, pt_before)
     return {"pt": found.pt, "phi": found.phi}
@@ -64,7 +64,7 @@ def of_type_1(
     first_level: CorrectionLibJEC,
     all_levels: CorrectionLibJEC,
 ) -> dict[str, ak.Array]:
-    """The missing momentum of type I: what corrections beyond the first level give to jets is taken from it.
+    """The missing momentum of type I, from which the corrections of jets beyond the first level are subtracted.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def of_type_1(
         The inputs of the corrections under coffea's names, ``ptRaw`` (GeV), :data:`JET_COLUMNS`, and ``scale``: the
         final pt over that after all levels of correction.
     soft
-        The jets of ``CorrT1METJet``: :data:`SOFT_COLUMNS`, ``scale``, and what the corrections ask for of each event.
+        The jets of ``CorrT1METJet``: :data:`SOFT_COLUMNS`, ``scale``, and the inputs of the corrections from the event.
     first_level, all_levels
         Corrections of the pt of jets.
     """

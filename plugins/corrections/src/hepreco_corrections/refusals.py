@@ -1,4 +1,4 @@
-"""Why correctionlib refuses a value: which input, which value, and what would be allowed."""
+"""Explains why correctionlib refuses a value: the input, the value, and the allowed values."""
 
 import gzip
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ Values = Mapping[str, Any]
 
 
 def why(path: str, name: str, values: Values, evaluator: Any) -> str:
-    """What is wrong with the first refused values, in words; empty where the file does not tell.
+    """The reason for which the first refused values are refused; empty if the file does not show it.
 
     Parameters
     ----------
     path, name
-        Of the file and the correction in it.
+        Path of the file, and name of the correction in it.
     values
-        Those of its inputs, arrays or constants.
+        Values of its inputs, arrays or constants.
     evaluator
         The correction, which refuses them.
     """
@@ -38,7 +38,7 @@ def why(path: str, name: str, values: Values, evaluator: Any) -> str:
 
 
 def _rows(values: Values) -> dict[str, Any]:
-    """Flat arrays of one length, and texts."""
+    """The values as flat arrays of equal length; texts stay as they are."""
     texts = {name: value for name, value in values.items() if isinstance(value, str)}
     numbers = {name: value for name, value in values.items() if name not in texts}
     arrays = ak.broadcast_arrays(*numbers.values()) if numbers else []
@@ -47,7 +47,7 @@ def _rows(values: Values) -> dict[str, Any]:
 
 
 def _first_refused(rows: Values, evaluator: Any) -> dict[str, Any]:
-    """Found by halving."""
+    """The first refused values, found by bisection."""
     names = [variable.name for variable in evaluator.inputs]
 
     def part(start: int, stop: int) -> list[Any]:
@@ -66,7 +66,7 @@ def _first_refused(rows: Values, evaluator: Any) -> dict[str, Any]:
 
 
 def _refusal(node: Any, row: Values) -> str:
-    """What a node of the file, or one below it, says against the values."""
+    """The reason for which a node of the file, or one below it, refuses the values; empty if it accepts them."""
     match node:
         case schemav2.Category():
             return _of_category(node, row)

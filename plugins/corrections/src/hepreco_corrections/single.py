@@ -1,4 +1,4 @@
-"""One correction of a file of correctionlib as a weight, and pile-up, which is one."""
+"""Weights from one correction of a correctionlib file, such as that of pile-up."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from hepreco_corrections.tables import freeze
 @final
 @dataclass(frozen=True)
 class Constant:
-    """An input that is the same for all objects: a text must be written so, since a bare one names a column."""
+    """An input that is the same for all objects. Texts need this form, since a bare text is the name of a column."""
 
     constant: str | float | int
 
@@ -27,12 +27,12 @@ class Constant:
 @final
 @dataclass(frozen=True)
 class Systematic:
-    """An input that says which variation is meant.
+    """An input that selects the variation.
 
     Parameters
     ----------
     systematic
-        What it is by the name of the variation, ``nominal`` among them: ``{ nominal = "sf", up = "sfup" }``.
+        The value of the input for each variation and for ``nominal``: ``{ nominal = "sf", up = "sfup" }``.
     """
 
     systematic: Mapping[str, str | float | int]
@@ -49,17 +49,17 @@ Input = str | float | int | Constant | Systematic
 class CorrectionlibWeight(WeightCorrection):
     """A weight from one correction, or compound correction, of a correctionlib file.
 
-    Where the columns are those of objects, an event's weight is the product over its objects.
+    With columns of objects, the weight of an event is the product over its objects.
 
     Parameters
     ----------
     file
-        A JSON file of correctionlib, packed or not; or a table of them by data-taking period.
+        A JSON file of correctionlib, which may be gzipped; or a table of files by data-taking period.
     inputs
-        What each input of the correction is: a column such as ``"muons.pt"`` or ``"|muons.eta|"``, a number,
+        The value of each input of the correction: a column such as ``"muons.pt"`` or ``"|muons.eta|"``, a number,
         ``{ constant = "Tight" }``, or ``{ systematic = { nominal = "sf", up = "sfup", down = "sfdown" } }``.
     correction
-        Its name in the file, or a table of names by period; the only one of the file, if it is left out.
+        Its name in the file, or a table of names by period. Not needed for a file with one correction.
 
     Example
     -------
@@ -88,13 +88,13 @@ class CorrectionlibWeight(WeightCorrection):
 
     @property
     def variations(self) -> tuple[str, ...]:
-        """Those that its inputs of systematics name."""
+        """The variations that its systematic inputs name."""
         named = [name for each in self._of_kind(Systematic).values() for name in each.systematic]
         return tuple(dict.fromkeys(name for name in named if name != CENTRAL))
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Of all periods."""
+        """The files of all periods."""
         return all_of(self.file)
 
     @classmethod
@@ -110,7 +110,7 @@ class CorrectionlibWeight(WeightCorrection):
             find(path, name).require_inputs(self.inputs)
 
     def weights(self, events: CorrectionInput, wanted: Sequence[str]) -> Mapping[str, NDArray[np.float64]]:
-        """The factors; variations for which no input differs from the nominal one are not evaluated again."""
+        """The factors; variations whose inputs equal the nominal ones are not evaluated again."""
         named = find(of_period(self.file, events.period), of_period(self.correction, events.period))
         named.require_inputs(self.inputs)
         columns = flat(events, self._of_kind(str))
@@ -154,9 +154,9 @@ class PileUp(WeightCorrection):
     Parameters
     ----------
     file
-        A JSON file of correctionlib, packed or not; or a table of them by data-taking period.
+        A JSON file of correctionlib, which may be gzipped; or a table of files by data-taking period.
     correction
-        Its name in the file, or a table of names by period; the only one of the file, if it is left out.
+        Its name in the file, or a table of names by period. Not needed for a file with one correction.
     """
 
     file: ByPeriod
@@ -172,17 +172,17 @@ class PileUp(WeightCorrection):
 
     @property
     def variations(self) -> tuple[str, ...]:
-        """``up`` and ``down``: of the cross-section of inelastic collisions."""
+        """``up`` and ``down``, by which the cross-section of inelastic collisions is varied."""
         return self._weight.variations
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Of all periods."""
+        """The files of all periods."""
         return self._weight.files
 
     @classmethod
     def examples(cls) -> tuple["PileUp", ...]:
-        """Of the packaged file."""
+        """The correction of the packaged file."""
         return (cls(EXAMPLE, "pileup"),)
 
     def setup(self) -> None:
@@ -199,7 +199,7 @@ class PileUp(WeightCorrection):
 
 
 def _places(file: ByPeriod, correction: ByPeriod) -> set[tuple[str, str]]:
-    """Paths and names of all periods."""
+    """Path and name of the correction in every period."""
     tables = [each for each in (file, correction) if not isinstance(each, str)]
     periods = {period for table in tables for period in table} or {""}
     return {(of_period(file, period), of_period(correction, period)) for period in periods}

@@ -1,4 +1,4 @@
-"""Smearing of jets to the resolution of data, with random numbers that belong to the jet."""
+"""Smearing of jets to the resolution of data, with random numbers that depend on the event and the jet alone."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,7 +8,7 @@ import numpy as np
 from coffea.jetmet_tools.CorrectedJetsFactory import jer_smear
 from numpy.typing import NDArray
 
-#: Places of the scale factors of the resolution, as coffea stacks them.
+#: Positions of the resolution's scale factors in coffea's arrays.
 DIRECTIONS: Final = {"nominal": 0, "up": 1, "down": 2}
 _STREAMS: Final = (0x6A65_7473, 0x736D_6561)
 
@@ -23,25 +23,25 @@ def smeared(
     normal: NDArray[np.float64],
     direction: str = "nominal",
 ) -> NDArray[np.float64]:
-    """By how much the pt of each jet is multiplied: the hybrid method, computed by coffea.
+    """The factor on the pt of each jet in the hybrid method, computed by coffea.
 
-    A jet with a generated partner within three times the resolution is moved away from it or towards it; every other
-    one is smeared at random, where the resolution of data is worse.
+    For a jet whose pt is within three times the resolution of that of its generated partner, the difference is scaled.
+    Any other jet is smeared at random, if the resolution of data is worse.
 
     Parameters
     ----------
     pt, eta
-        Of the jets; pt in GeV, after the corrections of energy.
+        Transverse momentum of the jets (GeV), after energy corrections, and pseudorapidity.
     generated_pt
-        Of the partner; 0 if there is none.
+        Transverse momentum of the partner (GeV); 0 if there is none.
     resolution
-        Relative, of pt in simulation.
+        Relative resolution of pt in simulation.
     scale_factors
-        That of data over that of simulation, of shape (jet, 3): nominal, up and down.
+        Resolution of data over that of simulation, of shape (jet, 3): nominal, up and down.
     normal
-        Random numbers of a normal distribution.
+        Normally distributed random numbers.
     direction
-        Which of the scale factors: ``nominal``, ``up`` or ``down``.
+        The scale factor to use: ``nominal``, ``up`` or ``down``.
     """
     if not len(pt):
         return np.ones(0)
@@ -59,14 +59,14 @@ def smeared(
 
 
 def normal_of_objects(event_id: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """One number of a normal distribution for each object, from its event's identifiers and its place in the event.
+    """One normally distributed number per object, from the identifiers of the event and its position in the event.
 
     Parameters
     ----------
     event_id
         (run, luminosity block, event), of shape (event, 3).
     counts
-        Objects in each event.
+        Number of objects in each event.
 
     Example
     -------
@@ -88,18 +88,18 @@ def matched_pt(
     phi: ak.Array,
     distance: float,
 ) -> NDArray[np.float64]:
-    """The pt of the generated jet that each jet points to, flat; 0 where it is none, or is farther away.
+    """The pt of each jet's generated partner as a flat array; 0 if there is none within the distance.
 
     Parameters
     ----------
     index
-        Position among the generated jets of the event; −1 for none.
+        Position of the partner among the generated jets of the event; −1 for none.
     generated
-        Their ``pt`` (GeV), ``eta`` and ``phi``.
+        ``pt`` (GeV), ``eta`` and ``phi`` of the generated jets.
     eta, phi
-        Of the jets.
+        Directions of the jets.
     distance
-        In η and φ, up to which they match.
+        Largest ΔR between jet and partner.
     """
     counts, numbers = (ak.to_numpy(ak.num(array, axis=1)) for array in (index, generated["pt"]))
     partner = {name: _flat(values) for name, values in generated.items()}
@@ -118,7 +118,7 @@ def _flat(array: ak.Array) -> NDArray[Any]:
 
 
 def _uniform(numbers: tuple[NDArray[np.int64], ...], stream: int) -> NDArray[np.float64]:
-    """A hash of whole numbers in [0, 1)."""
+    """A hash of integers, uniform in [0, 1)."""
     key = np.full(len(numbers[0]), stream, dtype=np.uint64)
     for number in numbers:
         key = _mixed(key) ^ np.ascontiguousarray(number, dtype=np.int64).view(np.uint64)

@@ -5,7 +5,7 @@ from typing import Any
 
 
 class Table(dict[str, Any]):
-    """A table that can be hashed, as options are; nobody changes it.
+    """A table that can be hashed, as options must be; it must not be changed.
 
     Example
     -------
@@ -18,7 +18,7 @@ class Table(dict[str, Any]):
 
 
 def freeze(options: Any) -> None:
-    """Give a frozen dataclass tables in place of dictionaries, in its ``__post_init__``."""
+    """Replace the dictionaries of a frozen dataclass by tables, in its ``__post_init__``."""
     for field in fields(options):
         value = getattr(options, field.name)
         if isinstance(value, dict):

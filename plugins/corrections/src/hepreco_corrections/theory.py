@@ -1,4 +1,4 @@
-"""Weights that the generator stored with each event: scales, parton densities, and the parton shower."""
+"""Weights that the generator stores with each event, for scales, parton densities and the parton shower."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,15 +30,15 @@ _SEVEN_POINTS: Final = {
 @final
 @dataclass(frozen=True)
 class LheScale(WeightCorrection):
-    """Renormalisation and factorisation scales by factors of two, from ``LHEScaleWeight``: the seven points.
+    """Seven-point variation of renormalisation and factorisation scales by factors of two, from ``LHEScaleWeight``.
 
     Parameters
     ----------
     members
-        How many numbers the files hold: 9, or 8 where the central one is left out.
+        Number of weights in the files: 9, or 8 without the central one.
     points
-        The position of each variation among the members, if not the usual ones. Where one is called ``nominal``, all
-        are divided by it.
+        The position of each variation among the members, if it differs from NanoAOD's. All are divided by the one
+        called ``nominal``, if there is one.
     """
 
     members: int = 9
@@ -64,7 +64,7 @@ class LheScale(WeightCorrection):
         return tuple(name for name in self._points if name != CENTRAL)
 
     def weights(self, events: CorrectionInput, wanted: Sequence[str]) -> Mapping[str, NDArray[np.float64]]:
-        """The members that are named."""
+        """The weights of the wanted variations."""
         return _ratios(events, "LHEScaleWeight", self._points, wanted, members=self.members)
 
     @property
@@ -80,12 +80,12 @@ class LhePdf(WeightCorrection):
     Parameters
     ----------
     members
-        How many numbers the files hold, the central one first.
+        Number of weights in the files, the central one first.
     kind
-        What the set is: ``replicas``, a symmetric Hessian (``symmhessian``), or a ``hessian`` of pairs. It decides what
-        the variations are called: ``replica_1``, ``eigenvector_1``, or ``eigenvector_1_up`` and ``..._down``.
+        Kind of the set: ``replicas``, a symmetric Hessian (``symmhessian``), or a ``hessian`` of pairs. Variations are
+        accordingly named ``replica_1``, ``eigenvector_1``, or ``eigenvector_1_up`` and ``eigenvector_1_down``.
     alpha_s
-        Whether the last two members are those of a lower and a higher strong coupling.
+        Whether the last two members have a lower and a higher strong coupling.
 
     Example
     -------
@@ -112,11 +112,11 @@ class LhePdf(WeightCorrection):
 
     @property
     def variations(self) -> tuple[str, ...]:
-        """One for each member but the central one."""
+        """One variation for each member except the central one."""
         return tuple(name for name in self._positions if name != CENTRAL)
 
     def weights(self, events: CorrectionInput, wanted: Sequence[str]) -> Mapping[str, NDArray[np.float64]]:
-        """The members that are named."""
+        """The weights of the wanted variations."""
         return _ratios(events, "LHEPdfWeight", self._positions, wanted, members=self.members)
 
     @property
@@ -136,12 +136,12 @@ class LhePdf(WeightCorrection):
 @final
 @dataclass(frozen=True)
 class PartonShower(WeightCorrection):
-    """The strong coupling of radiation in initial and final state by factors of two, from ``PSWeight``.
+    """Variations of initial- and final-state radiation in the parton shower by factors of two, from ``PSWeight``.
 
     Parameters
     ----------
     members
-        How many numbers the files hold. Files of some generators hold a single one, which is no variation.
+        Number of weights in the files. Files of some generators have a single weight, which is no variation.
     points
         The position of each variation among the members.
     """
@@ -164,12 +164,12 @@ class PartonShower(WeightCorrection):
         return tuple(name for name in self.points if name != CENTRAL)
 
     def weights(self, events: CorrectionInput, wanted: Sequence[str]) -> Mapping[str, NDArray[np.float64]]:
-        """The members that are named."""
+        """The weights of the wanted variations."""
         return _ratios(events, "PSWeight", self.points, wanted, members=self.members)
 
 
 def kind_in_words(kind: str, *, alpha_s: bool) -> str:
-    """What a set of parton densities is, for an error."""
+    """The kind of a set of parton densities, for error messages."""
     words = {"replicas": "replicas", "symmhessian": "symmetric Hessian", "hessian": "Hessian of pairs"}[kind]
     return f"{words} with a central member" + (" and two of alpha_s" if alpha_s else "")
 
@@ -191,7 +191,7 @@ def _ratios(
     Raises
     ------
     DatasetError
-        There are more or fewer members in an event, or its central one is zero.
+        An event has another number of members, or its central one is zero.
     """
     values = _members(events, column, members=members)
     central = values[:, positions[CENTRAL]] if CENTRAL in positions else np.ones(len(values))

@@ -1,4 +1,4 @@
-"""The learned variable as a reconstructor: which objects it takes, what it gives, how it is trained."""
+"""The learned variable as a reconstructor: its options, inputs, output and training."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from hepreco_event_variables.objects import VisibleObjects
 from hepreco_event_variables.sampling import labelled, pairs
 
 PACKAGED: Final = Path(__file__).parent / "weights"
-#: Other Θ that ``improved`` pairs every event with.
+#: Number of Θ of other events that ``improved`` pairs every event with.
 FAKES: Final = 8
 
 
 @final
 @dataclass(frozen=True)
 class LearnedVariable(Reconstructor, Trainable):
-    """An event variable V that a network found to tell most about unknown masses.
+    """The event variable V that carries most information on unknown masses, learned by a network.
 
     Parameters
     ----------
@@ -37,18 +37,18 @@ class LearnedVariable(Reconstructor, Trainable):
         ``visible-pair``, ``semi-visible``, ``pair-semi-visible``, ``top-pair-dilepton``, or ``package.module:NAME``
         of a :class:`~hepreco.generation.Topology` of your own.
     collections
-        The NanoAOD collection of each visible particle of the topology; ``Electron|Muon`` takes either. Of each the
-        leading objects in pt are taken. Empty: leptons for particles whose names begin with l, jets for others.
+        The NanoAOD collection of each visible particle of the topology; ``Electron|Muon`` takes either. The objects of
+        largest pt are taken. By default leptons for particles whose names begin with l, and jets for others.
     where
         Cuts on the objects.
     missing_momentum
-        The collection of the missing momentum, where anything is invisible.
+        The collection of the missing momentum, for topologies with invisible particles.
     recipe, dimensions
-        Of the network: ``improved`` or ``paper``, and how many components V has.
+        Recipe of the network, ``improved`` or ``paper``, and number of components of V.
     events
-        Generated for training and validation together.
+        Number of events generated for training and validation together.
     weights_directory
-        Where the trained weights are; ``None`` takes those that come with the plugin.
+        Directory of the trained weights; ``None`` takes those that come with the plugin.
 
     References
     ----------
@@ -81,12 +81,12 @@ class LearnedVariable(Reconstructor, Trainable):
 
     @property
     def inputs(self) -> InputSpec:
-        """The collections of the visible particles, and the missing momentum where anything is invisible."""
+        """The collections of the visible particles, and the missing momentum if some particles are invisible."""
         return self._objects.inputs
 
     @property
     def outputs(self) -> tuple[Column, ...]:
-        """V: in GeV where the topology has a scale and V one component."""
+        """V, in GeV if the topology has a mass scale and V one component."""
         if self.dimensions > 1:
             return (Column("v", per=self.dimensions, label="$V$"),)
         if self._topology.scale is None:
@@ -100,11 +100,11 @@ class LearnedVariable(Reconstructor, Trainable):
 
     @property
     def network(self) -> dict[str, Option]:
-        """The keyword arguments that build the network of these options."""
+        """The keyword arguments that build the network with these options."""
         return {"topology": self.topology, "recipe": self.recipe, "dimensions": self.dimensions}
 
     def setup(self, device: str) -> None:
-        """Load the weights and check that they are of these options."""
+        """Load the weights and check that they were trained with these options."""
         self._loaded(torch.empty(0, device=device).device)
 
     def reconstruct(self, batch: EventBatch) -> Mapping[str, Tensor]:
@@ -147,7 +147,7 @@ class LearnedVariable(Reconstructor, Trainable):
         return TrainedNetwork(network.state_dict(), network=self.network, metrics=metrics, history=result.history)
 
     def build_network(self) -> EventVariable:
-        """Build an untrained network of these options."""
+        """Build an untrained network with these options."""
         return EventVariable(topology=self.topology, recipe=self.recipe, dimensions=self.dimensions)
 
     @property

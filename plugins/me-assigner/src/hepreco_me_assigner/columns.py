@@ -1,4 +1,4 @@
-"""The columns of an assigner: what it finds out about every event."""
+"""The columns of an assigner."""
 
 from typing import Final
 
@@ -20,7 +20,7 @@ _LABELS: Final = {"top": "$m_{jjj}$", "leptonic_top": r"$m_{j\ell\nu}$", "w": "$
 
 
 def columns_of(hypothesis: Hypothesis, *, collection: str) -> tuple[Column, ...]:
-    """ln|M|², resonances, the object of every leg in the order of the process, and what the solver knows."""
+    """ln|M|², resonances, the object of every leg in the order of the process, and the results of the solver."""
     peaks = (
         Column(name, "four-vector", per=len(legs), unit="GeV", label=_LABELS.get(name, ""), axis=_AXES.get(name))
         for name, legs in resonances_of(hypothesis).items()
@@ -39,7 +39,7 @@ def columns_of(hypothesis: Hypothesis, *, collection: str) -> tuple[Column, ...]
 
 
 def resonances_of(hypothesis: Hypothesis) -> dict[str, list[tuple[int, ...]]]:
-    """Columns of four-vectors, and the legs of each entry; resonances that became leptons by names of their own."""
+    """The legs of each entry of every four-vector column; leptonic resonances have columns of their own."""
     found: dict[str, list[tuple[int, ...]]] = {}
     for branch in hypothesis.branches:
         for resonance in branch.resonances:

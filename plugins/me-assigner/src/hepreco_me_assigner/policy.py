@@ -1,4 +1,4 @@
-"""Policies of processes: where their weights are, what was measured with them, and how they are trained."""
+"""Policies of processes: their weights, bounds and training."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -18,11 +18,11 @@ from hepreco_me_assigner.search import Bounds, measured_bounds
 from hepreco_me_assigner.training import Potential, QNetwork, Samples, Schedule, train_potential, train_q_network
 
 PACKAGED: Final = Path(__file__).parent / "weights"
-#: With these nothing is ever certified.
+#: Bounds with which no assignment is certified.
 NO_BOUNDS: Final = Bounds(float("inf"), float("inf"))
-#: Processes that differ from others by a constant factor below 1 in |M|², which keeps bounds: W → ℓν has no colours.
+#: Processes with the bounds of another, since their |M|² differ by a constant factor below 1: W → ℓν has no colours.
 SAME_BOUNDS: Final = MappingProxyType({"ttbar-lepton-jets": "ttbar"})
-#: γ where the paper's is not 0.5.
+#: Discounts γ of the paper that are not 0.5.
 PAPER_DISCOUNTS: Final = MappingProxyType({"ttw": 0.01, "tttt": 0.01})
 #: Ways to train a policy, by name.
 Recipe = Literal["efficient", "paper"]
@@ -30,7 +30,7 @@ Recipe = Literal["efficient", "paper"]
 
 @dataclass(frozen=True)
 class Policy:
-    """A policy and how it is trained: options of the reconstructor of these names."""
+    """A policy and its training; the fields are the reconstructor's options of the same names."""
 
     process: str
     weights_directory: str | None
@@ -44,12 +44,12 @@ class Policy:
 
     @property
     def directory(self) -> Path:
-        """Where its weights are."""
+        """The directory of the weights."""
         return PACKAGED / self.process if self.weights_directory is None else Path(self.weights_directory)
 
     @property
     def bounds(self) -> Bounds:
-        """Measured in training; infinite where there is none."""
+        """The bounds measured in training; infinite if there are no weights."""
         if self.process not in PROCESSES and self.weights_directory is None:
             return NO_BOUNDS
         same = PACKAGED / SAME_BOUNDS.get(self.process, self.process)
@@ -57,7 +57,7 @@ class Policy:
         return Bounds(metrics["bound_overall"], metrics["bound_within"])
 
     def network(self, device: torch.device, *, proposes: bool) -> Potential | QNetwork:
-        """What the weights are of; the card of a transformer states its heads, and only a potential proposes."""
+        """The trained network; with ``proposes``, one that can propose assignments, which a transformer cannot."""
         kind = QNetwork if "heads" in read_card(self.directory).network else Potential
         network = cast("Potential | QNetwork", load_network(kind, directory=self.directory, device=str(device)))
         if network.process != self.process:
@@ -75,7 +75,7 @@ class Policy:
     def train(
         self, hypothesis: Hypothesis, samples: Samples, *, calls: int, options: TrainingOptions, report: Report
     ) -> TrainedNetwork:
-        """By the recipe; then the bounds of ``exact`` are measured."""
+        """Train by the recipe, then measure the bounds of ``exact``."""
         training, validation = samples
         trained: tuple[Potential | QNetwork, FitResult]
         if self.recipe == "efficient":

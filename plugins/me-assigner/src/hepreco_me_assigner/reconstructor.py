@@ -32,42 +32,42 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     ----------
     process
         ``ttbar``, ``ttw``, ``tttt``, ``wwuu``, ``ttbar-lepton-jets``, or any process in MadGraph's syntax whose final
-        particles are quarks, gluons, and at most one charged lepton with its neutrino from one W. Whether that is
-        written as an electron or a muon does not matter; events with a lepton of the other charge are given to the
-        charge-conjugate process, leg by leg.
+        particles are quarks, gluons, and at most one charged lepton with its neutrino from one W. The lepton may be
+        written as an electron or a muon: both are accepted. Events with a lepton of the other charge are assigned to
+        the charge-conjugate process.
     solver
-        ``exact``: the largest |M|², with a certificate. ``marginal``: the topology of largest posterior probability.
-        ``policy``: a trained network alone, no |M|². ``beam``: the network proposes, |M|² decides. ``greedy``: exchange
-        two objects as long as |M|² grows.
+        ``exact``: the largest |M|², certified given bounds measured on 2000 training events. ``marginal``: the topology
+        of largest posterior probability. ``policy``: a trained network alone, without |M|². ``beam``: the network
+        proposes, |M|² decides. ``greedy``: exchange two objects as long as |M|² grows.
     collection, where, at_most
-        The objects: at parton level ``LHEPart`` with ``where = ["status == 1"]``. Of more than ``at_most`` those of
-        largest pt.
+        Collection of the objects, cuts on them, and their largest number; those of largest pt are kept. At parton level
+        ``LHEPart`` with ``where = ["status == 1"]``.
     leptons_where, missing_momentum
-        Where the process has a lepton: cuts on electrons and muons, of which that of largest pt is taken, and the
-        collection of missing transverse momentum. Jets within ΔR = 0.4 of the lepton are the lepton. The neutrino is
-        either solution of m(ℓν) = m_W: |M|² decides, ``marginal`` sums over both.
+        For processes with a lepton: cuts on electrons and muons, of which that of largest pt is taken, and the
+        collection of missing transverse momentum. Jets within ΔR = 0.4 of the lepton are removed. The neutrino is the
+        solution of m(ℓν) = m_W with the larger |M|²; ``marginal`` sums over both.
     resolution
-        What is assumed of the detector: a :class:`~hepreco.detector.Detector`, as samples are simulated with, or
-        (a, b) for its default with energies of jets of σ(E)/E = a/√(E/GeV) ⊕ b. |M|², parton densities and transfer
-        functions are integrated with resonances on their poles, and jets that stand on no leg count as radiation.
-        Leptons are exact. ``None`` takes energies as they are.
+        The assumed detector: a :class:`~hepreco.detector.Detector`, with which samples are simulated too, or (a, b) for
+        the default one with σ(E)/E = a/√(E/GeV) ⊕ b of jets. The product of |M|², parton densities and transfer
+        functions is integrated with resonances on their poles; jets assigned to no leg count as radiation. Leptons are
+        exact. ``None`` takes energies as they are.
     top_width, w_width
-        Widths (GeV) in place of natural ones, for measured objects; about the resolution of the mass.
+        Widths in GeV instead of the natural ones, to account for mass resolution.
     b_tag, b_tag_threshold, b_efficiency, light_efficiency
-        A discriminator of the objects, and how often b quarks and others are above a threshold; ``None`` ignores tags.
+        A discriminator, its threshold, and the probabilities that b jets and others exceed it; ``None`` ignores tags.
     calls
-        How many assignments ``marginal`` sums, and ``policy`` and ``beam`` choose from.
+        Number of assignments that ``marginal`` sums, and from which ``policy`` and ``beam`` choose.
     beam
-        How many assignments the policy proposes.
+        Number of assignments that the policy proposes.
     recipe
         For training: ``efficient``, a network that predicts ln|M|² of likely assignments; or ``paper``, deep Q-learning
-        of exchanges, whose weights serve ``policy`` alone.
+        of exchanges, whose weights only ``policy`` can use.
     hidden
         Sizes of the efficient network's layers.
     discount
-        γ of the paper's recipe; by default the paper's, 0.01 for tt̄W and tt̄tt̄, otherwise 0.5.
+        Discount γ of ``paper``; by default 0.01 for tt̄W and tt̄tt̄, as in the paper, and 0.5 otherwise.
     weights_directory
-        Where the trained weights are; ``None`` takes those that come with the plugin.
+        Directory of the trained weights; ``None`` takes those that come with the plugin.
 
     References
     ----------
@@ -129,7 +129,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
 
     @property
     def inputs(self) -> InputSpec:
-        """Objects of one collection, and where the process has a lepton electrons, muons and missing momentum."""
+        """Objects of one collection; for processes with a lepton also electrons, muons and missing momentum."""
         features = (self.b_tag,) if self.b_tag else ()
         at_least = self.hypothesis.jets
         jets = ObjectSpec(self.collection, self.where, at_least=at_least, at_most=self.at_most, features=features)
@@ -140,16 +140,16 @@ class MatrixElementAssigner(Reconstructor, Trainable):
 
     @property
     def outputs(self) -> tuple[Column, ...]:
-        """ln|M|², the object of every leg in the order of the process, resonances, and what the solver knows."""
+        """ln|M|², the object of every leg in the order of the process, resonances, and the solver's certificate."""
         return columns_of(self.hypothesis, collection=self.collection)
 
     @property
     def weights(self) -> Path | None:
-        """The directory of the trained weights; none where the solver needs none."""
+        """The directory of the trained weights; ``None`` if the solver needs none."""
         return self._policy.directory if self._search.needs_weights else None
 
     def setup(self, device: str) -> None:
-        """Build the matrix element; load the weights."""
+        """Build the matrix element, and load the weights."""
         _ = self.hypothesis.matrix_element
         if self._has_lepton:
             _ = self.hypothesis.conjugate.matrix_element
@@ -183,21 +183,21 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         return found
 
     def problems(self, batch: EventBatch) -> Iterator[tuple[Tensor, Tensor, Problem]]:
-        """Events of one number of objects and charge at a time: which, where jets are in NanoAOD, and the objects.
+        """Groups of events with equal numbers of objects and lepton charge: positions, indices of jets, and problem.
 
-        Events without a centre of mass, or with a momentum that is zero or not finite, are left out, and so are those
-        without the lepton that the process has.
+        Events are left out if they have no centre of mass, a momentum that is zero or not finite, or no lepton where
+        the process has one.
         """
         jets = batch.collection(self.collection)
         return problems_of(batch, jets, hypothesis=self.hypothesis, at_most=self.at_most, measurement=self._measurement)
 
     def solve(self, problem: Problem) -> Solution:
-        """By the solver of the options."""
+        """Solve a problem with the chosen solver."""
         bounds = NO_BOUNDS if self._is_measured or self.solver != "exact" else self._policy.bounds
         return self._search.solve(problem, bounds=bounds, network=self._network(problem.momenta.device))
 
     def train(self, samples: Mapping[str, EventBatch], options: TrainingOptions, *, report: Report) -> TrainedNetwork:
-        """Train a policy by the recipe of the options, and measure the bounds of ``exact``; no labels are used."""
+        """Train a policy with the chosen recipe, without labels, and measure the bounds of ``exact``."""
         if self._has_lepton:
             raise ConfigError(
                 f"me-assigner: {self.process!r} has a lepton, and policies are trained for jets alone",
@@ -224,7 +224,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
 
     @property
     def _is_measured(self) -> bool:
-        """Whether objects are not taken as partons are: policies and bounds do not hold."""
+        """Whether a resolution or a width is given; policies and bounds are not valid then."""
         return bool(self.resolution or self.top_width or self.w_width)
 
     @property
@@ -232,11 +232,11 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         return self.hypothesis.leptonic_w is not None
 
     def _network(self, device: torch.device) -> Potential | QNetwork | None:
-        """The trained network, where the solver needs one."""
+        """The trained network, if the solver needs one."""
         return self._policy.network(device, proposes=self.solver == "beam") if self._search.needs_weights else None
 
     def _per_slot(self, solution: Solution, index: Tensor, slots: Tensor) -> Tensor:
-        """Probability to be a b quark, of the objects in the slots of the batch."""
+        """Probability of each object of the batch to be a b quark."""
         legs = [i for i, particle in enumerate(self.hypothesis.parsed.final) if abs(particle.pdg_id) == 5]
         probability = solution.on_leg[..., legs].sum(dim=-1)
         same = (slots[:, :, None] == index[:, None, :]) & (slots >= 0)[:, :, None]

@@ -21,13 +21,13 @@ from hepreco_me_assigner.training.q_network import QNetwork
 
 #: Ways to choose an assignment, by name.
 Solver = Literal["exact", "marginal", "policy", "beam", "greedy"]
-#: Assignments among which an optimum is searched before it is given back without a certificate.
+#: Largest number of assignments that are searched; if they do not suffice, the best is returned uncertified.
 MOST_SEARCHED: Final = 8192
 
 
 @dataclass(frozen=True)
 class Search:
-    """How an assignment is chosen, and what that may cost: options of the reconstructor of these names."""
+    """A solver and its limits; the fields are the reconstructor's options of the same names."""
 
     solver: Solver
     calls: int

@@ -1,4 +1,4 @@
-"""Models of the user, from a file and a description in TOML: no package to write."""
+"""Runs a model of the user from its file and a description in TOML."""
 
 from collections.abc import Callable
 from typing import Final

@@ -1,4 +1,4 @@
-"""Columns, made of the outputs of a model."""
+"""Columns made of the outputs of a model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,22 +17,24 @@ from hepreco.plugin import Axis, Column
 @final
 @dataclass(frozen=True)
 class ModelOutput:
-    """A column, and which number of which output of the model it is.
+    """A column, and the component of the model's output that it holds.
 
     Parameters
     ----------
     column
-        Its name.
+        Name of the column.
     output
-        What an ONNX file calls the output; of other files its number, from ``0``, or its key. Empty: the only one.
+        Name of the output in an ONNX file; for other files its number, from ``0``, or its key. Not needed for a model
+        with one output.
     component
-        Position on each axis after that of events, or after that of objects; left out where there is one number.
+        Position on each axis of the output after that of events, and after that of objects with ``per``. Not needed for
+        an output of one number.
     activation
         ``sigmoid``, or ``softmax`` over the last axis, is applied first.
     per
-        A collection, for an output with an axis of its objects after that of events.
+        The collection, for an output whose second axis is that of its objects.
     unit, label, axis
-        Of the column: its unit, its name in figures, and the binning of its histogram.
+        Unit of the column, its label in figures, and the binning of its histogram.
     """
 
     column: str
@@ -46,11 +48,11 @@ class ModelOutput:
 
     @property
     def promised(self) -> Column:
-        """As hepreco knows it."""
+        """The column as hepreco declares it."""
         return Column(self.column, per=self.per, unit=self.unit, label=self.label, axis=self.axis)
 
     def values(self, outputs: Mapping[str, Tensor]) -> Tensor:
-        """Of every event, or of every object of every event, in double precision.
+        """The values for every event, or for every object of every event, in double precision.
 
         Raises
         ------
@@ -96,7 +98,7 @@ class ModelOutput:
 
 
 def in_slots(values: Float[Tensor, "event object"], batch: EventBatch) -> Float[Tensor, "event slot"]:
-    """Numbers of objects in falling order of pt, at the slots of these objects; NaN at those that no number is of."""
+    """Move numbers of objects, which are in decreasing order of pt, to the objects' slots; other slots are NaN."""
     slots, held = batch.mask.shape[1], min(values.shape[1], batch.mask.shape[1])
     order = torch.where(batch.mask, pt(batch.momenta), -torch.inf).sort(dim=1, descending=True, stable=True).indices
     listed = values.new_full((len(values), slots), torch.nan)

@@ -1,4 +1,4 @@
-"""Numbers of objects, and of whole events, that models are given."""
+"""Features of objects and of events, the inputs of models."""
 
 import operator
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from hepreco.events.objects import Comparison
 from hepreco.events.paths import ColumnPath
 from hepreco.kinematics import eta, mass, phi, pt
 
-#: What every object has, beside the branches of its collection; ``mask`` is 1, and 0 where there is no object.
+#: Features of every object, in addition to the branches of its collection; ``mask`` is 1 for objects, 0 for padding.
 OF_MOMENTA: Final[Mapping[str, Callable[[EventBatch], Tensor]]] = {
     "pt": lambda batch: pt(batch.momenta),
     "eta": lambda batch: eta(batch.momenta),
@@ -27,7 +27,7 @@ OF_MOMENTA: Final[Mapping[str, Callable[[EventBatch], Tensor]]] = {
     "pz": lambda batch: batch.momenta[..., 3],
     "mask": lambda batch: batch.mask.to(batch.momenta),
 }
-#: What missing momentum has.
+#: Features of missing momentum.
 OF_MISSING: Final[Mapping[str, Callable[[Tensor], Tensor]]] = {
     "pt": lambda missing: missing.norm(dim=-1),
     "phi": lambda missing: torch.atan2(missing[..., 1], missing[..., 0]),
@@ -40,16 +40,16 @@ _SIGNS: Final = {"<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": op
 @final
 @dataclass(frozen=True)
 class Case:
-    """A kind of object, and the number that stands for it.
+    """A kind of object, and the number by which the model knows it.
 
     Parameters
     ----------
     collection
-        Objects of this collection
+        Collection of the objects.
     value
-        are this number to the model
+        The number.
     where
-        if they pass these cuts.
+        Cuts that the objects must pass.
     """
 
     collection: str
@@ -72,21 +72,21 @@ class Case:
 @final
 @dataclass(frozen=True)
 class Feature:
-    """A number that a model is given, and how it is scaled: factor · (value − offset), or factor · (ln value − offset).
+    """An input feature and its scaling: factor · (value − offset), or factor · (ln value − offset).
 
     Parameters
     ----------
     name
-        Of objects: ``pt``, ``eta``, ``phi``, ``mass``, ``energy``, ``px``, ``py``, ``pz``, ``mask`` (1 for an object, 0
-        for padding), or a branch of the collection. Of events: ``Jet[0].pt``, ``len(Jet)``, or ``PuppiMET.pt``,
+        For objects: ``pt``, ``eta``, ``phi``, ``mass``, ``energy``, ``px``, ``py``, ``pz``, ``mask`` (1 for an object,
+        0 for padding), or a branch of the collection. For events: ``Jet[0].pt``, ``len(Jet)``, or ``PuppiMET.pt``,
         ``PuppiMET.phi``, ``PuppiMET.px``, ``PuppiMET.py``.
     cases
-        In place of a name: kinds of objects, and the number of each. The last kind that an object belongs to counts; it
-        is 0 if it belongs to none.
+        Instead of a name: kinds of objects, and a number for each. The last kind that an object belongs to counts; an
+        object of no kind is 0.
     log
-        Take the natural logarithm first. An event with a number that has none has no answer.
+        Whether to take the natural logarithm first. Events in which it is not finite have no answer.
     offset, factor
-        Subtract, and then multiply.
+        The offset is subtracted, then the result is multiplied by the factor.
     """
 
     name: str = ""
@@ -101,15 +101,15 @@ class Feature:
 
     @classmethod
     def of(cls, said: "str | Feature") -> "Feature":
-        """A name stands for a feature that is not scaled."""
+        """The feature; a name is a feature without scaling."""
         return cls(said) if isinstance(said, str) else said
 
     def scaled(self, values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        """As the model is given them."""
+        """The values after scaling."""
         return ((values.log() if self.log else values) - self.offset) * self.factor
 
     def values(self, batch: EventBatch) -> Float[Tensor, "event object"]:
-        """Of all objects, unscaled."""
+        """The values for all objects, before scaling."""
         if self.name:
             return of_objects(batch, self.name)
         found = torch.zeros_like(batch.momenta[..., 0])
@@ -119,18 +119,18 @@ class Feature:
 
     @property
     def compared(self) -> tuple[tuple[str, str], ...]:
-        """The branches that cases compare, each after its collection."""
+        """Collection and branch of every cut of the cases."""
         cuts = [(case.collection, Comparison.parse(cut).field) for case in self.cases for cut in case.where]
         return tuple((collection, field) for collection, field in cuts if field not in OF_MOMENTA)
 
 
 def of_objects(batch: EventBatch, name: str) -> Float[Tensor, "event object"]:
-    """A number of every object."""
+    """The feature for every object."""
     return OF_MOMENTA[name](batch) if name in OF_MOMENTA else batch.features[name]
 
 
 def of_events(batch: EventBatch, path: ColumnPath) -> tuple[Float[Tensor, " event"], Bool[Tensor, " event"]]:
-    """A number of every event, and where there is one: an event may have no third jet."""
+    """The feature for every event, and whether the event has it: an event may have no third jet."""
     name = path.names[0]
     if name not in batch.collections:
         return OF_MISSING[path.names[1]](batch.missing_momentum), batch.momenta.new_ones(len(batch), dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""Files of models, and how each kind is run: on one thread, each file loaded once per process."""
+"""Loads and runs the files of models, on one thread; each file is loaded once per process."""
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,9 +16,9 @@ from torch import Tensor
 from hepreco.errors import ConfigError, WeightsError, describe
 from hepreco_models.tensors import ModelInput
 
-#: Models that a process keeps.
+#: Largest number of models that a process keeps.
 KEPT: Final = 8
-#: Events that a model is given at once, never more or fewer: the last digits depend on how many there are.
+#: Number of events per call of a model, always the same because the last digits of its outputs depend on it.
 BLOCK: Final = 128
 
 Run = Callable[[Sequence[Tensor]], Mapping[str, Tensor]]
@@ -26,7 +26,7 @@ Run = Callable[[Sequence[Tensor]], Mapping[str, Tensor]]
 
 @dataclass(frozen=True)
 class Declared:
-    """What an ONNX file says of an input; a size is ``None`` where it is free."""
+    """An input as an ONNX file declares it; a free size is ``None``."""
 
     name: str
     shape: tuple[int | None, ...]
@@ -40,9 +40,9 @@ class Model:
     Parameters
     ----------
     run
-        From tensors, in order, to outputs by name.
+        Computes the outputs by name from the input tensors in order.
     declared
-        Its inputs, where the file says what they are.
+        Its inputs, if the file declares them.
     """
 
     run: Run
@@ -50,12 +50,12 @@ class Model:
 
     @property
     def block(self) -> int:
-        """How many events it is given at once."""
+        """Number of events per call."""
         sizes = [one.shape[0] for one in self.declared or () if one.shape and one.shape[0] is not None]
         return sizes[0] or BLOCK if sizes else BLOCK
 
     def check(self, inputs: Sequence[ModelInput]) -> None:
-        """Refuse inputs that are not those of the file; :class:`~hepreco.errors.ConfigError` says which."""
+        """Raise :class:`~hepreco.errors.ConfigError` if the inputs are not those that the file declares."""
         if self.declared is None:
             return
         names = [one.name for one in self.declared]
@@ -77,14 +77,14 @@ class Model:
 
 
 def open_model(path: Path) -> Model:
-    """The model in a file: loaded once per process, and again after the file has changed.
+    """The model in a file, loaded once per process, and again after the file has changed.
 
     Raises
     ------
     WeightsError
         There is no such file, or it cannot be loaded.
     ConfigError
-        It is of a kind that is not known, or what runs it is not installed.
+        Its format is unknown, or the package that runs it is not installed.
     """
     if path.suffix not in _READERS:
         raise ConfigError(f"models: {path} is no file of a model", f"give one that ends in {', '.join(_READERS)}")
@@ -98,7 +98,7 @@ def open_model(path: Path) -> Model:
 
 
 @lru_cache(maxsize=KEPT)
-def _opened(path: Path, mtime: int, size: int) -> Model:  # noqa: ARG001  they make the key
+def _opened(path: Path, mtime: int, size: int) -> Model:  # noqa: ARG001  part of the key of the cache
     content = path.read_bytes()
     read, remedy = _READERS[path.suffix]
     try:
@@ -191,7 +191,7 @@ def _library(name: str, *, extra: str) -> Any:
 
 
 def _by_name(names: Sequence[str], values: Sequence[Any]) -> dict[str, Tensor]:
-    """The outputs that are tensors; others, such as lists of tables, are none that a column can be of."""
+    """The outputs that are tensors of numbers; columns cannot be made of others, such as lists of tables."""
     arrays = {name: value for name, value in zip(names, values, strict=True) if isinstance(value, np.ndarray | Tensor)}
     return {name: torch.as_tensor(value) for name, value in arrays.items() if not _is_text(value)}
 
@@ -231,7 +231,7 @@ def _words(shape: Sequence[int | None]) -> str:
 
 
 def _dtype(kind: str) -> str:
-    """``tensor(float)`` of ONNX in the words of torch."""
+    """The type of torch for a type of ONNX, such as ``tensor(float)``."""
     inner = kind.removeprefix("tensor(").removesuffix(")")
     return {"float": "float32", "double": "float64"}.get(inner, inner)
 

@@ -1,4 +1,4 @@
-"""The reconstructor: its options, and how a model's answers become columns."""
+"""The reconstructor: its options, and the columns made of a model's outputs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from hepreco_models.features import Feature
 from hepreco_models.files import Model, open_model
 from hepreco_models.tensors import ModelInput, input_spec
 
-#: A tiny network of random weights, which ``make_example.py`` writes: it shows the form, and tells nothing.
+#: A tiny network with random weights, written by ``make_example.py``, as an example of the format.
 EXAMPLE: Final = Path(__file__).parent / "example.onnx"
 _JETS: Final = ObjectSpec("Jet", where=("pt > 30", "|eta| < 2.4"), at_least=1)
 _COLLECTIONS: Final = (_JETS,)
@@ -31,19 +31,19 @@ _COLUMNS: Final = (ModelOutput("score", "logits", component=1, activation="softm
 @final
 @dataclass(frozen=True)
 class ModelReconstructor(Reconstructor):
-    """The numbers that a model of yours gives: ONNX, TorchScript, torch.export, XGBoost or LightGBM.
+    """The outputs of your own model: ONNX, TorchScript, torch.export, XGBoost or LightGBM.
 
     Parameters
     ----------
     file
-        Of the model: ``.onnx``, ``.pt`` or ``.ts`` (TorchScript), ``.pt2`` (torch.export), ``.json`` or ``.ubj``
-        (XGBoost), ``.txt`` (LightGBM). ``None``: a tiny example that tells nothing, and all other options with it.
+        File of the model: ``.onnx``, ``.pt`` or ``.ts`` (TorchScript), ``.pt2`` (torch.export), ``.json`` or ``.ubj``
+        (XGBoost), ``.txt`` (LightGBM). ``None`` runs a tiny example with random weights and its own options.
     collections
-        Which objects are read, with cuts; events with fewer than ``at_least`` have no answer.
+        Objects that are read, with cuts; events with fewer than ``at_least`` have no answer.
     tensors
         The inputs of the model, in order.
     columns
-        What becomes of its outputs.
+        The columns made of its outputs.
     """
 
     file: str | None = None
@@ -88,7 +88,7 @@ class ModelReconstructor(Reconstructor):
         return EXAMPLE if self.file is None else Path(self.file)
 
     def setup(self, device: str) -> None:  # noqa: ARG002  models run on the CPU
-        """Load the model, and ask it about a block of zeros, so that what does not fit is found."""
+        """Load the model, and check its inputs and outputs with a block of zeros."""
         model = open_model(self.weights)
         model.check(self._tensors)
         zeros = [each.zeros(model.block) for each in self._tensors]
@@ -103,7 +103,7 @@ class ModelReconstructor(Reconstructor):
                 )
 
     def reconstruct(self, batch: EventBatch) -> Mapping[str, Tensor]:
-        """The columns; NaN where a feature is not finite."""
+        """The columns; NaN for events with a feature that is not finite."""
         given = [each.tensor(batch) for each in self._tensors]
         usable = torch.stack([finite for _, finite in given]).all(dim=0)
         found = self._in_blocks([tensor[usable].cpu() for tensor, _ in given])
@@ -119,7 +119,7 @@ class ModelReconstructor(Reconstructor):
         return columns
 
     def _in_blocks(self, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
-        """All columns, of blocks of a fixed number of events, of which the last is filled with its last event."""
+        """All columns, computed in blocks of a fixed number of events; the last block is filled with its last event."""
         model, events = open_model(self.weights), len(tensors[0])
         found: dict[str, list[Tensor]] = {
             each.column: [torch.empty(0, *self._shape(each), dtype=torch.float64)] for each in self._columns
@@ -151,7 +151,7 @@ class ModelReconstructor(Reconstructor):
             ) from None
 
     def _shape(self, column: ModelOutput) -> tuple[int, ...]:
-        """After the axis of events, as the model gives it."""
+        """The shape of the model's values after the axis of events."""
         of_these = [each.objects for each in self._tensors if each.collections == (column.per,)]
         return tuple(of_these[:1]) if column.per is not None else ()
 

@@ -1,4 +1,4 @@
-"""The tensors that a model is given, made of a batch."""
+"""The input tensors of a model, made from a batch."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -32,20 +32,22 @@ class ModelInput:
     Parameters
     ----------
     name
-        What an ONNX file calls it. Other files do not name inputs: they are given in order, and trees side by side.
+        Name of the input in an ONNX file. Inputs of other files have no names: they are passed in order, and features
+        of trees are joined into one row.
     features
-        In order: a name, or a table with scaling.
+        The features in order, each a name, or a table with scaling.
     collection
-        Whose objects; objects of several collections are put into one list. None: numbers of the whole event.
+        Collection of the objects; objects of several collections are put into one list. Without a collection the
+        features are those of the event.
     objects
-        How many objects, those of largest pt, in falling order. Fewer are padded.
+        Number of objects, those of largest pt, in decreasing order. Fewer are padded.
     pad
-        What stands where there is no object, not scaled; ``"nan"`` for trees that know missing values.
+        Value of padding, not scaled; ``"nan"`` for trees that handle missing values.
     axes
-        After that of events: ``object feature`` or ``feature object``, in this order; ``flat`` is one axis, with the
-        features of the first object, then of the second, and so on. Numbers of the whole event have one axis.
+        Order of the axes after that of events: ``object feature`` or ``feature object``; ``flat`` is one axis, with the
+        features of the first object, then of the second, and so on. Features of the event have one axis.
     dtype
-        Of the tensor.
+        Type of the tensor.
     """
 
     name: str
@@ -73,22 +75,22 @@ class ModelInput:
 
     @property
     def collections(self) -> tuple[str, ...]:
-        """As a tuple."""
+        """The collections as a tuple."""
         return (self.collection,) if isinstance(self.collection, str) else self.collection
 
     @property
     def numbers(self) -> tuple[Feature, ...]:
-        """All features as values."""
+        """All features, names replaced by unscaled features."""
         return tuple(map(Feature.of, self.features))
 
     @property
     def paths(self) -> tuple[ColumnPath, ...]:
-        """Of numbers of the whole event."""
+        """The columns of features of the event."""
         return () if self.collections else tuple(ColumnPath.parse(feature.name) for feature in self.numbers)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """After the axis of events."""
+        """The shape after the axis of events."""
         width = len(self.features)
         if not self.collections:
             return (width,)
@@ -96,11 +98,11 @@ class ModelInput:
         return shapes.get(self.axes, (self.objects * width,))
 
     def zeros(self, events: int) -> Tensor:
-        """As many events of nothing."""
+        """A tensor of zeros for a number of events."""
         return torch.zeros(events, *self.shape, dtype=_DTYPES[self.dtype])
 
     def tensor(self, batch: EventBatch) -> tuple[Tensor, Bool[Tensor, " event"]]:
-        """What the model is given, and which events have only finite numbers in it."""
+        """The tensor, and which events have only finite numbers in it."""
         values, held = self._of_objects(batch) if self.collections else self._of_events(batch)
         values = torch.where(held, values, 0.0)
         if self.dtype == "float32":
@@ -142,12 +144,12 @@ class ModelInput:
 
 
 def input_spec(collections: Sequence[ObjectSpec], tensors: Sequence[ModelInput]) -> InputSpec:
-    """What is read of an event for these tensors.
+    """The objects and branches that these tensors read.
 
     Raises
     ------
     ConfigError
-        A tensor is of a collection that is not listed, or a number of no object.
+        A tensor reads a collection that is not listed, or a feature that does not exist.
     """
     known = {spec.collection: spec for spec in collections}
     branches: dict[str, list[str]] = {name: list(spec.features) for name, spec in known.items()}
@@ -171,14 +173,15 @@ def input_spec(collections: Sequence[ObjectSpec], tensors: Sequence[ModelInput])
                 branches[name] += [field for field in path.names[1:] if field not in OF_MOMENTA]
     if len(missing) > 1:
         raise ConfigError(
-            f"models: numbers of {', '.join(missing)}", "choose one missing momentum, and list all other collections"
+            f"models: features of several missing momenta, {', '.join(missing)}",
+            "choose one missing momentum, and list all other collections",
         )
     objects = [replace(spec, features=tuple(dict.fromkeys(branches[name]))) for name, spec in known.items()]
     return InputSpec(tuple(objects), missing_momentum=next(iter(missing), None))
 
 
 def _branches(tensor: ModelInput, known: dict[str, ObjectSpec]) -> Iterator[tuple[str, str]]:
-    """The branches that a tensor reads, by collection: of several, of those that list it among their features."""
+    """Collection and branch of all that a tensor reads; of several collections, those that list the branch."""
     for feature in tensor.numbers:
         yield from feature.compared
         branch = feature.name
@@ -196,7 +199,7 @@ def _branches(tensor: ModelInput, known: dict[str, ObjectSpec]) -> Iterator[tupl
 def _require_missing_momentum(path: ColumnPath) -> None:
     if path.counts or path.position is not None or len(path.names) != 2 or path.names[1] not in OF_MISSING:
         raise ConfigError(
-            f"models: {path} is no number of an event that is read",
+            f"models: {path} is not a feature of the event",
             f"list {path.names[0]} among the collections, or take {', '.join(OF_MISSING)} of a missing momentum",
         )
 

@@ -1,4 +1,4 @@
-"""Classifiers turned into anomaly detectors, as a reconstructor: options, score, and how they learn."""
+"""Classifiers turned into anomaly detectors, as a reconstructor: options, score, and training."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,29 +26,26 @@ PACKAGED: Final = Path(__file__).parent / "weights" / "anomaly"
 @final
 @dataclass(frozen=True)
 class AnomalyDetector(ParticleSelection, Reconstructor, Trainable):
-    """How unlike the events of its training an event is.
+    """An anomaly score that is large for events unlike those of the training.
 
-    It learns from events of the background alone, each of which counts once, whatever its weight.
+    It is trained on background events alone; their weights are ignored.
 
     Parameters
     ----------
     method
-        ``deep-svdd``: the squared distance of ten numbers to a fixed centre, which training draws near; or ``ddd``,
-        discriminatory detection of distortions: the logarithm of the odds that the event is a distorted copy of
-        another.
+        ``deep-svdd``: the squared distance of ten outputs to a fixed centre, minimised in training; or ``ddd``,
+        discriminatory detection of distortions: the log-odds that the event is a distorted copy of another.
     model, size
-        The backbone: a name of :data:`~hepreco_part_sm.models.MODELS`, and ``full`` or ``small``. Trees only with
-        ``ddd``.
+        The backbone: a name of :data:`~hepreco_part_sm.models.MODELS`, and ``full`` or ``small``. Trees need ``ddd``.
     pt_spread, angle_spread, swap
         How much copies are distorted: see :class:`~hepreco_part_sm.distortion.Distortion`.
     weights_directory
-        Where the trained weights are; ``None`` takes those that come with the plugin, of ``ddd`` and of what looks
-        like tt̄tt̄. What is an anomaly depends on the background.
+        Directory of the trained weights; ``None`` takes those that come with the plugin, of ``ddd`` trained on
+        backgrounds of tt̄tt̄.
 
     References
     ----------
-    Caron et al., arXiv:2406.18469, whose distortions are others; Ruff et al., arXiv:1801.06365, here without weight
-    decay.
+    Caron et al., arXiv:2406.18469, with other distortions; Ruff et al., arXiv:1801.06365, here without weight decay.
 
     Example
     -------
@@ -86,15 +83,15 @@ class AnomalyDetector(ParticleSelection, Reconstructor, Trainable):
 
     @property
     def network(self) -> dict[str, Option]:
-        """The keyword arguments that build the network of these options."""
+        """The keyword arguments that build the network with these options."""
         return {"method": self.method, "model": self.model, "size": self.size}
 
     def setup(self, device: str) -> None:
-        """Load the weights and check that they are of these options."""
+        """Load the weights and check that they were trained with these options."""
         self._loaded(torch.empty(0, device=device).device)
 
     def reconstruct(self, batch: EventBatch) -> Mapping[str, Tensor]:
-        """The score of every event; NaN where there is no object, or something is not finite."""
+        """The score of every event; NaN for events without objects or with non-finite momenta."""
         network = self._loaded(batch.device)
         particles = self.particles(batch)
         usable = particles.usable
@@ -103,9 +100,9 @@ class AnomalyDetector(ParticleSelection, Reconstructor, Trainable):
         return {"score": score}
 
     def train(self, samples: Mapping[str, EventBatch], options: TrainingOptions, *, report: Report) -> TrainedNetwork:
-        """Draw events to a centre, or tell them from one distorted copy each, the same in all epochs.
+        """Minimise the distance to the centre, or separate events from distorted copies, in single precision.
 
-        All that is random comes from ``options.seed``, in single precision.
+        There is one copy per event, the same in all epochs. All randomness comes from ``options.seed``.
         """
         parts = split(samples["events"], fraction=options.validation_fraction, seed=options.seed)
         training, validation = (self.particles(part.padded(MOST)) for part in parts)
@@ -115,7 +112,7 @@ class AnomalyDetector(ParticleSelection, Reconstructor, Trainable):
         return TrainedNetwork(network.state_dict(), network=self.network, metrics=metrics, history=result.history)
 
     def build_network(self) -> OneClassNetwork:
-        """Build an untrained network of these options."""
+        """Build an untrained network with these options."""
         return OneClassNetwork(method=self.method, model=self.model, size=self.size)
 
     def _train_to_center(

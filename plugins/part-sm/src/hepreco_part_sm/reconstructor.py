@@ -25,7 +25,7 @@ PACKAGED: Final = Path(__file__).parent / "weights" / "classifier"
 @final
 @dataclass(frozen=True)
 class EventClassifier(ParticleSelection, Reconstructor, Trainable):
-    """Which process an event came from.
+    """Probabilities of the processes that an event may come from.
 
     Parameters
     ----------
@@ -34,13 +34,14 @@ class EventClassifier(ParticleSelection, Reconstructor, Trainable):
     classes
         The processes; the first is the signal of the focal loss.
     signals
-        Those for which there is a score against a mixture of all others.
+        Classes with a score against a mixture of all others.
     yields
-        Expected numbers of events of the classes, up to a factor: what the mixtures are made of. Empty: all alike.
+        Expected numbers of events of the classes, up to a factor, which weight the classes in the mixtures. By default
+        all equal.
     members
-        How many networks, of different seeds, whose mean probability is given.
+        Number of networks with different seeds, whose mean probability is given.
     weights_directory
-        Where the trained weights are; ``None`` takes those that come with the plugin.
+        Directory of the trained weights; ``None`` takes those that come with the plugin.
 
     References
     ----------
@@ -75,7 +76,7 @@ class EventClassifier(ParticleSelection, Reconstructor, Trainable):
 
     @property
     def outputs(self) -> tuple[Column, ...]:
-        """Probabilities with all classes as frequent, their spread over the members, and a score for each signal."""
+        """Probabilities for equally frequent classes, their spread over the members, and a score for each signal."""
         return (
             Column("probability", per=len(self.classes), label="probability"),
             Column("spread", per=len(self.classes), label="spread of the probability"),
@@ -89,15 +90,15 @@ class EventClassifier(ParticleSelection, Reconstructor, Trainable):
 
     @property
     def network(self) -> dict[str, Option]:
-        """The keyword arguments that build the network of these options."""
+        """The keyword arguments that build the network with these options."""
         return {"model": self.model, "size": self.size, "classes": list(self.classes), "members": self.members}
 
     def setup(self, device: str) -> None:
-        """Load the weights and check that they are of these options."""
+        """Load the weights and check that they were trained with these options."""
         self._loaded(torch.empty(0, device=device).device)
 
     def reconstruct(self, batch: EventBatch) -> Mapping[str, Tensor]:
-        """Probabilities and scores of every event; NaN where there is no object, or something is not finite."""
+        """Probabilities and scores of every event; NaN for events without objects or with non-finite momenta."""
         network = self._loaded(batch.device)
         particles = self.particles(batch)
         usable = particles.usable
@@ -115,7 +116,7 @@ class EventClassifier(ParticleSelection, Reconstructor, Trainable):
     def train(self, samples: Mapping[str, EventBatch], options: TrainingOptions, *, report: Report) -> TrainedNetwork:
         """Train every member on the same events, all classes with the same weight, then calibrate their mean.
 
-        The validation events choose the best epoch and the calibration.
+        Validation events determine the best epoch and the calibration.
         """
         if sorted(samples) != sorted(self.classes):
             raise DatasetError(

@@ -1,4 +1,4 @@
-"""How a model learns: losses, class weights, the fit, and the calibration of what was learned."""
+"""Training of models: losses, class weights, fits and calibration."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ from hepreco_part_sm.labelled import Labelled
 from hepreco_part_sm.models import Size, build_member, find_model
 from hepreco_part_sm.trees import grow
 
-#: Of the focal loss: the weight of the signal, and the exponent.
+#: Weight of the signal and exponent of the focal loss.
 FOCAL_ALPHA, FOCAL_GAMMA = 0.75, 3.0
 
 
@@ -55,7 +55,7 @@ def train_member(
     options: TrainingOptions,
     report: Report,
 ) -> tuple[nn.Module, FitResult]:
-    """One member of a classifier, in evaluation mode, and how it was trained."""
+    """Train one member of a classifier; returns it in evaluation mode, with the result of its fit."""
     model = find_model(name)
     if model.backbone == "trees":
         return grow(training, validation, pairs=model.pairs, classes=classes, options=options, report=report)
@@ -83,7 +83,7 @@ def train_members(
     options: TrainingOptions,
     report: Report,
 ) -> list[tuple[nn.Module, FitResult]]:
-    """Members with seeds from ``options.seed`` upwards; each has a checkpoint of its own."""
+    """Train members with seeds from ``options.seed`` upwards, each with its own checkpoint."""
     trained: list[tuple[nn.Module, FitResult]] = []
     for number in range(members):
         own = replace(
@@ -107,14 +107,14 @@ def train_members(
 
 
 class Calibration(NamedTuple):
-    """What makes probabilities of logits: softmax(logits/T + offset).
+    """The parameters of probabilities softmax(logits/T + offset).
 
     Parameters
     ----------
     temperature
-        T.
+        The temperature T.
     offset
-        One for each class.
+        One number per class.
     """
 
     temperature: Float[Tensor, ""]
@@ -124,8 +124,8 @@ class Calibration(NamedTuple):
 def calibrate(members: Sequence[nn.Module], events: Labelled, *, batch_size: int = 1000) -> Calibration:
     """The calibration for which the mean probability of the members has the largest likelihood.
 
-    The mean of members that are calibrated one by one would be underconfident. ln T and the offsets have a normal prior
-    of width 1, so that few events, or classes without any, do not drive them away.
+    The mean of individually calibrated members would be underconfident. ln T and the offsets have a normal prior of
+    width 1, which keeps them bounded if there are few events, or none of a class.
 
     References
     ----------
@@ -156,7 +156,7 @@ def calibrate(members: Sequence[nn.Module], events: Labelled, *, batch_size: int
 
 
 def _counted_from(done: int, report: Report) -> Report:
-    """Epochs go on from those of the members before."""
+    """A report that counts epochs on from those of earlier members."""
 
     def counted(epoch: int, losses: Mapping[str, float]) -> None:
         report(done + epoch, losses)

@@ -1,4 +1,4 @@
-"""What is assumed of the detector: how well energies are measured, and how often jets are tagged."""
+"""The assumed detector: energy resolution and b-tagging efficiencies."""
 
 from dataclasses import dataclass
 from math import log
@@ -16,7 +16,7 @@ from hepreco_me_assigner.transfer_functions import TransferFunctions
 
 @dataclass(frozen=True)
 class Measurement:
-    """What is assumed of the detector: options of the reconstructor of these names."""
+    """The assumed detector; the fields are the reconstructor's options of the same names."""
 
     resolution: Detector | tuple[float, float] | None
     b_tag: str | None
@@ -33,14 +33,14 @@ class Measurement:
 
     @property
     def transfer(self) -> TransferFunctions | None:
-        """The transfer functions of energies; None where these are exact."""
+        """The transfer functions of energies; ``None`` if energies are exact."""
         if self.resolution is None or isinstance(self.resolution, Detector):
             return None if self.resolution is None else TransferFunctions(self.resolution)
         stochastic, constant = self.resolution
         return TransferFunctions(Detector(jet_stochastic=stochastic, jet_constant=constant))
 
     def prior(self, jets: EventBatch, number: int, hypothesis: Hypothesis) -> Float[Tensor, "event object leg"] | None:
-        """Ln P(what is seen of a jet | leg), of the first jets; None where nothing is seen."""
+        """Log-probability of a jet's tag and radiation given its leg, for the first jets; ``None`` without either."""
         prior, transfer = None, self.transfer
         if transfer is not None and number > hypothesis.jets:
             radiated = transfer.log_radiation(jets.momenta[:, :number])

@@ -1,4 +1,4 @@
-"""Policies that are trained on |M|²: networks, the environment of exchanges, and two recipes."""
+"""Training of policies on |M|²: networks, the environment of exchanges, and two recipes."""
 
 from hepreco_me_assigner.training.deep_q_learning import Schedule, rollout
 from hepreco_me_assigner.training.environment import SwapEnvironment

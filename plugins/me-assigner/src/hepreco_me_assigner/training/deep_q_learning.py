@@ -1,4 +1,4 @@
-"""Deep Q-learning with replay buffers by reward (arXiv:2507.13447, sections 2 and 3, Table 1)."""
+"""Deep Q-learning with replay buffers separated by reward (arXiv:2507.13447, sections 2 and 3, Table 1)."""
 
 from copy import deepcopy
 from dataclasses import dataclass
@@ -13,29 +13,30 @@ from hepreco.training import FitResult, seeded, train_by_epochs
 from hepreco_me_assigner.training.environment import State, SwapEnvironment
 from hepreco_me_assigner.training.q_network import QNetwork
 
-#: Rewards at which one buffer ends and the next begins.
+#: Rewards that separate the buffers.
 EDGES: Final = (-10.0, 0.0, 10.0)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How to learn; the defaults are the paper's where it states them and does not need millions of episodes.
+    """Hyperparameters. Defaults are those of the paper, unless it states none or they need millions of episodes.
 
     Parameters
     ----------
     discount
-        γ; the paper has 0.5 for tt̄ and WWuu, 0.01 for tt̄W and tt̄tt̄.
+        γ; in the paper 0.5 for tt̄ and WWuu, 0.01 for tt̄W and tt̄tt̄.
     parallel, updates
-        A round plays ``parallel`` episodes at once, and makes ``updates`` gradient steps per step of the episodes. One
-        and one is the released code.
+        A round plays ``parallel`` episodes at once, and makes ``updates`` gradient steps per step of the episodes. Both
+        are 1 in the released code.
     buffer
-        Transitions in each of the four buffers: rewards below −10, up to 0, up to 10, and above.
+        Number of transitions in each of the four buffers: rewards up to −10, up to 0, up to 10, and above.
     exploration, least_exploration, decay
-        Probability of a random exchange in every second round: its start, its end, its factor per round.
+        Probability of a random exchange in every second round: its first and its smallest value, and its factor per
+        round.
     target_every
-        Rounds after which the target network is renewed.
+        Number of rounds between updates of the target network.
     reward_scale
-        Rewards are learned in these units.
+        Rewards are multiplied by this number.
     """
 
     discount: float = 0.5
@@ -51,7 +52,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Transitions:
-    """Steps of episodes: where, what was done, what it gave, and what could be done next."""
+    """Steps of episodes: states, actions, rewards, next states, and the actions that these exclude."""
 
     events: Int[Tensor, " step"]
     order: Int[Tensor, "step leg"]
@@ -63,14 +64,14 @@ class Transitions:
 
 
 class Replay(nn.Module):
-    """Four rings of transitions, by reward; a module, so that checkpoints hold them.
+    """Four ring buffers of transitions, by reward; a module, so that checkpoints contain them.
 
     Parameters
     ----------
     size
-        Of each ring.
+        Number of transitions in each ring.
     legs, actions
-        Of the environment.
+        Numbers of final legs and of actions of the environment.
     """
 
     added: Tensor
@@ -94,7 +95,7 @@ class Replay(nn.Module):
             self.held[name] = nn.Parameter(values, requires_grad=False)
 
     def add(self, transitions: Transitions) -> None:
-        """Keep transitions, in place of the oldest."""
+        """Add transitions, which replace the oldest."""
         kind = torch.bucketize(transitions.reward, transitions.reward.new_tensor(EDGES))
         for ring in range(len(self.added)):
             chosen = torch.nonzero(kind == ring)[:, 0]
@@ -104,7 +105,7 @@ class Replay(nn.Module):
             self.added[ring] += len(chosen)
 
     def draw(self, number: int, generator: torch.Generator) -> Transitions:
-        """Transitions in equal parts from the rings that hold any."""
+        """Draw transitions in equal parts from all rings that are not empty."""
         counts = [(ring, min(added, self.size)) for ring, added in enumerate(self.added.tolist()) if added]
         share = max(1, number // len(counts))
         rows = [torch.randint(count, (share,), generator=generator).to(self.added.device) for _, count in counts]
@@ -113,7 +114,7 @@ class Replay(nn.Module):
 
 
 class Memory(nn.Module):
-    """What learning needs beside the network: the target network, the replay buffers, how many rounds were played."""
+    """The state of the training beside the network: target network, replay buffers, and number of rounds."""
 
     rounds: Tensor
 
@@ -125,7 +126,7 @@ class Memory(nn.Module):
         self.register_buffer("rounds", torch.zeros((), dtype=torch.int64))
 
     def extra_repr(self) -> str:
-        """The schedule, so that a checkpoint of another one is refused."""
+        """The schedule, so that a checkpoint with another schedule is refused."""
         return repr(self.schedule)
 
 
@@ -140,10 +141,10 @@ def learn(
 ) -> FitResult:
     """Train a network in place.
 
-    In an epoch every event of training is played once. The training loss is that of Q-learning; the validation loss is
-    what ln|M|² loses in greedy episodes, so that minus it is the mean gain.
-    Acting and evaluating leave dropout out, random exchanges obey the mask, and so does the maximum over next actions:
-    in these the released code of the paper differs.
+    In an epoch every training event is played once. The training loss is that of Q-learning; the validation loss is
+    minus the mean gain of ln|M|² in greedy episodes.
+    Unlike in the released code of the paper, there is no dropout in acting and evaluation, and the mask applies to
+    random exchanges and to the maximum over next actions.
     """
     memory = Memory(network, training, schedule)
     start = validation.log_me2(validation.reset(_all(validation)))
@@ -166,7 +167,7 @@ def learn(
 
 @torch.no_grad()
 def rollout(network: QNetwork, environment: SwapEnvironment) -> State:
-    """Greedy episodes of all events: final states. No |M|² is computed."""
+    """The final states of greedy episodes of all events. No |M|² is computed."""
     state = environment.reset(_all(environment))
     for _ in range(environment.steps):
         state = environment.exchange(state, _best(network, environment, state))
@@ -186,7 +187,7 @@ def _round(
     generator: torch.Generator,
     batch_size: int,
 ) -> list[float]:
-    """Play episodes, remember, and learn after every step; returns the losses."""
+    """Play episodes, store their transitions, and train after every step; returns the losses."""
     schedule, number = memory.schedule, int(memory.rounds)
     epsilon = max(schedule.least_exploration, schedule.exploration * schedule.decay**number) if number % 2 else 0.0
     state, losses = environment.reset(events.to(environment.momenta.device)), []
@@ -214,7 +215,7 @@ def _best(network: QNetwork, environment: SwapEnvironment, state: State) -> Tens
 
 
 def _explored(action: Tensor, state: State, epsilon: float, generator: torch.Generator) -> Tensor:
-    """With probability ε any action that the mask leaves."""
+    """Replace actions, with probability ε, by random ones that the mask allows."""
     device = action.device
     random = torch.rand(state.used.shape, generator=generator).to(device).masked_fill(state.used, -1.0).argmax(dim=1)
     return torch.where(torch.rand(len(action), generator=generator).to(device) < epsilon, random, action)

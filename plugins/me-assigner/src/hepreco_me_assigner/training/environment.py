@@ -1,4 +1,4 @@
-"""Assignment as a Markov decision process: exchange two objects, be rewarded by what ln|M|² gains."""
+"""Assignment as a Markov decision process: an action exchanges two objects, and its reward is the gain in ln|M|²."""
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -15,22 +15,22 @@ from hepreco_me_assigner.problems import Problem
 from hepreco_me_assigner.process.frames import partonic
 from hepreco_me_assigner.process.hypothesis import Hypothesis, beams
 
-#: Up to that many |M|² are tabulated (half a gibibyte), when the first is asked for.
+#: Largest number of |M|² that are tabulated (half a gibibyte), on first use.
 MOST_TABULATED: Final = 2**26
 
 
 @dataclass(frozen=True)
 class State:
-    """Episodes under way.
+    """The states of some episodes.
 
     Parameters
     ----------
     events
-        Which event of the environment each is about.
+        The event of each episode.
     order
-        Which object stands on which final leg.
+        The object on each final leg.
     used
-        Exchanges that were made; each may be made once.
+        Which exchanges were made; each may be made once.
     """
 
     events: Int[Tensor, " episode"]
@@ -41,14 +41,14 @@ class State:
 class SwapEnvironment:
     """All episodes of some events (arXiv:2507.13447, section 3).
 
-    Actions are the exchanges of two final legs, in lexicographic order, and last to do nothing, which is never masked.
-    An episode has N − 3 steps of N legs, the incoming two included.
+    Actions are the exchanges of two final legs, in lexicographic order, and, as the last one, no exchange, which is
+    never masked. An episode has N − 3 steps, where N counts all legs, with the two incoming ones.
 
     Parameters
     ----------
     momenta
-        As many objects as the process has final legs, in GeV. Episodes begin in their order of decreasing energy in
-        the centre of mass, which uses no label.
+        As many objects as the process has final legs, in GeV. Episodes begin with the objects in order of decreasing
+        energy in the centre of mass.
     """
 
     def __init__(self, hypothesis: Hypothesis, momenta: Float[Tensor, "event leg 4"]) -> None:
@@ -63,7 +63,7 @@ class SwapEnvironment:
         return len(self.momenta)
 
     def reset(self, events: Int[Tensor, " episode"], *, order: Int[Tensor, "episode leg"] | None = None) -> State:
-        """Begin episodes, in the order of energy or in a given one."""
+        """Begin episodes, with objects in order of energy or in a given order."""
         if order is None:
             order = torch.arange(self.hypothesis.legs, device=events.device).expand(len(events), -1)
         return State(events, order, torch.zeros(len(events), len(self.actions), dtype=torch.bool, device=events.device))
@@ -80,7 +80,7 @@ class SwapEnvironment:
         return after, self.log_me2(after) - self.log_me2(state)
 
     def log_me2(self, state: State) -> Float[Tensor, " episode"]:
-        """ln|M|², looked up where all are tabulated."""
+        """ln|M|², from the table if all fit into it."""
         if len(self) * factorial(self.hypothesis.legs) <= MOST_TABULATED:
             return self._table[state.events, _rank(state.order)]
         return Problem(self.hypothesis, self.momenta[state.events]).value(state.order[:, None])[:, 0]
@@ -96,7 +96,7 @@ class SwapEnvironment:
         return torch.cat([self.hypothesis.sweep(some, orders) for some in self.momenta.split(64)])
 
 
-@lru_cache(maxsize=16)  # for each number of legs, of which there are at most 16
+@lru_cache(maxsize=16)  # one entry for each number of legs, at most 16
 def _exchanges(legs: int) -> Int[Tensor, "action leg"]:
     pairs = list(combinations(range(legs), 2))
     actions = torch.arange(legs).repeat(len(pairs) + 1, 1)
@@ -106,7 +106,7 @@ def _exchanges(legs: int) -> Int[Tensor, "action leg"]:
 
 
 def _rank(order: Int[Tensor, "episode leg"]) -> Int[Tensor, " episode"]:
-    """The position among all permutations in lexicographic order."""
+    """The position of each order among all permutations in lexicographic order."""
     legs = order.shape[1]
     later = torch.ones(legs, legs, dtype=torch.bool, device=order.device).triu(1)
     smaller = (order[:, :, None] > order[:, None, :]) & later

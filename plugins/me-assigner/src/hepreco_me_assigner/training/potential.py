@@ -1,4 +1,4 @@
-"""ln|M|² of an assignment without computing it: what its decays say, and a network for the rest."""
+"""A network that predicts ln|M|² of an assignment from its decays and Lorentz invariants."""
 
 from collections.abc import Sequence
 
@@ -10,16 +10,16 @@ from hepreco.kinematics import mass_squared, minkowski_dot
 from hepreco.weights import Option
 from hepreco_me_assigner.process.hypothesis import Hypothesis, beams
 
-#: Smallest p_i·p_j in units of ŝ that features distinguish.
+#: Smaller p_i·p_j, in units of ŝ, are raised to this.
 _SMALLEST = 1e-9
 
 
 class Potential(nn.Module):
-    """Predicts ln|M|² − score: production, spin correlations, and what is off shell.
+    """Predicts ln|M|² − score: production, spin correlations, and off-shell effects.
 
-    Its inputs are Lorentz invariants of an assignment, so that no order or frame needs to be learned: ln(p_i·p_j/ŝ) of
-    all legs, the incoming ones included, ln ŝ, and the distance of every resonance from its pole. The first branch
-    moves into the forward hemisphere, as ln|M|² does not know the beams' names.
+    Its inputs are Lorentz invariants of an assignment: ln(p_i·p_j/ŝ) of all legs, with the incoming ones, ln ŝ, and the
+    distance of every resonance from its pole. Events are reflected so that the first branch is in the forward
+    hemisphere, since ln|M|² is symmetric in the beams.
 
     Parameters
     ----------
@@ -58,14 +58,14 @@ class Potential(nn.Module):
         return {"process": self.process, "hidden": list(self.hidden)}
 
     def standardise(self, features: Float[Tensor, "*batch feature"], excess: Float[Tensor, "*batch"]) -> None:
-        """Take the scales of inputs and output from a sample."""
+        """Standardise inputs and output to a sample."""
         flat = features.flatten(end_dim=-2)
         self.mean.copy_(flat.mean(dim=0))
         self.scale.copy_(flat.std(dim=0).clamp(min=1e-6))
         self.offset.copy_(excess.mean())
 
     def features(self, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch feature"]:
-        """What the network is given, of assigned momenta in their centre of mass (GeV)."""
+        """The inputs of the network, from assigned momenta in their centre of mass (GeV)."""
         first = momenta[..., list(self.hypothesis.branches[0].legs), 3].sum(dim=-1)
         forward = torch.where(first < 0, -1.0, 1.0)
         momenta = torch.cat((momenta[..., :3], momenta[..., 3:] * forward[..., None, None]), dim=-1)

@@ -10,18 +10,21 @@ from hepreco_me_assigner.process.hypothesis import Hypothesis
 
 
 class QNetwork(nn.Module):
-    """Values of all actions: momenta and slot numbers embedded and added, an encoder, a sum over slots, a head.
+    """Values of all actions, by a transformer encoder.
+
+    Embeddings of momenta and of slot numbers are added, encoded, and summed over slots; a head gives the values.
 
     Parameters
     ----------
     process
         As in :class:`~hepreco_me_assigner.Hypothesis`.
     width, layers, heads
-        Of the encoder; its feed-forward layers are ``heads`` times as wide, with ReLU and normalisation at the end.
+        Sizes of the encoder; its feed-forward layers are ``heads`` times as wide, with ReLU, and normalisation comes
+        last.
     dropout
-        In the encoder, while training.
+        Dropout of the encoder in training.
     unit
-        Momenta are divided by that many GeV; 1 feeds them as the paper's code does.
+        Momenta are divided by this number of GeV; the paper's code has 1.
 
     References
     ----------

@@ -17,7 +17,7 @@ from hepreco_me_assigner.training.environment import SwapEnvironment
 from hepreco_me_assigner.training.potential import Potential
 from hepreco_me_assigner.training.q_network import QNetwork
 
-#: Momenta (GeV) of events for training, and of others for validation.
+#: Momenta (GeV) of training events and of validation events.
 Samples = tuple[Float[Tensor, "event leg 4"], Float[Tensor, "other leg 4"]]
 
 
@@ -29,9 +29,9 @@ def train_potential(
     options: TrainingOptions,
     report: Report,
 ) -> tuple[Potential, FitResult]:
-    """Fit a potential to |M|² of the assignments that the policy has to choose from.
+    """Fit a potential to ln|M|² of the assignments from which the policy chooses.
 
-    Their errors count with |M|²^(1/4) relative to the best one's, and at least 2 %.
+    Errors have weight (|M|²/|M|²_best)^(1/4), at least 0.02.
     """
     network = initialised(build, seed=options.seed)
     tables = [_table(network, momenta, calls) for momenta in samples]
@@ -47,7 +47,7 @@ def train_q_network(
     options: TrainingOptions,
     report: Report,
 ) -> tuple[QNetwork, FitResult]:
-    """Let a network learn from the rewards of its own exchanges."""
+    """Train a network by deep Q-learning."""
     network = initialised(build, seed=options.seed)
     playing, watching = (SwapEnvironment(network.hypothesis, momenta.to(options.device)) for momenta in samples)
     result = learn(network, training=playing, validation=watching, schedule=schedule, options=options, report=report)
