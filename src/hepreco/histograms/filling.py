@@ -44,7 +44,7 @@ class Filled(NamedTuple):
 
 
 class Entries(NamedTuple):
-    """The entries of a histogram, in the order of the events: the bin of each, numbered over all axes, and its event."""
+    """The entries of a histogram in the order of the events: the bin of each, numbered over all axes, and its event."""
 
     bins: NDArray[np.intp]
     event: NDArray[np.int64]
