@@ -46,7 +46,7 @@ def main(directory: Path) -> None:
     plugin, histogram = first_usable("four-vector")
     config = directory / "analysis.toml"
     config.write_text(tomli_w.dumps(analysis(plugin, histogram, ask("schema"))))
-    run = ("run", str(config), "--output", str(directory / "results"), "--format", "json", "--no-figures")
+    run = ("run", str(config), "--output", str(directory / "results"), "--format", "json")
     answer = ask(*run)
     wrong = directory / "wrong.toml"
     wrong.write_text(config.read_text().replace("mass_peaks", "mass_peak"))

@@ -116,8 +116,7 @@ def spliced(base: Base, other: Base, rng: np.random.Generator) -> bytes:
     With fewer the result may be a whole file, the other one but for its header, whose numbers are right.
     """
     starts = sorted(start for start, _ in base.layout.payloads or base.layout.metadata)
-    first = min(starts[len(starts) // 2], len(other.data) - 2)
-    at = int(rng.integers(first, min(len(base.data), len(other.data))))
+    at = int(rng.integers(starts[len(starts) // 2], len(base.data)))
     return base.data[:at] + other.data[at:]
 
 

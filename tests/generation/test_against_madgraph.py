@@ -97,7 +97,7 @@ def test_distributions(process, file, grid, samples, tmp_path, record_property):
     else:
         del found["delta phi"]  # back to back
     for name, p in found.items():
-        record_property(f"p-value of {name}", round(p, 3))
+        record_property(f"p-value of {name}", f"{p:.3f}")
     assert min(found.values()) > LEAST_P_VALUE
 
 

@@ -82,7 +82,7 @@ def test_setup_finds_changed_weights(untrained: AutoencoderReconstructor) -> Non
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    with pytest.raises(WeightsError, match="is not what its manifest describes"):
+    with pytest.raises(WeightsError, match="is not what its card describes"):
         untrained.setup("cpu")
 
 

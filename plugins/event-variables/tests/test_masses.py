@@ -46,7 +46,7 @@ def test_intervals_cover_the_mass(made: Templates, experiments: int, record_prop
         p_values.append(found.p_value)
     spread, uniform = np.sqrt(0.683 * 0.317 / experiments), kstest(p_values, "uniform").pvalue
     record_property("coverage", f"{covered / experiments:.3f}; nominal 0.683 ± {spread:.3f}")
-    record_property("p-value of uniform p-values", round(uniform, 3))
+    record_property("p-value of uniform p-values", f"{uniform:.3f}")
     assert abs(covered / experiments - 0.683) < 4 * spread
     assert uniform > 1e-3
 

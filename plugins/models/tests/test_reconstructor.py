@@ -210,7 +210,7 @@ def changed(place: str, **values: Any) -> dict[str, Any]:
         (changed("tensors", features=["Jet[0].pt"]), r"the feature 'Jet\[0\].pt'"),
         (changed("tensors", features=[{"log": True}]), "give one"),
         (changed("tensors", collection=[], objects=0, features=["Jet.pt"]), r"Jet.pt is a list[\s\S]*Jet\[0\].pt"),
-        (changed("tensors", collection=[], objects=0, features=["PV.npvs"]), r"no number of an event that is read"),
+        (changed("tensors", collection=[], objects=0, features=["PV.npvs"]), r"PV.npvs is not a feature of the event"),
         (changed("tensors", collection=[], objects=0, features=["MET.pt", "PuppiMET.pt"]), "choose one missing"),
         (changed("tensors", dtype="int64", pad=float("nan")), "padded with NaN"),
         (changed("columns", per="Muon"), "per Muon, of which no input is made"),

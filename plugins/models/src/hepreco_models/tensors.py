@@ -199,7 +199,7 @@ def _branches(tensor: ModelInput, known: dict[str, ObjectSpec]) -> Iterator[tupl
 def _require_missing_momentum(path: ColumnPath) -> None:
     if path.counts or path.position is not None or len(path.names) != 2 or path.names[1] not in OF_MISSING:
         raise ConfigError(
-            f"models: {path} is not a feature of the event",
+            f"models: {path.plain} is not a feature of the event",
             f"list {path.names[0]} among the collections, or take {', '.join(OF_MISSING)} of a missing momentum",
         )
 
