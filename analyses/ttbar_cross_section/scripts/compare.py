@@ -2,8 +2,8 @@
 
     python analyses/ttbar_cross_section/scripts/compare.py work
 
-reads the run in ``work/output`` and writes ``work/results.json``. One fit has m_bjj of the three jets of highest pt, the
-other the mass of the hadronic top quark as ``me-assigner`` assigns the jets.
+reads the run in ``work/output`` and writes ``work/results.json``. One fit has m_bjj of the three jets of highest pt,
+the other the mass of the hadronic top quark as ``me-assigner`` assigns the jets.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """The corrections of the analysis as files of correctionlib.
 
-The pseudo-data come from a detector that differs from that of simulation. The nominal corrections are these differences,
-so that a fit with them must find the injected cross-section, and a fit without them need not.
+The pseudo-data come from a detector that differs from that of simulation. The nominal corrections are these
+differences, so that a fit with them must find the injected cross-section, and a fit without them need not.
 """
 
 import json
@@ -53,7 +53,9 @@ def files() -> dict[str, list[dict[str, Any]]]:
 
 
 def _jet_scale() -> dict[str, Any]:
-    return _correction(f"Generated_MC_scale_{_ALGORITHM}", _formula(f"{SCALE_ERROR}", "JetPt"), JetEta="real", JetPt="real")
+    return _correction(
+        f"Generated_MC_scale_{_ALGORITHM}", _formula(f"{SCALE_ERROR}", "JetPt"), JetEta="real", JetPt="real"
+    )
 
 
 def _jet_resolution() -> dict[str, Any]:
@@ -85,9 +87,7 @@ def _shifted(factor: float, error: float) -> dict[str, Any]:
 def _extra_jets() -> dict[str, Any]:
     """One factor for each jet that comes from no parton of the hard process."""
     shifts = {"nominal": 1.0, "up": 1 + _EXTRA, "down": 1 - _EXTRA}
-    by_parton = {
-        name: _category("parton", {-1: factor}) | {"default": 1.0} for name, factor in shifts.items()
-    }
+    by_parton = {name: _category("parton", {-1: factor}) | {"default": 1.0} for name, factor in shifts.items()}
     return _category("systematic", by_parton)
 
 

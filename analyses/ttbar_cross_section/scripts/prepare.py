@@ -60,7 +60,9 @@ def scaled(text: str, scale: float) -> str:
         return text
     text = re.sub(r"events = (\d+)", lambda found: f"events = {max(1, round(scale * int(found[1])))}", text)
     text = re.sub(r"budget = \{[^}]*\}", f"budget = {_QUICK}", text)
-    return re.sub(r"^luminosity = ([\d.]+)", lambda found: f"luminosity = {scale * float(found[1])!r}", text, flags=re.MULTILINE)
+    return re.sub(
+        r"^luminosity = ([\d.]+)", lambda found: f"luminosity = {scale * float(found[1])!r}", text, flags=re.MULTILINE
+    )
 
 
 def measure(directory: Path) -> None:
@@ -105,7 +107,9 @@ def _read(path: Path) -> dict[str, ak.Array]:
     with uproot.open(path) as file:
         branches = file["Events"].arrays()
     collections = [name[1:] for name in branches.fields if name[0] == "n" and name[1].isupper()]
-    columns = {name: branches[name] for name in branches.fields if branches[name].ndim == 1 and name[1:] not in collections}
+    columns = {
+        name: branches[name] for name in branches.fields if branches[name].ndim == 1 and name[1:] not in collections
+    }
     for collection in collections:
         start = f"{collection}_"
         fields = [name for name in branches.fields if name.startswith(start) and branches[name].ndim == 2]
