@@ -124,6 +124,8 @@ def test_histograms_of_a_run_have_more_axes() -> None:
     )
     wide, wide_tagged = hist.Hist(*more, *total.axes), hist.Hist(*more, *total.axes)
     wide.view()[0, 0], wide_tagged.view()[1, 0] = total.view(), tagged["M"].view()
+    wide_tagged.axes["pt"].label = "pt of tagged jets"  # a run labels axes by their columns
+    assert wide_tagged.axes != wide.axes
     expected = measure_efficiencies(total, {"M": tagged["M"]})
     assert measure_efficiencies(wide, {"M": wide_tagged}) == expected
 

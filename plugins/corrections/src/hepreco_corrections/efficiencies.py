@@ -45,7 +45,7 @@ def measure_efficiencies(jets: hist.Hist, tagged: Mapping[str, hist.Hist]) -> sc
     axes, total, variance = _contents(jets)
     systematics: dict[str, dict[str, schemav2.Content]] = {"central": {}, "up": {}, "down": {}}
     for name, passing in tagged.items():
-        if passing.axes != jets.axes:
+        if [list(axis) for axis in passing.axes] != [list(axis) for axis in jets.axes]:
             raise StudyError(f"the axes of {name!r} are not those of all jets", "fill both with the same bins")
         _, passed, squares = _contents(passing)
         efficiency, error = _efficiency(passed, squares, total=total, variance=variance, axes=axes, name=name)
