@@ -29,7 +29,7 @@ def measure_efficiencies(jets: hist.Hist, tagged: Mapping[str, hist.Hist]) -> sc
         All jets, with the axes flavour, pt and |η| in this order, or flavour and pt. If the axes ``dataset`` and
         ``variation`` precede them, datasets are summed and the nominal variation is used.
     tagged
-        By the name of each working point, the jets that pass it, with the same axes.
+        By the name of each working point, the jets that pass it, with the same bins. Labels of axes may differ.
 
     Returns
     -------
