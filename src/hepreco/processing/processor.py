@@ -290,16 +290,9 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         passed: dict[str, Flow] = {}
         in_regions: dict[str, dict[str, Flow]] = {name: {} for name in self.regions}
         filled: dict[str, Answered] = {}
-        name, unvaried = NOMINAL.name, None
+        name = NOMINAL.name
         try:
             for name, varied in self._varied(events):
-                if varied is unvaried:  # the dataset is not corrected
-                    passed[name], nominal = passed[NOMINAL.name], filled[NOMINAL.name]
-                    filled[name] = replace(nominal, weights={name: nominal.weights[NOMINAL.name]})
-                    for flows in in_regions.values():
-                        flows[name] = flows[NOMINAL.name]
-                    continue
-                unvaried = varied if name == NOMINAL.name else unvaried
                 passed[name] = cut_flow(varied, self.selection, finite=usable, filters=before)
                 answered = self._answered(varied, list(passed[name].values())[-1], weight, name)
                 for region, flow in answered.flows.items():
@@ -338,17 +331,12 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         )
 
     def _varied(self, events: ak.Array) -> Iterator[tuple[str, ak.Array]]:
-        """The events of each variation of objects, with corrected and selected objects.
-
-        The nominal ones come first, and again for each variation of corrections that the dataset does not have.
-        """
+        """The events of each variation of objects, with corrected and selected objects."""
         corrected = self.corrections.with_objects(events)
         name, nominal = next(corrected)
-        unvaried = self._with_objects(nominal, period=events.metadata.get("period", ""))
         shifted = ((each.name, each(nominal, missing_momenta=self.missing_momenta)) for each in self.variations)
         for name, varied in chain(shifted, corrected):
-            same = varied is nominal
-            yield name, unvaried if same else self._with_objects(varied, period=events.metadata.get("period", ""))
+            yield name, self._with_objects(varied, period=events.metadata.get("period", ""))
 
     def _answered(
         self, events: ak.Array, selected: NDArray[np.bool_], weight: NDArray[np.float32], variation: str
