@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hepreco.events.datasets import Dataset as Dataset
     from hepreco.events.filesets import read_fileset as read_fileset
     from hepreco.events.filesets import to_fileset as to_fileset
+    from hepreco.events.hashes import uniform_hash as uniform_hash
     from hepreco.events.objects import InputSpec as InputSpec
     from hepreco.events.objects import ObjectSpec as ObjectSpec
     from hepreco.events.reading import NanoAODSchema as NanoAODSchema

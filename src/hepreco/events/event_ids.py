@@ -6,6 +6,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hepreco.events.hashes import mixed
+
 #: Largest number of identifiers that are kept; of more events a sample of this size is kept.
 LIMIT: Final = 2**22
 
@@ -26,7 +28,7 @@ class EventIds:  # noqa: PLW1641  it grows, so it has no hash
 
     def __init__(self, runs: ArrayLike = (), sections: ArrayLike = (), events: ArrayLike = ()) -> None:
         runs, sections, events = (np.asarray(each, np.uint64) for each in (runs, sections, events))
-        self._parts = [np.sort(_mixed(_mixed((runs << np.uint64(32)) | sections) ^ events))]
+        self._parts = [np.sort(mixed(mixed((runs << np.uint64(32)) | sections) ^ events))]
         self._end: int = 2**64  # all smaller hashes are kept
 
     def add(self, other: "EventIds") -> None:
@@ -80,12 +82,3 @@ class EventIds:  # noqa: PLW1641  it grows, so it has no hash
                 hashes = hashes[: np.searchsorted(hashes, hashes[LIMIT])]
             self._parts = [hashes]
         return self._parts[0]
-
-
-def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """SplitMix64 (Steele, Lea, Flood, OOPSLA 2014, doi:10.1145/2660193.2660195), a bijection of 64 bits."""
-    with np.errstate(over="ignore"):
-        numbers = numbers + np.uint64(0x9E3779B97F4A7C15)
-        numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return numbers ^ (numbers >> np.uint64(31))

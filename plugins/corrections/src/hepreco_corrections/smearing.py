@@ -8,6 +8,8 @@ import numpy as np
 from coffea.jetmet_tools.CorrectedJetsFactory import jer_smear
 from numpy.typing import NDArray
 
+from hepreco.events import uniform_hash
+
 #: Positions of the resolution's scale factors in coffea's arrays.
 DIRECTIONS: Final = {"nominal": 0, "up": 1, "down": 2}
 _STREAMS: Final = (0x6A65_7473, 0x736D_6561)
@@ -76,7 +78,7 @@ def normal_of_objects(event_id: NDArray[np.int64], counts: NDArray[np.int64]) ->
     """
     place = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     numbers = (*np.repeat(event_id, counts, axis=0).T, place)
-    first, second = (_uniform(numbers, stream) for stream in _STREAMS)
+    first, second = (uniform_hash(numbers, seed=stream) for stream in _STREAMS)
     return np.sqrt(-2 * np.log1p(-first)) * np.cos(2 * np.pi * second)  # Box and Muller
 
 
@@ -115,24 +117,3 @@ def matched_pt(
 
 def _flat(array: ak.Array) -> NDArray[Any]:
     return ak.to_numpy(ak.flatten(array, axis=1))
-
-
-def _uniform(numbers: tuple[NDArray[np.int64], ...], stream: int) -> NDArray[np.float64]:
-    """A hash of integers, uniform in [0, 1)."""
-    key = np.full(len(numbers[0]), stream, dtype=np.uint64)
-    for number in numbers:
-        key = _mixed(key) ^ np.ascontiguousarray(number, dtype=np.int64).view(np.uint64)
-    return (_mixed(key) >> np.uint64(11)).astype(np.float64) * 2.0**-53
-
-
-def _mixed(key: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """SplitMix64, modulo 2⁶⁴.
-
-    References
-    ----------
-    G. L. Steele, D. Lea, C. H. Flood, Fast splittable pseudorandom number generators, OOPSLA 2014.
-    """
-    key = key + np.uint64(0x9E3779B97F4A7C15)
-    key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return key ^ (key >> np.uint64(31))
