@@ -1,5 +1,7 @@
 """The errors that hepreco raises: each states a problem and a remedy."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from traceback import extract_tb
 from typing import Final
@@ -118,6 +120,43 @@ def what_was_raised(error: BaseException) -> str:
     frames = extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {text_of(error)[:300]}{place}"
+
+
+@contextmanager
+def blamed(said: str, *, kind: type[HepRecoError], remedy: str, where: str = "") -> Iterator[None]:
+    """Turn any exception of code that others wrote, ``SystemExit`` included, into an error that names it.
+
+    An OSError is not kept as the cause: with ``skipbadfiles`` coffea silently drops a chunk if an OSError is anywhere
+    in the chain of causes.
+
+    Parameters
+    ----------
+    said
+        The beginning of the problem, such as ``plugin 'ht' raised``; the exception in words follows.
+    kind, remedy
+        The error that is raised. A :class:`HepRecoError` and an interrupt are passed on as they are.
+    where
+        The end of the problem.
+
+    Example
+    -------
+    >>> with blamed("plugin 'ht' raised", kind=PluginError, remedy="tell its author"):
+    ...     raise SystemExit(0)
+    Traceback (most recent call last):
+    ...
+    hepreco.errors.PluginError: plugin 'ht' raised SystemExit: 0 (<doctest hepreco.errors.blamed[0]>, line 2)
+      what to do: tell its author
+    """
+    try:
+        yield
+    except (HepRecoError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        problem = f"{said} {what_was_raised(error)}{where}"
+        cause = None if isinstance(error, OSError) else error
+    else:
+        return
+    raise kind(problem, remedy) from cause
 
 
 def describe(error: BaseException) -> str:

@@ -4,14 +4,14 @@ import multiprocessing
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import awkward as ak
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hepreco.errors import ConfigError, HepRecoError, PluginError, what_was_raised
+from hepreco.errors import ConfigError, PluginError, blamed
 from hepreco.events import ObjectSelection
 from hepreco.events.arrays import finite
 from hepreco.events.bridge import Converter
@@ -27,6 +27,7 @@ from hepreco.plugin.answers import attachable, partly_missing
 from hepreco.plugin.columns import REASON
 from hepreco.processing.order import Bound, in_order
 
+_REMEDY: Final = "run 'hepreco plugins check', tell its author"
 #: Numbers of events by a plugin's field name, and then by reason or by column.
 Counts = dict[str, dict[str, int]]
 
@@ -123,15 +124,8 @@ def set_up(reconstructors: Mapping[str, Reconstructor], device: str) -> None:
         A plugin raises anything but a :class:`~hepreco.errors.HepRecoError`, which is passed on.
     """
     for name, reconstructor in reconstructors.items():
-        try:
+        with blamed(f"plugin {name!r} cannot be set up:", kind=PluginError, remedy=_REMEDY):
             _set_up(reconstructor, device)
-        except (HepRecoError, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            problem = f"plugin {name!r} cannot be set up: {what_was_raised(error)}"
-        else:
-            continue
-        raise PluginError(problem, "run 'hepreco plugins check', tell its author")
 
 
 def with_columns(
@@ -168,6 +162,7 @@ def with_columns(
         answer, by column.
     """
     missing, lacking = {}, {}
+    place = _place(events)
     convert = Converter(events, weight)  # columns are attached to its events, since other plugins may read them
     for name, plugin in reconstructors.items():
         if name in events.fields:
@@ -176,7 +171,9 @@ def with_columns(
         batch, enough = convert(plugin.inputs, bound=bound[name])
         if usable is not None and not usable.all():
             batch, enough = batch[torch.from_numpy(usable[enough])], enough & usable
-        columns = _guarded(plugin, batch.to(device), name=name, place=_place(events))
+        moved = batch.to(device)
+        with blamed(f"plugin {name!r} raised", kind=PluginError, remedy=_REMEDY, where=place), torch.no_grad():
+            columns = plugin.reconstruct(moved)
         stored = {key: collections_of(value, objects)[0] for key, value in bound[name].items() if "." not in value}
         record = attachable(
             columns,
@@ -207,23 +204,6 @@ def one_thread_of_a_worker() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _guarded(plugin: Reconstructor, batch: Any, *, name: str, place: str) -> Mapping[str, torch.Tensor]:
-    """Run a plugin; any exception becomes a PluginError.
-
-    An OSError is not kept as its cause: with ``skipbadfiles`` coffea silently drops a chunk if an OSError is anywhere
-    in the chain of causes.
-    """
-    try:
-        with torch.no_grad():
-            return plugin.reconstruct(batch)
-    except (HepRecoError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        problem = f"plugin {name!r} raised {what_was_raised(error)}"
-        cause = None if isinstance(error, OSError) else error
-    raise PluginError(f"{problem}{place}", "run 'hepreco plugins check', tell its author") from cause
 
 
 @lru_cache(maxsize=256)

@@ -1,22 +1,24 @@
 """Applies corrections to objects and weights."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from hepreco.errors import ConfigError, HepRecoError, PluginError, what_was_raised
+from hepreco.errors import ConfigError, PluginError, blamed
 from hepreco.events import column
 from hepreco.events.columns import EVENT_ID
 from hepreco.names import check_field
 from hepreco.plugin import Correction, CorrectionInput, ObjectCorrection, WeightCorrection
 from hepreco.plugin.corrections import CENTRAL
 from hepreco.processing import identity
+
+_REMEDY: Final = "run 'hepreco plugins check', tell its author"
 
 
 @dataclass(frozen=True)
@@ -172,9 +174,7 @@ def _factors(
         values = found.get(each)
         if values is None or np.shape(values) != (len(events),) or not np.isfinite(values).all():
             what = "nothing" if values is None else "something else than one finite number per event"
-            raise PluginError(
-                f"correction {name!r} gave {what} for {each!r}", "run 'hepreco plugins check', tell its author"
-            )
+            raise PluginError(f"correction {name!r} gave {what} for {each!r}", _REMEDY)
     return found
 
 
@@ -184,7 +184,7 @@ def _corrected(events: ak.Array, name: str, correction: ObjectCorrection, variat
     if sorted(changed) != sorted(correction.changes):
         raise PluginError(
             f"correction {name!r} changed {sorted(changed)}, promised {sorted(correction.changes)}",
-            "run 'hepreco plugins check', tell its author",
+            _REMEDY,
         )
     for path, values in changed.items():
         collection, _, field = path.partition(".")
@@ -217,16 +217,5 @@ def _set_up(correction: Correction) -> None:
     correction.setup()
 
 
-@contextmanager
-def _blamed(name: str) -> Iterator[None]:
-    """Turn any exception of a correction into a PluginError with its name."""
-    try:
-        yield
-    except (HepRecoError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        problem = f"correction {name!r} raised {what_was_raised(error)}"
-        cause = None if isinstance(error, OSError) else error  # coffea would attribute an OSError to the file
-    else:
-        return
-    raise PluginError(problem, "run 'hepreco plugins check', tell its author") from cause
+def _blamed(name: str) -> AbstractContextManager[None]:
+    return blamed(f"correction {name!r} raised", kind=PluginError, remedy=_REMEDY)

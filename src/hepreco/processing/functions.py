@@ -9,7 +9,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from hepreco.errors import ConfigError, HepRecoError, SelectionError, what_was_raised
+from hepreco.errors import ConfigError, SelectionError, blamed
 from hepreco.events import Columns
 from hepreco.events.objects import MOMENTUM
 from hepreco.names import check_field, check_label
@@ -43,28 +43,20 @@ class _UserFunction:
         return {**identity.of_value(self), "code": identity.of_code(self._resolved())}
 
     def _called(self, events: ak.Array) -> ak.Array:
-        try:
+        remedy = "mend the function, or take it out of the configuration"
+        with blamed(f"{self._said}: {self.function} raised", kind=SelectionError, remedy=remedy):
             return self._resolved()(events, **(self.options or {}))
-        except (HepRecoError, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            problem = f"{self._said}: {self.function} raised {what_was_raised(error)}"
-            cause = None if isinstance(error, OSError) else error  # coffea would attribute an OSError to the file
-        raise SelectionError(problem, "mend the function, or take it out of the configuration") from cause
 
     def _resolved(self) -> Callable[..., ak.Array]:
-        try:
-            function: Callable[..., ak.Array] = resolve_name(self.function)
-        except (ValueError, ImportError, AttributeError) as error:
-            raise ConfigError(
-                f"{self._said}: no function {self.function!r}: {error}", "name it as package.module:name"
-            ) from None
-        except (HepRecoError, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            problem = f"{self._said}: the module of {self.function!r} raised {what_was_raised(error)}"
-            raise ConfigError(problem, "mend the module") from None
-        return function
+        said = f"{self._said}: the module of {self.function!r} raised"
+        with blamed(said, kind=ConfigError, remedy="mend the module"):
+            try:
+                function: Callable[..., ak.Array] = resolve_name(self.function)
+            except (ValueError, ImportError, AttributeError) as error:
+                raise ConfigError(
+                    f"{self._said}: no function {self.function!r}: {error}", "name it as package.module:name"
+                ) from None
+            return function
 
 
 @dataclass(frozen=True)
