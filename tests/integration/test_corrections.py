@@ -284,6 +284,15 @@ def test_a_plugin_reads_what_another_has_found(analysis, chunksize):
         ({"plugins": {"tilt": {}}}, "is a correction"),
         ({"corrections": {"tilt": {"slop": 1.0}}}, "slope"),
         ({"corrections": {"tilt": {"datasets": ["z"]}}}, "names the dataset 'z'"),
+        (
+            {"plugins": {"leading": {}}, "selection": [{"name": "hard", "collection": "leading", "where": ["pt > 9"]}]},
+            "cut 'hard' of the selection reads 'leading', which is computed after it",
+        ),
+        (
+            {"regions": {"a": {}}, "histograms": [PT | {"name": "cutflow.a", "columns": ["Jet.pt"]}]},
+            "two histograms are named 'cutflow.a'",
+        ),
+        ({"plugins": {"leading": {"objects": {"leptons": "a.b"}}}}, "has no role 'leptons'"),
         ({"regions": {"a": {"all": ["nothing"]}}}, "names the cut 'nothing'"),
         ({"cuts": [{"name": "c", "collection": "Jet"}]}, "the cut 'c' is in no region"),
         ({"histograms": [PT | {"regions": ["b"]}], "objects": JETS}, "names the region 'b'"),

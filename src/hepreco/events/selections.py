@@ -191,7 +191,8 @@ def bind(inputs: InputSpec, binding: Mapping[str, str], selections: Selections, 
     inputs
         The plugin's input specification.
     binding
-        Names of selected objects by role of the plugin.
+        Names of selected objects by role of the plugin. A column of another plugin, such as ``chi2_assigner.top``, is
+        passed on.
     selections
         All defined selections.
     plugin
@@ -207,6 +208,8 @@ def bind(inputs: InputSpec, binding: Mapping[str, str], selections: Selections, 
     for role, name in binding.items():
         if role not in roles:
             raise ConfigError(f"plugin {plugin!r} has no role {role!r}", f"its roles are {', '.join(roles)}")
+        if "." in name:
+            continue
         if name not in selections:
             raise ConfigError(
                 f"plugin {plugin!r} reads objects {name!r}, which are not defined", f"add [objects.{name}]"

@@ -110,7 +110,10 @@ class Corrections:
                 _set_up(each.correction)
 
     def with_objects(self, events: ak.Array) -> Iterator[tuple[str, ak.Array]]:
-        """The events with corrected objects: the nominal ones, and those of every variation of objects."""
+        """The events with corrected objects: the nominal ones, and those of the variations that change them.
+
+        Variations of corrections that are not applied to the dataset are left out.
+        """
         chosen = self._chosen(self._objects, events)
         corrected = [events]
         for name, each in chosen.items():
@@ -118,7 +121,6 @@ class Corrections:
         yield CENTRAL, corrected[-1]
         for said, table, variation in _variations(self._objects):
             if table not in chosen:
-                yield said, corrected[-1]
                 continue
             position = list(chosen).index(table)
             varied = _corrected(corrected[position], table, chosen[table], variation)

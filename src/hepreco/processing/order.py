@@ -43,15 +43,7 @@ def in_order(
         check_field(name, what="a plugin's table")
         if name in objects:
             raise ConfigError(f"{name!r} names selected objects and a plugin's table", "rename one of them")
-        given = bindings.get(name, {})
-        of_plugins = {role: source for role, source in given.items() if "." in source}
-        others = {role: source for role, source in given.items() if "." not in source}
-        roles = {spec.role: spec.collection for spec in plugin.inputs.objects}
-        bound[name] = bind(plugin.inputs, others, objects, plugin=name)
-        for role, source in of_plugins.items():
-            if role not in roles:
-                raise ConfigError(f"plugin {name!r} has no role {role!r}", f"its roles are {', '.join(roles)}")
-            bound[name][roles[role]] = source
+        bound[name] = bind(plugin.inputs, bindings.get(name, {}), objects, plugin=name)
     needs = {name: _needs(name, plugin.inputs, bound[name], plugins) for name, plugin in plugins.items()}
     try:
         order = list(TopologicalSorter(needs).static_order())

@@ -178,7 +178,14 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         self.device = device
         self.columns = columns
         _unique([cut.name for cut in (*selection, *cuts)] + ["all", "finite momenta", *FILTERS], "cuts")
-        _unique([spec.name for spec in histograms] + [CUTFLOW], "histograms")
+        flows = [CUTFLOW, *map(_cutflow_of, self.regions)]
+        _unique([spec.name for spec in histograms] + flows, "histograms")
+        for cut in selection:
+            if isinstance(cut, Cut) and self._is_made(cut.collection):
+                raise ConfigError(
+                    f"cut {cut.name!r} of the selection reads {cut.collection!r}, which is computed after it",
+                    "move the cut to [[cuts]], and name it in a region",
+                )
         _unique(names, "variations")
         _unique([each.name for each in self.observables], "observables")
 
@@ -290,16 +297,9 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         passed: dict[str, Flow] = {}
         in_regions: dict[str, dict[str, Flow]] = {name: {} for name in self.regions}
         filled: dict[str, Answered] = {}
-        name, unvaried = NOMINAL.name, None
+        name = NOMINAL.name
         try:
             for name, varied in self._varied(events):
-                if varied is unvaried:  # the dataset is not corrected
-                    passed[name], nominal = passed[NOMINAL.name], filled[NOMINAL.name]
-                    filled[name] = replace(nominal, weights={name: nominal.weights[NOMINAL.name]})
-                    for flows in in_regions.values():
-                        flows[name] = flows[NOMINAL.name]
-                    continue
-                unvaried = varied if name == NOMINAL.name else unvaried
                 passed[name] = cut_flow(varied, self.selection, finite=usable, filters=before)
                 answered = self._answered(varied, list(passed[name].values())[-1], weight, name)
                 for region, flow in answered.flows.items():
@@ -310,6 +310,12 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
             (error.__cause__ or error).add_note(f"{place}, variation {name!r}")
             raise
         nominal = filled[NOMINAL.name]
+        for name in self.corrections.object_variations:
+            if name in passed:
+                continue
+            filled[name] = replace(nominal, weights={name: nominal.weights[NOMINAL.name]})
+            for flows in (passed, *in_regions.values()):
+                flows[name] = flows[NOMINAL.name]
         histograms, overflow = fill_all(
             self.histograms,
             {name: each.events for name, each in filled.items()},
@@ -319,7 +325,7 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         )
         histograms[CUTFLOW] = fill_cutflow(passed, weights=weight, dataset=chunk.dataset)
         for region, flows in in_regions.items():
-            histograms[f"{CUTFLOW}.{region}"] = fill_cutflow(flows, weights=weight, dataset=chunk.dataset)
+            histograms[_cutflow_of(region)] = fill_cutflow(flows, weights=weight, dataset=chunk.dataset)
         applied = self.corrections.names(chunk.dataset, is_data=meta.get("data", False))
         report = RunReport(
             processed=ProcessedChunks([chunk]),
@@ -338,17 +344,12 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         )
 
     def _varied(self, events: ak.Array) -> Iterator[tuple[str, ak.Array]]:
-        """The events of each variation of objects, with corrected and selected objects.
-
-        The nominal ones come first, and again for each variation of corrections that the dataset does not have.
-        """
+        """The events of each variation that changes objects, with corrected and selected objects; nominal first."""
         corrected = self.corrections.with_objects(events)
-        name, nominal = next(corrected)
-        unvaried = self._with_objects(nominal, period=events.metadata.get("period", ""))
+        _, nominal = next(corrected)
         shifted = ((each.name, each(nominal, missing_momenta=self.missing_momenta)) for each in self.variations)
         for name, varied in chain(shifted, corrected):
-            same = varied is nominal
-            yield name, unvaried if same else self._with_objects(varied, period=events.metadata.get("period", ""))
+            yield name, self._with_objects(varied, period=events.metadata.get("period", ""))
 
     def _answered(
         self, events: ak.Array, selected: NDArray[np.bool_], weight: NDArray[np.float32], variation: str
@@ -359,12 +360,9 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         of at least one region.
         """
         early = {cut.name: cut(events) for cut in self.cuts if self._is_early(cut)}
-        flows = {
-            name: self._early(region).flow(early, selected=selected, first=early)
-            for name, region in self.regions.items()
-        }
-        ends = [list(flow.values())[-1] if flow else selected for flow in flows.values()]
-        wanted = np.logical_or.reduce(ends) if ends else selected
+        flows = {name: region.flow(early, selected=selected) for name, region in self.regions.items()}
+        ends = {name: [selected, *flow.values()][-1] for name, flow in flows.items()}
+        wanted = np.logical_or.reduce(list(ends.values())) if ends else selected
         chosen, missing, lacking = with_columns(
             events[wanted],
             self.reconstructors,
@@ -376,23 +374,18 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         if self.observables:
             found = {each.name: each(chosen) for each in self.observables}
             chosen = ak.with_field(chosen, ak.zip(found, depth_limit=1), OBSERVABLES)
-        cuts = {cut.name: early[cut.name][wanted] if cut.name in early else cut(chosen) for cut in self.cuts}
+        late = {cut.name: cut(chosen) for cut in self.cuts if cut.name not in early}
         inside = {}
         for name, region in self.regions.items():
-            late = region.flow(cuts, selected=selected[wanted], first=early)
-            inside[name] = list(late.values())[-1] if late else selected[wanted]
-            flows[name] |= {cut: _spread(mask, wanted) for cut, mask in late.items() if cut not in flows[name]}
+            flow = region.flow(late, selected=ends[name][wanted])
+            inside[name] = [ends[name][wanted], *flow.values()][-1]
+            flows[name] |= {cut: _spread(mask, wanted) for cut, mask in flow.items()}
         weights = self.corrections.weights(chosen, weight[wanted], varied=variation == NOMINAL.name)
         weights = {name if name != NOMINAL.name else variation: each for name, each in weights.items()}
         return Answered(chosen, weights, inside, flows, missing, lacking)
 
     def _is_early(self, cut: AnyCut) -> bool:
         return isinstance(cut, Cut) and not self._is_made(cut.collection)
-
-    def _early(self, region: Region) -> Region:
-        """A region with only those cuts that read no columns of plugins."""
-        early = {cut.name for cut in self.cuts if self._is_early(cut)}
-        return Region(*(tuple(name for name in names if name in early) for names in (region.all, region.none)))
 
     def selected(self, events: ak.Array, plugin: str) -> EventBatch:
         """The input of a plugin for events that pass the selection, in the nominal variation."""
@@ -477,6 +470,11 @@ class ReconstructionProcessor(processor.ProcessorABC):  # type: ignore[misc]
         if self.columns is None:
             return set()
         return {self.columns(events, plugins=self.reconstructors, weight=weight, chunk=chunk)}
+
+
+def _cutflow_of(region: str) -> str:
+    """Name of the histogram with the cut flow of a region."""
+    return f"{CUTFLOW}.{region}"
 
 
 def _spread(mask: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -1,6 +1,6 @@
 """Event selection: named cuts on the number of objects, applied in order, and regions, which combine cuts."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -103,24 +103,20 @@ class Region:
         if len({*self.all, *self.none}) < len(self.all) + len(self.none):
             raise ConfigError(f"a region names a cut twice: {[*self.all, *self.none]}", "name each cut once")
 
-    def flow(
-        self, cuts: Mapping[str, NDArray[np.bool_]], *, selected: NDArray[np.bool_], first: Collection[str]
-    ) -> Flow:
-        """For each of its cuts in order, the events that pass it and all earlier ones; cuts of ``none`` are ``not …``.
+    def flow(self, cuts: Mapping[str, NDArray[np.bool_]], *, selected: NDArray[np.bool_]) -> Flow:
+        """For each of these cuts that it names, the events that pass it and all earlier ones.
 
         Parameters
         ----------
         cuts
-            Whether each event passes, by the cut's name.
+            Whether each event passes, by the cut's name. A cut of ``none`` is called ``not …`` in the result.
         selected
-            The events that pass the selection.
-        first
-            The cuts that come before the others.
+            The events that pass the selection and all cuts that came before these.
         """
-        steps = [(name, cuts[name]) for name in self.all] + [(f"not {name}", ~cuts[name]) for name in self.none]
-        steps.sort(key=lambda step: step[0].removeprefix("not ") not in first)
+        steps = {name: cuts[name] for name in self.all if name in cuts}
+        steps |= {f"not {name}": ~cuts[name] for name in self.none if name in cuts}
         masks = {}
-        for name, mask in steps:
+        for name, mask in steps.items():
             selected = selected & mask
             masks[name] = selected
         return masks
