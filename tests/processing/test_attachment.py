@@ -1,8 +1,10 @@
 """What plugins find out, in processors of others: the columns that a run gives."""
 
+import sys
 from pathlib import Path
 
 import awkward as ak
+import cloudpickle
 import numpy as np
 import pytest
 import torch
@@ -18,6 +20,10 @@ from hepreco.processing import ColumnWriter, make_executor, run
 NANOAOD = Path(__file__).parents[1] / "data" / "nanoaod_v15.root"
 JETS = {"jets": ObjectSelection("Jet", where=("pt > 60",))}
 BOUND = {"chi2_assigner": {"jets": "jets"}}
+
+
+#: Workers need not import this module.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
 def events_of(path, *, mode="virtual"):
@@ -71,7 +77,10 @@ def _assigner():
 @pytest.mark.parametrize("selected", ["own", "bound"])
 def test_coffeas_runner_gives_the_columns_of_a_run(hadronic, in_a_run, executor, selected):
     executors = {"iterative": processor.IterativeExecutor, "futures": processor.FuturesExecutor}
-    runner = processor.Runner(executor=executors[executor](status=False), schema=hepreco.NanoAODSchema, chunksize=150)
+    workers = {"workers": 1} if executor == "futures" else {}
+    runner = processor.Runner(
+        executor=executors[executor](status=False, **workers), schema=hepreco.NanoAODSchema, chunksize=150
+    )
     options = {"objects": JETS, "bindings": BOUND} if selected == "bound" else {}
     options |= {"threads": 1} if executor == "futures" else {}
     plugin = "chi2-assigner" if executor == "iterative" else _assigner()

@@ -1,3 +1,4 @@
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,19 @@ sys.path.append(str(Path(__file__).parent))  # the module that writes the exampl
 
 NANOAOD = Path(__file__).parents[3] / "tests" / "data" / "nanoaod_v15.root"
 Read = Callable[..., CorrectionInput]
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """A file of CMS, which is not part of the repository; a CI run must have it, or say ``HEPRECO_SHARED=``."""
+    said = os.environ.get("HEPRECO_SHARED")
+    path = Path(said or Path(__file__).parents[4] / "shared") / "samples" / "nano_tt_v15.root"
+    if said == "" or not path.is_file():
+        message = f"no file {path}: set HEPRECO_SHARED"
+        if os.environ.get("CI") == "true" and said != "":
+            pytest.fail(message)
+        pytest.skip(message)
+    return path
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from hepreco_corrections import JetEnergy
 from hepreco_corrections.examples import EXAMPLE
 from hepreco_corrections.smearing import matched_pt, normal_of_objects
 
-REAL = Path(os.environ.get("HEPRECO_SHARED", "")) / "samples" / "nano_tt_v15.root"
 #: What NanoAOD's float32 may lose, and what coffea computes in single precision.
 CLOSE, SINGLE = 1e-6, 2e-5
 ALL = JetEnergy(EXAMPLE, "Example_MC", sources=("Total", "Flavour"), resolution="Example_JR_MC")
@@ -60,11 +58,7 @@ def partners(events: CorrectionInput) -> Any:
 
 @pytest.fixture(params=["small", "real"])
 def events(request: pytest.FixtureRequest, read: Read) -> CorrectionInput:
-    if request.param == "small":
-        return read(ALL)
-    if not REAL.is_file():
-        pytest.skip("HEPRECO_SHARED is not set")
-    return read(ALL, REAL)
+    return read(ALL, request.getfixturevalue("real")) if request.param == "real" else read(ALL)
 
 
 def test_levels_and_sources_are_those_of_coffea(events: CorrectionInput) -> None:
@@ -121,11 +115,9 @@ def test_missing_momentum_takes_up_the_change(events: CorrectionInput) -> None:
         np.testing.assert_allclose(ak.to_numpy(after), ak.to_numpy(expected), rtol=SINGLE, atol=1e-3)
 
 
-def test_type_1_is_that_of_coffea(read: Read) -> None:
-    if not REAL.is_file():
-        pytest.skip("HEPRECO_SHARED is not set")
+def test_type_1_is_that_of_coffea(read: Read, real: Path) -> None:
     correction = JetEnergy(EXAMPLE, "Example_MC", sources=("Total",), type_1=True)
-    events = read(correction, REAL)
+    events = read(correction, real)
     by_hand = stack(unc_sources=["Total"])
     jets = record(events, 0.0 * ak.flatten(events["Jet.pt"]))
     for name in ("muonSubtrFactor", "muonSubtrDeltaPhi", "chEmEF", "neEmEF"):
