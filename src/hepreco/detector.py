@@ -27,8 +27,14 @@ class Detector:
         Jets of initial-state radiation: their mean number (Poisson-distributed, at most 12), the mean in GeV of the
         exponential distribution of pt above ``jet_pt_min``, and the width of the normal distribution of η. The hard
         event recoils against them.
+    radiation_hard_fraction, radiation_hard_slope
+        A fraction of these jets has another, larger mean pt (GeV).
+    b_response, light_response
+        Measured energy over energy of the quark or gluon, for b jets and for others.
     jet_stochastic, jet_constant
         Energy resolution of jets: σ(E)/E = stochastic/√(E/GeV) ⊕ constant.
+    jet_tail_fraction, jet_tail_width
+        A fraction of jets has a much worse resolution, to which this width of ln E is added in quadrature.
     jet_angle
         Resolution of η and φ of jets.
     jet_pt_min, jet_eta_max
@@ -43,6 +49,8 @@ class Detector:
         Acceptance of leptons (GeV).
     b_efficiency, c_efficiency, light_efficiency
         Efficiency to tag b, c and light jets as b.
+    b_tag_eta_max
+        Jets beyond this |η| are never tagged.
     missing_noise
         Resolution of each component of the missing transverse momentum in GeV, in addition to that of jets and leptons.
     """
@@ -50,8 +58,14 @@ class Detector:
     radiation: float = 1.0
     radiation_slope: float = 35.0
     radiation_eta: float = 2.0
+    radiation_hard_fraction: float = 0.0
+    radiation_hard_slope: float = 100.0
+    b_response: float = 1.0
+    light_response: float = 1.0
     jet_stochastic: float = 0.8
     jet_constant: float = 0.05
+    jet_tail_fraction: float = 0.0
+    jet_tail_width: float = 0.5
     jet_angle: float = 0.02
     jet_pt_min: float = 20.0
     jet_eta_max: float = 4.7
@@ -63,11 +77,16 @@ class Detector:
     b_efficiency: float = 0.77
     c_efficiency: float = 0.15
     light_efficiency: float = 0.02
+    b_tag_eta_max: float = 5.0
     missing_noise: float = 15.0
 
     def __post_init__(self) -> None:
         if any(value < 0 for value in vars(self).values()):
             raise ConfigError(f"the detector has a negative parameter: {self}", "give values of at least 0")
+        if not (self.b_response and self.light_response):
+            raise ConfigError(f"the detector has no response: {self}", "give a response above 0, such as 1")
+        if max(self.radiation_hard_fraction, self.jet_tail_fraction) >= 1:
+            raise ConfigError(f"the detector has a fraction of 1 or more: {self}", "give fractions below 1")
 
     def jet_resolution(self, energy: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """σ(E)/E of jets of these energies in GeV.

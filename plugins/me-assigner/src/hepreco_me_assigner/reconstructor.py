@@ -1,7 +1,7 @@
 """The reconstructor: its options, its inputs, its outputs, and how its policy is trained."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
@@ -16,8 +16,10 @@ from hepreco.kinematics import pt
 from hepreco.plugin import Report, Trainable, TrainedNetwork, TrainingOptions
 from hepreco.training import split
 from hepreco_me_assigner.columns import columns_of, resonances_of
+from hepreco_me_assigner.detector_fit import JetSample, fit_detector, pair_of_tops, read_detector
 from hepreco_me_assigner.policy import NO_BOUNDS, Policy, Recipe
-from hepreco_me_assigner.problems import LEPTONS, Measurement, Problem, Solution, leading_lepton, problems_of
+from hepreco_me_assigner.problems import LEPTONS, Measurement, Problem, Solution, apart, leading_lepton, problems_of
+from hepreco_me_assigner.process import massless
 from hepreco_me_assigner.process.hypothesis import Hypothesis, hypothesis_of
 from hepreco_me_assigner.solvers import Search, Solver
 from hepreco_me_assigner.training import Potential, QNetwork
@@ -54,7 +56,8 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     top_width, w_width
         Widths in GeV instead of the natural ones, to account for mass resolution.
     b_tag, b_tag_threshold, b_efficiency, light_efficiency
-        A discriminator, its threshold, and the probabilities that b jets and others exceed it; ``None`` ignores tags.
+        A discriminator, its threshold, and the probabilities that b jets and others exceed it, by default those of the
+        detector; ``None`` for ``b_tag`` ignores tags.
     calls
         Number of assignments that ``marginal`` sums, and from which ``policy`` and ``beam`` choose.
     beam
@@ -86,8 +89,8 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     w_width: float | None = None
     b_tag: str | None = None
     b_tag_threshold: float = B_TAG_THRESHOLD
-    b_efficiency: float = 0.77
-    light_efficiency: float = 0.02
+    b_efficiency: float | None = None
+    light_efficiency: float | None = None
     calls: int = 64
     beam: int = 24
     recipe: Recipe = "efficient"
@@ -146,7 +149,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     @property
     def weights(self) -> Path | None:
         """The directory of the trained weights; ``None`` if the solver needs none."""
-        return self._policy.directory if self._search.needs_weights else None
+        return self._policy.directory if self._search.needs_weights else self._learned
 
     def setup(self, device: str) -> None:
         """Build the matrix element, and load the weights."""
@@ -197,7 +200,9 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         return self._search.solve(problem, bounds=bounds, network=self._network(problem.momenta.device))
 
     def train(self, samples: Mapping[str, EventBatch], options: TrainingOptions, *, report: Report) -> TrainedNetwork:
-        """Train a policy with the chosen recipe, without labels, and measure the bounds of ``exact``."""
+        """Fit a detector for ``marginal``; otherwise train a policy and measure the bounds of ``exact``. No labels."""
+        if self.solver == "marginal":
+            return self._fit_detector(samples["events"], options, report)
         if self._has_lepton:
             raise ConfigError(
                 f"me-assigner: {self.process!r} has a lepton, and policies are trained for jets alone",
@@ -209,10 +214,33 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         momenta = training, validation
         return self._policy.train(self.hypothesis, momenta, calls=self.calls, options=options, report=report)
 
+    def _fit_detector(self, batch: EventBatch, options: TrainingOptions, report: Report) -> TrainedNetwork:
+        branches = pair_of_tops(self.hypothesis)
+        samples = (self._jets(part) for part in split(batch, fraction=options.validation_fraction, seed=options.seed))
+        return fit_detector(*samples, branches=branches, assumed=Detector(), options=options, report=report)
+
+    def _jets(self, batch: EventBatch) -> JetSample:
+        """The jets of events that have enough of them."""
+        jets = batch.collection(self.collection)
+        if self._has_lepton:
+            jets = replace(jets, mask=jets.mask & apart(jets.momenta, leading_lepton(batch).momenta))
+        jets = jets.objects_ordered_by(pt(jets.momenta), at_most=self.at_most)
+        number = jets.mask.sum(dim=1)
+        tagged = (jets.features[self.b_tag] > self.b_tag_threshold) & jets.mask if self.b_tag else None
+        finite = jets.momenta.isfinite().all(dim=2).all(dim=1)
+        return JetSample(massless(jets.momenta), number, tagged)[finite & (number >= self.hypothesis.jets)]
+
+    @property
+    def _learned(self) -> Path | None:
+        """The directory of the learned detector that ``marginal`` assumes; ``None`` if there is none."""
+        is_used = self.solver == "marginal" and self.resolution is None and self.weights_directory is not None
+        return Path(str(self.weights_directory)) if is_used else None
+
     @property
     def _measurement(self) -> Measurement:
         efficiencies = self.b_efficiency, self.light_efficiency
-        return Measurement(self.resolution, self.b_tag, self.b_tag_threshold, *efficiencies)
+        assumed = read_detector(self._learned) if self._learned else self.resolution
+        return Measurement(assumed, self.b_tag, self.b_tag_threshold, *efficiencies)
 
     @property
     def _search(self) -> Search:
@@ -225,7 +253,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     @property
     def _is_measured(self) -> bool:
         """Whether a resolution or a width is given; policies and bounds are not valid then."""
-        return bool(self.resolution or self.top_width or self.w_width)
+        return bool(self.resolution or self._learned or self.top_width or self.w_width)
 
     @property
     def _has_lepton(self) -> bool:

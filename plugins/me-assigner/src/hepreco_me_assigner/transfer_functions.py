@@ -2,21 +2,25 @@
 
 import math
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hepreco.amplitudes import Particle
 from hepreco.detector import Detector
 from hepreco.errors import ConfigError
 from hepreco.generation import SimpleDensities
 from hepreco.kinematics import minkowski_dot
 from hepreco_me_assigner.process.frames import neutrinos
-from hepreco_me_assigner.process.hypothesis import Branch, Hypothesis
+from hepreco_me_assigner.process.hypothesis import Branch, Hypothesis, Kind
 
 #: Newton steps of the fit, which converges quadratically.
 _STEPS = 4
 _SMALLEST = 1e-12
+#: Differences of ln of an integral that decide nothing.
+_TIE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -53,31 +57,59 @@ class TransferFunctions:
         """The likeliest massless momenta with all resonances on their poles, and ln of the integral around them.
 
         The integral is over all jet energies, with measure E dE each, of the transfer functions and of δ(m² − M²) for
-        every resonance. Laplace's method integrates over what the constraints leave free. There is a fit for single
-        particles, W → qq′ (or another pair), t → b W → b qq′, and for W → ℓν and t → b W → b ℓν with a neutrino of
-        :func:`~hepreco_me_assigner.process.neutrinos`. For leptonic decays, integrals over missing momentum that are
+        every resonance. Laplace's method integrates over what the constraints leave free. With tails, the integral is
+        the sum over which jets are in the tail, and the momenta are those of its largest term. There is a fit for
+        single particles, W → qq′ (or another pair), t → b W → b qq′, and for W → ℓν and t → b W → b ℓν with a neutrino
+        of :func:`~hepreco_me_assigner.process.neutrinos`. For leptonic decays, integrals over missing momentum that are
         the same for all assignments are left out.
         """
-        energy = momenta[..., 1:].norm(dim=-1).clamp(min=_SMALLEST)
-        massless = torch.cat((energy[..., None], momenta[..., 1:]), dim=-1)
-        width = self.detector.jet_resolution(energy)
-        width = torch.sqrt(width.square() + self._from_angles(branch, momenta))
+        response = torch.stack(
+            [self._response(kind, leg).to(momenta) for kind, leg in zip(branch.kinds, branch.particles, strict=True)]
+        )
+        directions = momenta[..., 1:] / response[:, None]
+        energy = directions.norm(dim=-1).clamp(min=_SMALLEST)
+        massless = torch.cat((energy[..., None], directions), dim=-1)
+        variance = self.detector.jet_resolution(energy).square() + self._from_angles(branch, massless)
         jets = [leg for leg, kind in enumerate(branch.kinds) if kind == "jet"]
+        in_tail, log_probability = self._tails(branch.kinds)
+        width = torch.sqrt(variance + in_tail.view(-1, *(1,) * (energy.dim() - 1), energy.shape[-1]))
+        shift, weight = self._fit(branch, massless, width)
+        weight = weight + log_probability.view(-1, *(1,) * (energy.dim() - 1))
+        weight = weight + 2 * (energy.log() + shift)[..., jets].sum(dim=-1)
+        order = torch.arange(len(weight), dtype=weight.dtype).view(-1, *(1,) * (weight.dim() - 1))
+        likeliest = (weight - _TIE * order).argmax(dim=0)
+        shift = shift.gather(0, likeliest[None, ..., None].expand_as(shift[:1]))[0]
+        return massless * shift.exp()[..., None], weight.logsumexp(dim=0)
+
+    def _response(self, kind: Kind, particle: Particle) -> Float[Tensor, ""]:
+        if kind != "jet":
+            return torch.ones(())
+        is_b = abs(particle.pdg_id) == 5
+        return torch.as_tensor(self.detector.b_response if is_b else self.detector.light_response, dtype=torch.float64)
+
+    def _tails(self, kinds: tuple[Kind, ...]) -> tuple[Float[Tensor, "term leg"], Float[Tensor, " term"]]:
+        """For every combination of jets in the tail: the variance that it adds to each, and ln of its probability."""
+        fraction = torch.as_tensor(self.detector.jet_tail_fraction, dtype=torch.float64)
+        choices = [(0, 1) if kind == "jet" and fraction else (0,) for kind in kinds]
+        which = torch.tensor(list(product(*choices)), dtype=torch.float64)
+        jets = torch.tensor([kind == "jet" for kind in kinds])
+        chance = torch.special.xlogy(which, fraction) + torch.special.xlog1py(1 - which, -fraction)
+        return which * self.detector.jet_tail_width**2, chance[:, jets].sum(dim=1)
+
+    def _fit(self, branch: Branch, massless: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
+        """ln(E'/E) of every leg, and ln of the integral without its measure, for every combination of tails."""
         if "neutrino" in branch.kinds:
-            shift, weight = self._fit_leptonic(massless, width, branch)
-        elif not branch.resonances:
-            shift, weight = torch.zeros_like(energy), torch.zeros_like(energy[..., 0])
-        elif len(branch.resonances) == 1 and len(branch.legs) == 2:
-            shift, weight = _fit_pair(massless, width, branch.resonances[0].mass)
-        elif len(branch.resonances) == 2 and branch.cascades:
-            shift, weight = _fit_cascade(massless, width, branch)
-        else:
-            raise ConfigError(
-                "there are transfer functions only for pairs and t → b W cascades",
-                "use wide resonances (top_width, w_width)",
-            )
-        measure = 2 * (energy.log() + shift)[..., jets].sum(dim=-1)
-        return massless * shift.exp()[..., None], weight + measure
+            return self._fit_leptonic(massless, width, branch)
+        if not branch.resonances:
+            return torch.zeros_like(width), torch.zeros_like(width[..., 0])
+        if len(branch.resonances) == 1 and len(branch.legs) == 2:
+            return _fit_pair(massless, width, branch.resonances[0].mass)
+        if len(branch.resonances) == 2 and branch.cascades:
+            return _fit_cascade(massless, width, branch)
+        raise ConfigError(
+            "there are transfer functions only for pairs and t → b W cascades",
+            "use wide resonances (top_width, w_width)",
+        )
 
     def _fit_leptonic(self, momenta: Tensor, width: Tensor, branch: Branch) -> tuple[Tensor, Tensor]:
         """The W is on its pole by the choice of the neutrino; the energy of the b jet puts the top on its pole."""
@@ -140,8 +172,10 @@ class TransferFunctions:
         """Ln of the density of radiated jets in ln E and solid angle."""
         pt = momenta[..., 1:3].norm(dim=-1).clamp(min=_SMALLEST)
         eta = torch.asinh(momenta[..., 3] / pt)
-        slope, spread = self.detector.radiation_slope, self.detector.radiation_eta
-        density = -pt / slope - math.log(slope) - eta**2 / (2 * spread**2)
+        spread, hard = self.detector.radiation_eta, self.detector.radiation_hard_fraction
+        slopes = ((1 - hard, self.detector.radiation_slope), (hard, self.detector.radiation_hard_slope))
+        spectrum = [-pt / slope - math.log(slope) + math.log(share) for share, slope in slopes if share]
+        density = torch.stack(spectrum).logsumexp(dim=0) - eta**2 / (2 * spread**2)
         return density + pt.log() + 2 * torch.cosh(eta).log() - math.log(spread * (2 * math.pi) ** 1.5)
 
 
@@ -168,11 +202,16 @@ def _fit_cascade(momenta: Tensor, width: Tensor, branch: Branch) -> tuple[Tensor
         slope = (one - other) / (one + other)
         return gap - (one + other).log(), -slope, slope.square() - 1
 
-    x = total * width_u**2 / (width_u**2 + width_d**2)
-    for _ in range(_STEPS):
+    def step(x: Tensor) -> Tensor:
         x_b, slope, _ = rest(x)
         gradient = x / width_u**2 - (total - x) / width_d**2 + x_b * slope / width_b**2
-        x = x - gradient / (1 / width_u**2 + 1 / width_d**2 + slope**2 / width_b**2)
+        return x - gradient / (1 / width_u**2 + 1 / width_d**2 + slope**2 / width_b**2)
+
+    x = total * width_u**2 / (width_u**2 + width_d**2)
+    with torch.no_grad():
+        for _ in range(_STEPS - 1):
+            x = step(x)
+    x = step(x)  # of which the derivative is that of the minimum
     x_b, slope, bend = rest(x)
     curvature = 1 / width_u**2 + 1 / width_d**2 + (slope**2 + x_b * bend) / width_b**2
     curvature = torch.maximum(curvature, 1 / width_u**2 + 1 / width_d**2)  # positive everywhere

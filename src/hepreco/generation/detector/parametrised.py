@@ -14,8 +14,8 @@ from hepreco.detector import Detector
 from hepreco.formats.records import DetectorEvents, PartonEvents, pad
 from hepreco.generation.randomness import normals, uniforms
 
-#: First streams of random numbers for the event, each radiated jet, each measured jet and each measured lepton.
-_EVENT, _RADIATION, _JETS, _LEPTONS = 100, 200, 300, 400
+#: First streams of random numbers: of the event, each radiated jet, each measured jet and lepton, tails and hard jets.
+_EVENT, _RADIATION, _JETS, _LEPTONS, _TAILS, _HARD = 100, 200, 300, 400, 500, 600
 _MOST_RADIATED: Final = 12
 _NEUTRINOS: Final = (12, 14, 16)
 
@@ -34,7 +34,10 @@ def radiate(
     jets = []
     for slot in range(_MOST_RADIATED):
         v = uniforms(seed=seed, stream=_RADIATION + slot, first=first, count=count, width=3)
-        pt = detector.jet_pt_min - detector.radiation_slope * torch.log(v[:, 0])
+        hard = uniforms(seed=seed, stream=_HARD + slot, first=first, count=count, width=1)[:, 0]
+        is_hard = hard < detector.radiation_hard_fraction
+        slope = torch.where(is_hard, detector.radiation_hard_slope, torch.full_like(hard, detector.radiation_slope))
+        pt = detector.jet_pt_min - slope * torch.log(v[:, 0])
         eta, phi = detector.radiation_eta * normals(v[:, 1]), math.pi * (2 * v[:, 2] - 1)
         momentum = kinematics.from_pt_eta_phi_mass(pt, eta, phi, torch.zeros_like(pt))
         jets.append(torch.where((slot < number)[:, None], momentum, 0.0))
@@ -95,12 +98,18 @@ def _measure_jets(objects: DetectorEvents, detector: Detector, *, seed: int, fir
     """Momenta (event, jet, 4), 0 for jets outside the acceptance, and discriminators (event, jet)."""
     u = _per_slot(objects.jets, _JETS, seed=seed, first=first, width=4)
     energy = objects.jets[..., 0].clamp(min=1e-9)
-    factor = 1 + detector.jet_resolution(energy) * normals(u[..., 0])
+    in_tail = _per_slot(objects.jets, _TAILS, seed=seed, first=first, width=1)[..., 0] < detector.jet_tail_fraction
+    spread, width = normals(u[..., 0]), detector.jet_resolution(energy)
+    tail = torch.exp(torch.hypot(width, width.new_tensor(detector.jet_tail_width)) * spread)
+    response = torch.full_like(energy, detector.light_response)
+    response = torch.where(objects.jet_flavour == 5, detector.b_response, response)
+    factor = response * torch.where(in_tail, tail, 1 + width * spread)
     jets = _smeared(objects.jets, factor, detector.jet_angle * normals(u[..., 1:3]))
     inside = (kinematics.pt(jets) > detector.jet_pt_min) & (kinematics.eta(jets).abs() < detector.jet_eta_max)
     efficiency = torch.full_like(energy, detector.light_efficiency)
     for flavour, value in ((4, detector.c_efficiency), (5, detector.b_efficiency)):
         efficiency = torch.where(objects.jet_flavour == flavour, value, efficiency)
+    efficiency = torch.where(kinematics.eta(jets).abs() < detector.b_tag_eta_max, efficiency, 0.0)
     return _only(jets, inside), _discriminator(u[..., 3], efficiency)
 
 

@@ -1,7 +1,6 @@
-"""The assumed detector: energy resolution and b-tagging efficiencies."""
+"""The assumed detector: energies of jets, their b tags, and radiated jets."""
 
-from dataclasses import dataclass
-from math import log
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -10,6 +9,7 @@ from torch import Tensor
 from hepreco import EventBatch
 from hepreco.detector import Detector
 from hepreco.errors import ConfigError
+from hepreco.kinematics import eta
 from hepreco_me_assigner.process import Hypothesis
 from hepreco_me_assigner.transfer_functions import TransferFunctions
 
@@ -21,36 +21,53 @@ class Measurement:
     resolution: Detector | tuple[float, float] | None
     b_tag: str | None
     b_tag_threshold: float
-    b_efficiency: float
-    light_efficiency: float
+    b_efficiency: float | None
+    light_efficiency: float | None
 
     def __post_init__(self) -> None:
-        if not all(0 < efficiency < 1 for efficiency in (self.b_efficiency, self.light_efficiency)):
+        detector = self.detector
+        rates = detector.b_efficiency, detector.c_efficiency, detector.light_efficiency
+        if self.b_tag and not all(0 < rate < 1 for rate in rates):
             raise ConfigError(
-                f"me-assigner: efficiencies {self.b_efficiency} and {self.light_efficiency} are out of range",
-                "give numbers between 0 and 1",
+                f"me-assigner: efficiencies {rates} of b tags are out of range", "give numbers between 0 and 1"
             )
+
+    @property
+    def detector(self) -> Detector:
+        """The detector, with the efficiencies that are given as options."""
+        given = Detector() if self.resolution is None else self.resolution
+        detector = given if isinstance(given, Detector) else Detector(jet_stochastic=given[0], jet_constant=given[1])
+        rates = {"b_efficiency": self.b_efficiency, "light_efficiency": self.light_efficiency}
+        return replace(detector, **{name: rate for name, rate in rates.items() if rate is not None})
 
     @property
     def transfer(self) -> TransferFunctions | None:
         """The transfer functions of energies; ``None`` if energies are exact."""
-        if self.resolution is None or isinstance(self.resolution, Detector):
-            return None if self.resolution is None else TransferFunctions(self.resolution)
-        stochastic, constant = self.resolution
-        return TransferFunctions(Detector(jet_stochastic=stochastic, jet_constant=constant))
+        return None if self.resolution is None else TransferFunctions(self.detector)
 
     def prior(self, jets: EventBatch, number: int, hypothesis: Hypothesis) -> Float[Tensor, "event object leg"] | None:
-        """Log-probability of a jet's tag and radiation given its leg, for the first jets; ``None`` without either."""
-        prior, transfer = None, self.transfer
+        """Log-probability of a jet's tag and momentum given its leg, less that of a radiated jet, for the first jets.
+
+        ``None`` where neither is known. Radiated jets are tagged like light ones.
+        """
+        momenta, transfer, prior = jets.momenta[:, :number], self.transfer, None
         if transfer is not None and number > hypothesis.jets:
-            radiated = transfer.log_radiation(jets.momenta[:, :number])
-            prior = -radiated[..., None].expand(-1, -1, hypothesis.legs)
+            prior = -transfer.log_radiation(momenta)[..., None].expand(-1, -1, hypothesis.legs)
         if self.b_tag is None:
             return prior
-        tagged = jets.features[self.b_tag][:, :number] > self.b_tag_threshold
-        columns = []
-        for particle in hypothesis.parsed.final:
-            efficiency = self.b_efficiency if abs(particle.pdg_id) == 5 else self.light_efficiency
-            columns.append(torch.where(tagged, log(efficiency), log(1 - efficiency)).to(jets.momenta.dtype))
-        seen = torch.stack(columns, dim=-1)
+        tagged = jets.features[self.b_tag][:, :number, None] > self.b_tag_threshold
+        rates = momenta.new_tensor(self._rates(hypothesis))
+        light = momenta.new_tensor(self.detector.light_efficiency)
+        seen = torch.where(tagged, (rates / light).log(), ((1 - rates) / (1 - light)).log())
+        seen = torch.where(eta(momenta).abs()[..., None] < self.detector.b_tag_eta_max, seen, 0.0)
         return seen if prior is None else seen + prior
+
+    def _rates(self, hypothesis: Hypothesis) -> list[float]:
+        """The probability of a tag on each leg; every other W that decays to quarks decays to charm."""
+        detector, charm = self.detector, hypothesis.charm_legs
+        by_flavour = {5: detector.b_efficiency, 4: detector.c_efficiency}
+        half = (detector.c_efficiency + detector.light_efficiency) / 2
+        return [
+            half if leg in charm else by_flavour.get(abs(particle.pdg_id), detector.light_efficiency)
+            for leg, particle in enumerate(hypothesis.parsed.final)
+        ]

@@ -62,6 +62,8 @@ class Branch:
         Its final legs, counted among all final legs of the process.
     kinds
         The kind of object that each leg takes.
+    particles
+        The particle of each leg.
     resonances
         Outermost first; their legs are positions within this branch.
     cascades
@@ -71,6 +73,7 @@ class Branch:
 
     legs: tuple[int, ...]
     kinds: tuple[Kind, ...]
+    particles: tuple[Particle, ...]
     resonances: tuple[Resonance, ...]
     cascades: tuple[tuple[int, int, int], ...]
 
@@ -164,6 +167,17 @@ class Hypothesis:
         return None
 
     @cached_property
+    def charm_legs(self) -> frozenset[int]:
+        """The up-like products of W bosons that decay to quarks, each of which stands for u and c."""
+        return frozenset(
+            branch.legs[leg]
+            for branch in self.branches
+            for resonance in branch.resonances
+            for leg in resonance.legs
+            if abs(resonance.particle.pdg_id) == 24 and abs(branch.particles[leg].pdg_id) in (2, 4)
+        )
+
+    @cached_property
     def conjugate(self) -> "Hypothesis":
         """The charge-conjugate process, leg by leg, for events whose lepton has the other charge.
 
@@ -189,8 +203,8 @@ class Hypothesis:
             if node.daughters
         )
         cascades = (legs for node in tree for legs in _cascades(node, first))
-        kinds = self.kinds[first : first + len(tree.legs)]
-        return Branch(tree.legs, kinds, tuple(resonances), tuple(cascades))
+        here = slice(first, first + len(tree.legs))
+        return Branch(tree.legs, self.kinds[here], self.parsed.final[here], tuple(resonances), tuple(cascades))
 
     @cached_property
     def labellings(self) -> Int[Tensor, "labelling branch"]:
