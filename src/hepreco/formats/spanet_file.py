@@ -25,6 +25,7 @@ OTHER_LAYOUTS: Final = {
     "pandas_type": "tables of pandas",
 }
 _OLDER_SOURCE: Final = "source"  # files before SPANet 2 have neither INPUTS nor TARGETS, and lower-case masks
+_SCALAR: Final = ((), (1,))  # axes of a dataset beyond events and slots
 _REMEDY: Final = "write it as docs/Dataset.md of SPANet describes: INPUTS/<objects> with MASK, pt, eta, phi and mass"
 
 
@@ -46,13 +47,12 @@ class SpanetFile:
     def __init__(self, file: "h5py.File", *, path: str) -> None:
         self.path = path
         self._file = file
-        self._is_older = _OLDER_SOURCE in file
+        self._is_older = "INPUTS" not in file
         self._mask = "mask" if self._is_older else "MASK"
-        self.inputs: dict[str, h5py.Group] = (
-            {_OLDER_SOURCE: file[_OLDER_SOURCE]} if self._is_older else dict(self._member(file, "INPUTS").items())
-        )
+        groups = {_OLDER_SOURCE: file[_OLDER_SOURCE]} if self._is_older else file["INPUTS"]
+        self.inputs: dict[str, h5py.Group] = {name: each for name, each in groups.items() if hasattr(each, "keys")}
         self.sequence = self._only_sequence()
-        self.entries, self._slots = self.inputs[self.sequence][self._mask].shape
+        self.entries, self._slots = self._shape_of_mask()
 
     @property
     def collections(self) -> tuple[str, ...]:
@@ -76,12 +76,13 @@ class SpanetFile:
         """The numbers in a group of inputs, without masks and flags; "phi" stands for its sine and cosine as well."""
         left_out = {self._mask, "sin_phi", "cos_phi", *LEPTON_FLAGS.values()}
         shape = self._shape(group)
-        stored = [
-            name
-            for name, data in self.inputs[group].items()
-            if name not in left_out and data.dtype.kind in "biuf" and data.shape[len(shape) :] in ((), (1,))
-        ]
-        return tuple(dict.fromkeys((*stored, "phi") if "sin_phi" in self.inputs[group] else stored))
+        numbers = {
+            name: data for name, data in self.inputs[group].items() if name not in left_out and _is_numeric(data)
+        }
+        found = [name for name, data in numbers.items() if data.shape[len(shape) :] in _SCALAR]
+        for name in found:
+            self._check(numbers[name], shape)
+        return tuple(dict.fromkeys((*found, "phi") if "sin_phi" in self.inputs[group] else found))
 
     def read(self, group: str, name: str, rows: slice) -> NDArray[Any]:
         """Numbers of a group of inputs, (event, slot) for objects and (event,) for others, in the type of the file."""
@@ -121,7 +122,7 @@ class SpanetFile:
         found: dict[str, NDArray[Any]] = {}
 
         def add(name: str, data: Any) -> None:
-            if hasattr(data, "dtype"):
+            if _is_numeric(data):
                 found[name] = self._of_events(data, rows)
 
         if root in self._file:
@@ -135,14 +136,17 @@ class SpanetFile:
         return (self.entries, self._slots) if group == self.sequence else (self.entries,)
 
     def _read(self, data: "h5py.Dataset", shape: tuple[int, ...], rows: slice) -> NDArray[Any]:
-        """Rows of a dataset of this shape; it may have a further axis of size 1."""
-        if data.shape not in (shape, (*shape, 1)):
+        """Rows of a dataset of this shape."""
+        self._check(data, shape)
+        values = np.asarray(data[rows], dtype=np.promote_types(data.dtype, data.dtype))  # in the order of this machine
+        return values.reshape(len(values), *shape[1:])
+
+    def _check(self, data: "h5py.Dataset", shape: tuple[int, ...]) -> None:
+        if data.shape not in tuple(shape + rest for rest in _SCALAR):
             raise UnreadableError(
                 f"{data.name} of {self.path} has shape {data.shape}, expected {shape}: events of the objects' mask",
                 _REMEDY,
             )
-        values = np.asarray(data[rows], dtype=np.promote_types(data.dtype, data.dtype))  # in the order of this machine
-        return values.reshape(len(values), *shape[1:])
 
     def _only_sequence(self) -> str:
         sequences = [name for name, group in self.inputs.items() if self._mask in group]
@@ -153,6 +157,13 @@ class SpanetFile:
                 _REMEDY,
             )
         return sequences[0]
+
+    def _shape_of_mask(self) -> tuple[int, int]:
+        mask = self.inputs[self.sequence][self._mask]
+        if mask.ndim != 2:
+            raise UnreadableError(f"{mask.name} of {self.path} has shape {mask.shape}, expected two axes", _REMEDY)
+        entries, slots = mask.shape
+        return entries, slots
 
     def _member(self, group: "h5py.Group", name: str) -> Any:
         if name not in group:
@@ -187,6 +198,10 @@ def open_spanet(path: Path | str, stream: BinaryIO | None = None) -> Iterator[Sp
         if "INPUTS" not in file and _OLDER_SOURCE not in file:
             _refuse_other_layouts(file, str(path))
         yield SpanetFile(file, path=str(path))
+
+
+def _is_numeric(member: "h5py.Group | h5py.Dataset") -> bool:
+    return hasattr(member, "dtype") and member.dtype.kind in "biuf"
 
 
 def _refuse_other_layouts(file: "h5py.File", path: str) -> None:
