@@ -48,7 +48,7 @@ class NanoAODSchema(nanoevents.NanoAODSchema):  # type: ignore[misc]
 
     def __init__(self, base_form: dict[str, Any], *arguments: Any, **options: Any) -> None:
         neutral = {name: "PtEtaPhiMCollection" for name in CHARGED if f"{name}_charge" not in base_form["fields"]}
-        self.mixins = {**self.mixins, **neutral}
+        self.mixins: dict[str, str] = {**nanoevents.NanoAODSchema.mixins, **neutral}
         with warnings.catch_warnings():
             # Old NanoAOD stores Photon_mass and Photon_charge, which coffea sets to zero; the warning is harmless.
             warnings.filterwarnings("ignore", message="Branch .* already exists", category=RuntimeWarning)
