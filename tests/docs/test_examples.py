@@ -209,7 +209,7 @@ def test_labels_are_compared_as_on_their_page(root, samples, tmp_path, blocks_of
     complete = (np.stack(quarks) >= 0).all(axis=0).sum()
     right = dict(re.findall(rf"^(\S+): ([\d.]+) of {complete} complete events$", printed, re.M))
     assert right.keys() == {"chi2-assigner", "me-assigner"}
-    assert all(0.3 < float(each) < 0.8 for each in right.values())
+    assert all(0.2 < float(each) < 0.9 for each in right.values())  # a guess is right once in 90 events
 
 
 def test_a_plugin_written_from_its_page_passes(root, tmp_path, write_package, shell):
