@@ -4,6 +4,7 @@ import math
 import re
 
 import awkward as ak
+import h5py
 import numpy as np
 import pytest
 import uproot
@@ -182,6 +183,33 @@ def test_python_runs(page, root, workplace, blocks_of, shell):
     script.write_text("\n\n".join(code))
     assert code
     PAGES[page](shell(script.name, cwd=workplace), workplace)
+
+
+def first_events(source, target, *, events):
+    """A part of an HDF5 file."""
+    with h5py.File(source) as whole, h5py.File(target, "w") as part:
+
+        def copy(name, data):
+            if hasattr(data, "dtype"):
+                part[name] = data[:events]
+
+        whole.visititems(copy)
+
+
+def test_labels_are_compared_as_on_their_page(root, samples, tmp_path, blocks_of, shell):
+    first_events(samples / "spanet_ttbar_even.h5", tmp_path / "spanet_ttbar.h5", events=300)
+    found = {block.language: block.code for block in blocks_of(root / "docs/how-to/run-on-spanet-files.md")}
+    (tmp_path / "analysis.toml").write_text(found["toml"])
+    files = ("--files", "ttbar=spanet_ttbar.h5", "--output", "results", "--write-columns", "parquet", "--no-figures")
+    shell(*HEPRECO, "run", "analysis.toml", *files, cwd=tmp_path)
+    (tmp_path / "compare.py").write_text(found["python"])
+    printed = shell("compare.py", cwd=tmp_path)
+    with h5py.File(tmp_path / "spanet_ttbar.h5") as file:
+        quarks = [file[f"TARGETS/{top}/{name}"][:] for top in ("t1", "t2") for name in ("b", "q1", "q2")]
+    complete = (np.stack(quarks) >= 0).all(axis=0).sum()
+    right = dict(re.findall(rf"^(\S+): ([\d.]+) of {complete} complete events$", printed, re.M))
+    assert right.keys() == {"chi2-assigner", "me-assigner"}
+    assert all(0.2 < float(each) < 0.9 for each in right.values())  # a guess is right once in 90 events
 
 
 def test_a_plugin_written_from_its_page_passes(root, tmp_path, write_package, shell):

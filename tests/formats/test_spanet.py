@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from hepreco.errors import ConfigError, DatasetError
+from hepreco.formats import SpanetLabels, spanet_labels
 from hepreco.generation import read_spanet, spanet_targets
 from hepreco.kinematics import mass, pt
 
@@ -56,6 +57,65 @@ def test_version_1_masks_particles(tmp_path: Path) -> None:
     version_1(tmp_path / "tt.h5")
     (events,) = read_spanet(tmp_path / "tt.h5")
     assert events.jet_parton.tolist() == [[0, 1, 2], [-1, -1, -1]]
+
+
+def with_a_muon(path: Path) -> None:
+    """The second object of the first event and the first of the second are leptons, of which one is a target."""
+    version_2(path)
+    with h5py.File(path, "a") as file:
+        file["INPUTS/Source/utag"] = np.array([[0, 1, 0], [0, 0, 0]])
+        file["INPUTS/Source/etag"] = np.array([[0, 0, 0], [1, 0, 0]])
+        file["CLASSIFICATIONS/EVENT/signal"] = np.array([1, 0])
+        file["REGRESSIONS/t/PARTICLE/mass"] = np.array([173.0, np.nan])
+
+
+def test_leptons_are_no_jets(tmp_path: Path) -> None:
+    with_a_muon(tmp_path / "tt.h5")
+    (events,) = read_spanet(tmp_path / "tt.h5")
+    assert pt(events.jets).tolist() == [pytest.approx([90, 0, 30]), pytest.approx([0, 50, 0])]
+    assert events.jet_parton.tolist() == [[0, -1, 2], [-1, 0, -1]]
+    assert events.jet_flavour.tolist() == [[5, 0, 0], [0, 5, 0]]
+
+
+def test_labels_count_the_objects_of_each_collection(tmp_path: Path) -> None:
+    with_a_muon(tmp_path / "tt.h5")
+    labels = spanet_labels(tmp_path / "tt.h5")
+    found = {
+        target: {name: each.tolist() for name, each in positions.items()}
+        for target, positions in labels.targets.items()
+    }
+    assert found == {
+        "t/b": {"Jet": [0, 0], "Electron": [-1, -1], "Muon": [-1, -1]},
+        "t/q1": {"Jet": [-1, -1], "Electron": [-1, -1], "Muon": [0, -1]},
+        "t/q2": {"Jet": [1, -1], "Electron": [-1, 0], "Muon": [-1, -1]},
+    }
+    assert labels.classifications["EVENT/signal"].tolist() == [1, 0]
+    assert labels.regressions["t/PARTICLE/mass"].tolist() == pytest.approx([173.0, np.nan], nan_ok=True)
+
+
+@pytest.mark.parametrize("write", [version_1, version_2, with_a_muon])
+def test_labels_of_some_entries(tmp_path: Path, write: Callable[[Path], None]) -> None:
+    write(tmp_path / "tt.h5")
+    every, last = (spanet_labels(tmp_path / "tt.h5", start=start) for start in (0, 1))
+    assert isinstance(last, SpanetLabels)
+    for target, positions in every.targets.items():
+        assert [last.targets[target][name].tolist() for name in positions] == [
+            each[1:].tolist() for each in positions.values()
+        ]
+    assert {name: len(each) for name, each in last.classifications.items()} == dict.fromkeys(every.classifications, 1)
+    assert spanet_labels(tmp_path / "tt.h5", stop=0).targets["t1/b" if write is version_1 else "t/b"]["Jet"].size == 0
+
+
+def test_labels_of_the_public_examples(samples: Path) -> None:
+    """Numbers of complete events, and the lepton is in one of its collections."""
+    hadronic = spanet_labels(samples / "spanet_ttbar_even.h5")
+    assert np.all([each["Jet"] >= 0 for each in hadronic.targets.values()], axis=0).sum() == 1109
+    leptonic = spanet_labels(samples / "spanet_tth_even.h5")
+    lepton = leptonic.targets["lt/l"]
+    assert (lepton["Jet"] == -1).all()
+    assert (np.maximum(lepton["Electron"], lepton["Muon"]) <= 0).all()
+    everything = [np.maximum.reduce(list(each.values())) >= 0 for each in leptonic.targets.values()]
+    assert np.all(everything, axis=0).sum() == 109
 
 
 def test_blocks_are_one_file(tmp_path: Path) -> None:

@@ -11,11 +11,15 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import awkward as ak
+import h5py
 import numpy as np
 import pytest
 import uproot
+from click.testing import CliRunner
 
+from hepreco.cli import main
 from hepreco.events import Dataset, to_fileset
+from hepreco.events.spanet import SpanetSource
 
 # Connections to a server that keeps silent are closed by the garbage collector.
 pytestmark = [
@@ -374,6 +378,111 @@ def test_parquet_whose_lists_have_different_lengths(job, refused, columns):
     assert job.run("--skip-bad-files").exit_code == 0
     (failure,) = job.report()["failures"]
     assert failure["kind"] == "unreadable"
+
+
+# HDF5 of SPANet
+
+
+def spanet(path: Path, table: dict[str, object], *, chunks: tuple[int, int] | None = None) -> Path:
+    """The jets and missing momentum of a table, with truth that has the names of columns."""
+    jets, slots = table["Jet"], 6
+    with h5py.File(path, "w") as file:
+        for name in jets.fields:
+            padded = ak.fill_none(ak.pad_none(jets[name], slots, clip=True), 0)
+            file.create_dataset(f"INPUTS/Source/{name}", data=ak.to_numpy(padded), chunks=chunks)
+        file["INPUTS/Source/MASK"] = np.arange(slots) < ak.to_numpy(ak.num(jets))[:, None]
+        file["INPUTS/Met/met"], file["INPUTS/Met/phi"] = table["PuppiMET_pt"], table["PuppiMET_phi"]
+        file["TARGETS/Jet/truth"] = np.zeros(len(jets), int)
+    return path
+
+
+@pytest.mark.parametrize("options", [("--chunksize", 30), ()])
+def test_spanet_gives_what_root_gives(job, columns, options):
+    job.write()
+    spanet(job / "a.h5", columns(), chunks=(16, 6))
+    tables = {
+        "selection": [{"name": "jets", "collection": "Jet", "where": ["pt > 50"], "at_least": 2}],
+        "histograms": [JET_PT, MET],
+        "plugins": {"chi2-assigner": {"b_tag": "btagDeepFlavB"}},
+        "variations": [{"name": "jes_up", "scale": 1.1}],
+    }
+    job.configure(**tables)
+    assert job.run(output="root").exit_code == 0
+    job.configure(datasets={"x": {"files": ["a.h5"]}}, **tables)
+    result = job.run(*options, output="spanet")
+    assert result.exit_code == 0, result.output
+    assert job.histograms("spanet") == job.histograms("root")
+    assert job.report("spanet")["events"] == {"x": 100}
+    (warning,) = job.report("spanet")["warnings"]
+    assert warning == "dataset 'x': run, luminosityBlock, event: missing, entries are numbered instead"
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_spanet_is_resumed_unless_it_has_changed(job, columns, monkeypatch, changed):
+    """One of two files lacks a branch; then that one is mended."""
+    spanet(job / "kept.h5", columns())
+    job.write("mended.root", seed=2, Jet=None)
+    job.configure(datasets={"x": {"files": ["kept.h5", "mended.root"]}})
+    assert job.run("--chunksize", 50).exit_code == 1
+    job.write("mended.root", seed=2)
+    if changed:
+        spanet(job / "kept.h5", columns(seed=3))
+    read, original = set(), SpanetSource.read
+
+    def noted(source, names, *entries):
+        read.add(entries)
+        return original(source, names, *entries)
+
+    monkeypatch.setattr(SpanetSource, "read", noted)
+    assert job.run("--chunksize", 50, "--resume").exit_code == 0
+    assert read == ({(0, 0), (0, 50), (50, 100)} if changed else set())
+    assert job.report()["events"] == {"x": 200}
+
+
+@pytest.mark.parametrize("keep", [0.1, 0.5, 0.99])
+def test_spanet_that_is_cut_short(job, refused, columns, keep):
+    job.write("good.root")
+    path = spanet(job / "a.h5", columns())
+    path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
+    job.configure(datasets={"x": {"files": ["a.h5", "good.root"]}})
+    refused(job.run(), "a.h5", "HDF5")
+    assert job.run("--skip-bad-files").exit_code == 0
+    assert job.report()["events"] == {"x": 100}
+    (failure,) = job.report()["failures"]
+    assert failure["kind"] == "unreadable"
+
+
+def test_spanet_of_another_layout(job, refused):
+    with h5py.File(job / "a.h5", "w") as file:
+        file["jets"], file["tracks"] = np.zeros(3), np.zeros(3)
+    for options in ((), ("--skip-bad-files",)):
+        refused(job.run("--files", f"x={job / 'a.h5'}", *options), "a.h5", "not a file of SPANet", "Umami", status=(2,))
+
+
+@pytest.mark.parametrize("column", ["TARGETS.Jet", "Jet.truth", "Jet.TARGETS", "TARGETS_Jet.truth", "MASK"])
+def test_truth_of_spanet_is_no_column(job, refused, columns, column):
+    spanet(job / "a.h5", columns())
+    histogram = {"name": "truth", "columns": [column], "axis": {"bins": 2, "start": 0, "stop": 2}}
+    job.configure(datasets={"x": {"files": ["a.h5"]}}, histograms=[histogram])
+    refused(job.run(), "a.h5", column.replace(".", "_"), status=(2,))
+
+
+def test_a_function_finds_no_truth_of_spanet(job, columns):
+    spanet(job / "a.h5", columns())
+    job.module("cuts", "def fields(events):\n    raise ValueError(sorted(events.fields + events.Jet.fields))\n")
+    job.configure(datasets={"x": {"files": ["a.h5"]}}, selection=[{"name": "fields", "function": "cuts:fields"}])
+    job.run()
+    (failure,) = job.report()["failures"]
+    own = ["Jet", "MET", "PuppiMET", *("btagDeepFlavB", "charge", "eta", "event", "luminosityBlock", "mass", "phi")]
+    assert str([*own, "pt", "run"]) in failure["reason"]
+
+
+def test_a_plugin_is_trained_on_spanet(job, columns):
+    spanet(job / "a.h5", columns())
+    arguments = ["train", "autoencoder", "--files", str(job / "a.h5"), "--objects", "3", "--epochs", "1"]
+    result = CliRunner().invoke(main, [*arguments, "--output", str(job / "weights")])
+    assert result.exit_code == 0, result.output
+    assert 'sample = "a.h5"' in (job / "weights/weights.toml").read_text()
 
 
 # Filesets

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hepreco.errors import DatasetError
 from hepreco.events.luminosity import LumiSections
-from hepreco.events.sources import PARQUET
+from hepreco.events.sources import HDF5, PARQUET
 
 RUNS = "Runs"
 LUMINOSITY_BLOCKS = "LuminosityBlocks"
@@ -51,7 +51,7 @@ def read_sections(path: str) -> LumiSections:
 
 def _read(path: str, tree: str, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     """The columns that exist; none if the tree does not exist."""
-    if PurePath(path).suffix in PARQUET:
+    if PurePath(path).suffix in PARQUET | HDF5:
         return {}
     with closing(uproot.open({path: None})) as file:
         if tree not in file.keys(cycle=False):

@@ -123,6 +123,11 @@ def missing_column(path: str, *, file: str, names: Iterable[str]) -> DatasetErro
         )
     collection, _, name = path.partition(".")
     fields = [branch.removeprefix(f"{collection}_") for branch in names if branch.startswith(f"{collection}_")]
+    if name == "charge" and fields:
+        return DatasetError(
+            f"{file}: no branch {collection}_charge: the file does not tell the charge of {collection}",
+            "leave out the cut or plugin that reads the charge, or add it to the file",
+        )
     if name and fields:
         return DatasetError(
             f"{file}: no branch {path.replace('.', '_')!r} ({collection} has no {name!r})", closest(name, fields)

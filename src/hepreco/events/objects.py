@@ -11,6 +11,8 @@ from hepreco.errors import ConfigError
 MOMENTUM: Final = ("pt", "eta", "phi", "mass")
 #: Quantities that vector computes from the stored coordinates.
 DERIVED: Final = ("px", "py", "pz", "energy", "rapidity")
+#: As many names are listed where none is close.
+_FEW: Final = 10
 _COMPARISON = re.compile(r"(?P<bar>\|?)(?P<field>[A-Za-z]\w*)(?P=bar)\s*(?P<sign><=|>=|==|<|>)\s*(?P<value>\S+)")
 
 
@@ -132,4 +134,6 @@ def closest(name: str, names: list[str]) -> str:
     matches = get_close_matches(name, names, n=3, cutoff=0.5)
     if matches:
         return f"the closest are {', '.join(matches)}; name the branch as your NanoAOD version does"
+    if len(names) <= _FEW:
+        return f"choose one of {', '.join(names)}"
     return "choose a branch that this NanoAOD version has"

@@ -31,6 +31,8 @@ from hepreco.events.sources import Source, contradiction, open_source
 
 Value = TypeVar("Value")
 
+#: Collections that coffea gives a charge, which it requires.
+CHARGED: Final = ("Electron", "GenVisTau", "LowPtElectron", "Muon", "Tau")
 #: Time limit in seconds for opening a file or reading a chunk of it.
 TIMEOUT: Final = 300.0
 
@@ -38,16 +40,19 @@ TIMEOUT: Final = 300.0
 class NanoAODSchema(nanoevents.NanoAODSchema):  # type: ignore[misc]
     """coffea's NanoAOD schema without warnings about cross-references to collections that a slimmed file lacks.
 
-    This is a subclass, since an attribute set on coffea's class would not reach the workers.
+    Leptons without a charge are momenta; coffea's own would refuse to be read. This is a subclass, since an attribute
+    set on coffea's class would not reach the workers.
     """
 
     warn_missing_crossrefs = False
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(self, base_form: dict[str, Any], *arguments: Any, **options: Any) -> None:
+        neutral = {name: "PtEtaPhiMCollection" for name in CHARGED if f"{name}_charge" not in base_form["fields"]}
+        self.mixins: dict[str, str] = {**nanoevents.NanoAODSchema.mixins, **neutral}
         with warnings.catch_warnings():
             # Old NanoAOD stores Photon_mass and Photon_charge, which coffea sets to zero; the warning is harmless.
             warnings.filterwarnings("ignore", message="Branch .* already exists", category=RuntimeWarning)
-            super().__init__(*arguments, **options)
+            super().__init__(base_form, *arguments, **options)
 
 
 def attempt(read: Callable[[], Value], *, path: str, timeout: float = TIMEOUT) -> Value:

@@ -1,4 +1,4 @@
-"""Files of events as named columns: trees, RNTuples and Parquet, with checks of their structure."""
+"""Files of events as named columns: trees, RNTuples, Parquet and HDF5, with checks of their structure."""
 
 import struct
 from collections.abc import Callable, Iterable
@@ -16,6 +16,7 @@ from uproot.behaviors.RNTuple import HasFields
 from uproot.reading import ReadOnlyKey
 
 from hepreco.errors import DatasetError, UnreadableError
+from hepreco.events.spanet import SpanetSource
 from hepreco.events.trees import open_tree
 
 #: Names that identify files of other formats, with the name of the format.
@@ -35,6 +36,7 @@ _ENTRIES_PER_BYTE: Final = 1000
 #: Fields after the key of a basket: version, sizes, number of entries, and last byte.
 _BASKET: Final = struct.Struct(">Hiiii")
 PARQUET: Final = frozenset((".parquet", ".parq", ".pq"))
+HDF5: Final = frozenset((".h5", ".hdf5", ".hdf"))
 
 
 @runtime_checkable
@@ -76,6 +78,8 @@ def open_source(path: str, tree: str, *, wanted: Callable[[str], bool] = lambda 
     """
     if PurePath(path).suffix in PARQUET:
         return ParquetSource(path)
+    if PurePath(path).suffix in HDF5:
+        return SpanetSource(path)
     try:
         opened, names = open_tree(path, tree, wanted=wanted)
     except KeyError as error:  # uproot's KeyInFileError lists the keys of the file, as 'CollectionTree;1'

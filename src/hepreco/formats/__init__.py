@@ -2,7 +2,7 @@
 
 from hepreco.formats.lhe import LheHeader, LheWriter, read_lhe, read_lhe_header
 from hepreco.formats.records import CrossSection, DetectorEvents, PartonEvents
-from hepreco.formats.spanet import read_spanet, spanet_targets
+from hepreco.formats.spanet import SpanetLabels, read_spanet, spanet_labels, spanet_targets
 
 __all__ = [
     "CrossSection",
@@ -10,8 +10,10 @@ __all__ = [
     "LheHeader",
     "LheWriter",
     "PartonEvents",
+    "SpanetLabels",
     "read_lhe",
     "read_lhe_header",
     "read_spanet",
+    "spanet_labels",
     "spanet_targets",
 ]
