@@ -63,10 +63,6 @@ class StandardModel:
     ----------
     m_t, m_b, m_tau, m_z, m_h
         Masses in GeV.
-    m_b_yukawa
-        The mass in GeV to which the coupling of the b quark to the Higgs boson is proportional; None takes ``m_b``. The
-        default of ``width_h`` belongs to 4.7 GeV at tree level: its branching fraction to b b̄ is then 0.85. The running
-        mass at m_H is near 2.8 GeV, and goes with a width near 4.1 MeV.
     width_t, width_w, width_z, width_h
         Fixed widths in GeV, used in all propagators, also space-like ones. They do not depend on the masses.
     alpha_inverse
@@ -75,6 +71,10 @@ class StandardModel:
         G_F in GeV⁻².
     alpha_s
         The strong coupling at the scale of your choice.
+    m_b_yukawa
+        The mass in GeV to which the coupling of the b quark to the Higgs boson is proportional; by default ``m_b``. The
+        default of ``width_h`` belongs to 4.7 GeV at tree level: its branching fraction to b b̄ is then 0.85. The running
+        mass at m_H is near 2.8 GeV, and goes with a width near 4.1 MeV.
 
     References
     ----------
