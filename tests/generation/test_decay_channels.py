@@ -14,7 +14,16 @@ from hepreco.generation.hard.sampler import IntegrationBudget, adapt
 QUICK = IntegrationBudget(iterations=1, points=1000, last=3000)
 LEPTONS, NEUTRINOS = (11, 13), (12, 14)
 #: Like others in what is tested, but long to adapt to, some of them minutes.
-SLOW = {"tttt-hadronic", "tttt-lepton-jets", "tttt-multilepton", "ttww-multilepton", "wwuu-ll", "wwuu-lt", "wwuu-tl", "wwuu-tt"}
+SLOW = {
+    "tttt-hadronic",
+    "tttt-lepton-jets",
+    "tttt-multilepton",
+    "ttww-multilepton",
+    "wwuu-ll",
+    "wwuu-lt",
+    "wwuu-tl",
+    "wwuu-tt",
+}
 
 
 def events_of(name):

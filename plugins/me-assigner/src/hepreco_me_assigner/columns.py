@@ -47,6 +47,6 @@ def resonances_of(hypothesis: Hypothesis) -> dict[str, list[tuple[int, ...]]]:
             kind = "leptonic_" if any(branch.kinds[leg] != "jet" for leg in resonance.legs) else ""
             legs = tuple(branch.legs[position] for position in resonance.legs)
             found.setdefault(kind + _NAMES.get(name, name), []).append(legs)
-    if hypothesis.leptonic_w:
-        found["neutrino"] = [(hypothesis.kinds.index("neutrino"),)]
+    if hypothesis.leptonic:
+        found["neutrino"] = [(decay.neutrino,) for decay in hypothesis.leptonic]
     return found
