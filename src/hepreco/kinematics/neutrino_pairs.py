@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hepreco.kinematics.four_vectors import mass, minkowski_dot
+from hepreco.kinematics.four_vectors import minkowski_dot
 from hepreco.kinematics.neutrinos import neutrino_solutions
 
 #: Iterations of the search for roots, which converges cubically, and of Newton's method, which converges quadratically.
@@ -133,8 +133,8 @@ def neutrino_family(
     """Momenta of two neutrinos, of a top quark and of another W boson, as in tt̄W with two leptons of one charge.
 
     Three masses and the missing momentum leave one free parameter, the angle of the first neutrino on its ellipse.
-    There are ``points`` angles at equal distances, and two solutions for the second neutrino at each of them. They are
-    NaN where none is real.
+    There are ``points`` angles at equal distances, and two solutions for the second neutrino at each of them. Where
+    none is real, its transverse momentum is scaled down until there is one, of weight 0.
 
     Parameters
     ----------
@@ -154,10 +154,9 @@ def neutrino_family(
     one = _points(ellipse[..., None, :, :], angles)
     rest = missing_momentum[..., None, :] - one[..., 1:3]
     second = second[..., None, :].expand(one.shape)
-    both = neutrino_solutions(second, rest, w_mass=w_mass, complex_roots="take real part")
+    both = neutrino_solutions(second, rest, w_mass=w_mass, complex_roots="scale missing momentum")
     slope = second[..., None, 0] * both[..., 3] - second[..., None, 3] * both[..., 0]
-    is_real = (mass(second[..., None, :] + both) < w_mass * (1 + _SAME)) & (slope != 0)
-    both = torch.where(is_real[..., None], both, torch.nan)
+    is_real = (both[..., 1:3] == rest[..., None, :]).all(dim=-1) & (slope != 0)
     log_weight = -(32 * points / (2 * torch.pi) * minkowski_dot(first, b)[..., None, None] * slope.abs()).log()
     momenta = torch.stack((one[..., None, :].expand(both.shape), both), dim=-2)
     return momenta, torch.where(is_real, log_weight, -torch.inf)

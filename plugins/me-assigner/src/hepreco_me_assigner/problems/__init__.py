@@ -1,8 +1,18 @@
 """Problems that solvers are given: the objects of events, what is known of them, and the process."""
 
-from hepreco_me_assigner.problems.events import EVENTS_AT_A_TIME, problems_of
-from hepreco_me_assigner.problems.leptons import LEPTONS, leading_lepton
+from hepreco_me_assigner.problems.events import EVENTS_AT_A_TIME, lepton_indices, problems_of
+from hepreco_me_assigner.problems.leptons import LEPTONS, leading_lepton, leptons_of
 from hepreco_me_assigner.problems.measurement import Measurement
 from hepreco_me_assigner.problems.problem import Problem, Solution
 
-__all__ = ["EVENTS_AT_A_TIME", "LEPTONS", "Measurement", "Problem", "Solution", "leading_lepton", "problems_of"]
+__all__ = [
+    "EVENTS_AT_A_TIME",
+    "LEPTONS",
+    "Measurement",
+    "Problem",
+    "Solution",
+    "leading_lepton",
+    "lepton_indices",
+    "leptons_of",
+    "problems_of",
+]

@@ -6,12 +6,13 @@ from itertools import product
 from typing import Final
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 from torch.nn.functional import pad
 
 from hepreco import EventBatch
 from hepreco.kinematics import pt
-from hepreco_me_assigner.problems.leptons import apart, leptons_of
+from hepreco_me_assigner.problems.leptons import LEPTONS, apart, leptons_of
 from hepreco_me_assigner.problems.measurement import Measurement
 from hepreco_me_assigner.problems.problem import Problem
 from hepreco_me_assigner.process import Hypothesis, neutrinos, partonic
@@ -72,3 +73,16 @@ def _usable(jets: EventBatch, behind: Tensor) -> Tensor:
     energy = partonic(torch.cat((jets.momenta, behind), dim=1))[..., 0]
     empty = torch.cat((~jets.mask, torch.zeros_like(behind[..., 0], dtype=torch.bool)), dim=1)
     return (energy.isfinite() & ((energy > 0) | empty)).all(dim=1)
+
+
+def lepton_indices(
+    batch: EventBatch, problem: Problem, objects: Int[Tensor, "event leg"]
+) -> dict[str, Int[Tensor, "event lepton"]]:
+    """The row of each assigned lepton in each of the collections, −1 where it is of another."""
+    decays, kinds = problem.hypothesis.leptonic, problem.hypothesis.object_kinds(problem.momenta.shape[1])
+    leptons, _ = leptons_of(batch, [decay.charge for decay in decays])
+    which = objects[:, [decay.lepton for decay in decays]] - kinds.count("jet")
+    return {
+        name: torch.where(leptons.species == leptons.collections.index(name), leptons.index, -1).gather(1, which)
+        for name in LEPTONS
+    }

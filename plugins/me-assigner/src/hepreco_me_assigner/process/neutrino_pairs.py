@@ -1,5 +1,6 @@
 """The momenta of two neutrinos, given an assignment of all other objects."""
 
+import math
 from typing import Final
 
 import torch
@@ -48,11 +49,16 @@ def completions(
     is none, the pair nearest to it is taken, with a weight for the difference. With a resolution, the angles of both
     neutrinos on their ellipses are summed with Gaussian weights: the heaviest angles of the first are kept, each with
     the heaviest of the other, and they share the weight of all. A neutrino of a top quark and one of another W boson
-    leave an angle free, of which the heaviest values are kept; the missing momentum is exact.
+    leave an angle free, of which the heaviest values are kept; the missing momentum is exact where that is possible. A
+    b quark that is too heavy with its lepton for a top quark is made softer for this purpose.
     """
     tops = [decay.b for decay in hypothesis.leptonic if decay.b is not None]
     leptons = massless(assigned[..., [decay.lepton for decay in hypothesis.leptonic], :])
-    b, masses = massless(assigned[..., tops, :]), hypothesis.pole_masses
+    masses = top_mass, w_mass = hypothesis.pole_masses
+    b = massless(assigned[..., tops, :])
+    from_tops = leptons[..., [decay.b is not None for decay in hypothesis.leptonic], :]
+    largest = _LIGHTER * (top_mass**2 - w_mass**2) / 2 / minkowski_dot(b, from_tops)
+    b = b * largest.clamp(max=1.0)[..., None]
     if len(tops) == 1:
         pair, log_weight = _with_another_w(b[..., 0, :], leptons, missing_momentum, hypothesis)
     elif missing_resolution is None:
@@ -75,8 +81,6 @@ def _exact(b: Tensor, leptons: Tensor, missing: Tensor, top_mass: float, w_mass:
 def _smeared(
     b: Tensor, leptons: Tensor, missing: Tensor, top_mass: float, w_mass: float, resolution: float
 ) -> tuple[Tensor, Tensor]:
-    largest = _LIGHTER * (top_mass**2 - w_mass**2) / 2 / minkowski_dot(b, leptons)
-    b = b * largest.clamp(max=1.0)[..., None]
     ellipses = neutrino_ellipse(b, leptons, top_mass=top_mass, w_mass=w_mass)
     t = torch.arange(_ANGLES, dtype=b.dtype, device=b.device) * (2 * torch.pi / _ANGLES)
     one, other = (ellipses @ torch.stack((t.cos(), t.sin(), torch.ones_like(t)))).mT.unbind(dim=-3)
@@ -99,7 +103,11 @@ def _with_another_w(b: Tensor, leptons: Tensor, missing: Tensor, hypothesis: Hyp
         b, leptons[..., order, :], missing, top_mass=top_mass, w_mass=w_mass, points=_ANGLES
     )
     pair, log_weight = pair.flatten(-4, -3), log_weight.flatten(-2)
-    kept, which = log_weight.nan_to_num(-torch.inf).topk(_KEPT, dim=-1)
+    gap = pair.sum(dim=-2)[..., 1:3] - missing[..., None, :]
+    scale = -math.log(8 * _ANGLES / (2 * torch.pi) * w_mass**2) - minkowski_dot(b, leptons[..., order[0], :]).log()
+    alternative = scale[..., None] - gap.square().sum(dim=-1) / (2 * _MISSING_RESOLUTION**2)
+    log_weight = torch.where(log_weight.isinf().all(dim=-1, keepdim=True), alternative, log_weight)
+    kept, which = log_weight.topk(_KEPT, dim=-1)
     share = log_weight.logsumexp(dim=-1) - kept.logsumexp(dim=-1)
     pair = pair.gather(-3, which[..., None, None].expand(*which.shape, 2, 4))
     return pair[..., order, :], kept + share[..., None]
