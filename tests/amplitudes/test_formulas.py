@@ -6,12 +6,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from hepreco.amplitudes import MatrixElement, StandardModel
+from hepreco.amplitudes import MatrixElement, StandardModel, parse_process
+from hepreco.amplitudes.diagrams import build_graph
 from hepreco.kinematics import boost
 
 TOLERANCE = {"rtol": 1e-11, "atol": 0.0}
 
 MODEL = StandardModel()
+#: The coupling of the massless b quark to the Higgs boson is large, so that it shows beside those to gauge bosons.
+MASSLESS_B = StandardModel(m_b=0.0, m_b_yukawa=28.0)
 STABLE = StandardModel(width_t=0.0, width_w=0.0, width_z=0.0, width_h=0.0)
 G4 = MODEL.g_s**4
 
@@ -173,6 +176,28 @@ def test_width_of_the_higgs_to_fermions(process, mass, colours, phase_space):
     assert_width(MatrixElement(process), phase_space, (m, m), expected)
 
 
+def test_width_of_the_higgs_to_massless_b_quarks(phase_space):
+    """Γ = 3 m_H y_b² / 16π, with the Yukawa coupling y_b = √2 m / v of a mass that kinematics do not have."""
+    coupling = math.sqrt(2) * MASSLESS_B.m_b_yukawa / MASSLESS_B.vev
+    expected = 3 * MASSLESS_B.m_h * coupling**2 / (16 * math.pi)
+    assert_width(MatrixElement("h > b b~", model=MASSLESS_B), phase_space, (0.0, 0.0), expected)
+
+
+def test_the_higgs_couples_to_massless_quarks_of_equal_helicities():
+    """Both are outgoing, so that both spinors are undotted, or both dotted."""
+    amplitudes = build_graph(parse_process("h > b b~"), MASSLESS_B.zeros).amplitudes
+    helicities = {(closing.dual.parts, closing.node.parts) for each in amplitudes for closing in each.closings}
+    assert helicities == {(frozenset({part}),) * 2 for part in ("dotted", "undotted")}
+
+
+@pytest.mark.parametrize("process", ["b b~ > t t~ QCD=0", "g g > b b~ h", "e- e+ > b b~ h", "g b > t w- h QED=9"])
+def test_massless_b_quarks_with_a_yukawa_coupling_are_the_limit_of_light_ones(process, on_shell):
+    """Where the coupling interferes with gauge bosons, chiralities mix as for a massive quark."""
+    momenta = on_shell(MatrixElement(process, model=MASSLESS_B), energy=700.0)
+    light, massless = (MatrixElement(process, model=replace(MASSLESS_B, m_b=m)) for m in (1e-5, 0.0))
+    torch.testing.assert_close(massless(momenta), light(momenta), rtol=1e-6, atol=0.0)
+
+
 @pytest.mark.parametrize(("process", "mass", "identical"), [("h > w+ w-", "m_w", 1), ("h > z z", "m_z", 2)])
 def test_width_of_a_heavy_higgs_to_vectors(process, mass, identical, phase_space):
     """Djouadi, arXiv:hep-ph/0503172, equation (2.27)."""
@@ -181,6 +206,20 @@ def test_width_of_a_heavy_higgs_to_vectors(process, mass, identical, phase_space
     x = m**2 / model.m_h**2
     expected = model.m_h**3 / (16 * math.pi * model.vev**2) * math.sqrt(1 - 4 * x) * (1 - 4 * x + 12 * x**2) / identical
     assert_width(MatrixElement(process, model=model), phase_space, (m, m), expected)
+
+
+def test_top_pairs_with_a_narrow_higgs_are_production_times_branching_fraction(phase_space):
+    """gg → tt̄H, H → bb̄ at (p_b + p_b̄)² = m_H²: |M|² is that of tt̄H times 16π m_H Γ(bb̄) / (m_H Γ_H)²."""
+    chain = MatrixElement("g g > t t~ h, h > b b~", model=MASSLESS_B)
+    m, m_t = MASSLESS_B.m_h, MASSLESS_B.m_t
+    momenta = phase_space([m_t, m_t, m], energy=800.0)
+    at_rest = phase_space([0.0, 0.0], energy=m, incoming=(m,))
+    higgs = momenta[:, 4:]
+    quarks = boost(at_rest[:, 1:], velocity=higgs[..., 1:] / higgs[..., :1])
+    partial_width = 3 * m * MASSLESS_B.m_b_yukawa**2 / (8 * math.pi * MASSLESS_B.vev**2)
+    expected = MatrixElement("g g > t t~ h", model=MASSLESS_B)(momenta)
+    expected = expected * 16 * math.pi * m * partial_width / (m * MASSLESS_B.width_h) ** 2
+    torch.testing.assert_close(chain(torch.cat((momenta[:, :4], quarks), dim=1)), expected, rtol=1e-8, atol=0.0)
 
 
 def test_decay_chain_on_the_pole_is_production_times_decay(phase_space):

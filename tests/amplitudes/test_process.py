@@ -125,10 +125,13 @@ def test_processes_without_diagrams(process, message):
         MatrixElement(process)
 
 
-def test_a_massless_b_has_no_yukawa_coupling():
+def test_a_massless_b_has_no_yukawa_coupling_unless_given():
     assert MatrixElement("b b~ > h").diagrams == 1
     with pytest.raises(ProcessError, match="no tree diagram for b b~ > h"):
         MatrixElement("b b~ > h", model=StandardModel(m_b=0.0))
+    assert MatrixElement("b b~ > h", model=StandardModel(m_b=0.0, m_b_yukawa=4.7)).diagrams == 1
+    with pytest.raises(ProcessError, match="no tree diagram for b b~ > h"):
+        MatrixElement("b b~ > h", model=StandardModel(m_b_yukawa=0.0))
 
 
 @pytest.mark.parametrize(

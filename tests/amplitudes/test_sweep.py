@@ -1,6 +1,7 @@
 """Sweeps: many assignments of one event, sharing what they have in common."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -48,6 +49,7 @@ def permuted(momenta, assignments):
         ("g g > t t~, t > b u d~, t~ > b~ e- ve~", MASSLESS, 720),
         ("g g > t t~ h, (t > w+ b, w+ > u d~), h > ta- ta+", DEFAULT, 100),
         ("u u~ > t~ h t, (t > w+ b, w+ > u d~), h > b b~", DEFAULT, 100),
+        ("g g > t t~ h, (t > w+ b, w+ > u d~), h > b b~", replace(MASSLESS, m_b_yukawa=4.7), 200),
         ("u u~ > z z, z > e- e+, z > b b~", DEFAULT, 24),
         ("u u~ > z h, z > u u~, (h > w+ w-, w+ > u d~, w- > u~ d)", DEFAULT, 720),
         ("u u~ > h z, (h > z z, z > b b~), z > u u~", MASSLESS, 720),

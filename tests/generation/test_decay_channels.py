@@ -14,7 +14,16 @@ from hepreco.generation.hard.sampler import IntegrationBudget, adapt
 QUICK = IntegrationBudget(iterations=1, points=1000, last=3000)
 LEPTONS, NEUTRINOS = (11, 13), (12, 14)
 #: Like others in what is tested, but long to adapt to, some of them minutes.
-SLOW = {"tttt-hadronic", "tttt-multilepton", "ttww-multilepton", "wwuu-ll", "wwuu-lt", "wwuu-tl", "wwuu-tt"}
+SLOW = {
+    "tttt-hadronic",
+    "tttt-lepton-jets",
+    "tttt-multilepton",
+    "ttww-multilepton",
+    "wwuu-ll",
+    "wwuu-lt",
+    "wwuu-tl",
+    "wwuu-tt",
+}
 
 
 def events_of(name):
@@ -44,6 +53,11 @@ def test_a_w_decays_to_leptons_a_third_as_often_as_to_a_pair_of_quarks(on_shell)
         ("ttbar-dilepton", (2 / 3) ** 2),
         # W⁺ from t and beside: both leptonic with W⁻ hadronic, or all three leptonic.
         ("ttw-multilepton", (2 / 3) ** 2 * 2 + (2 / 3) ** 3),
+        # W⁺ from t and beside are leptonic, W⁻ is hadronic.
+        ("ttw-two-leptons", (2 / 3) ** 2 * 2),
+        # H has no channels; of four W one is leptonic.
+        ("tth-lepton-jets", 2 * (2 / 3) * 2),
+        ("tttt-lepton-jets", 4 * (2 / 3) * 2**3),
         # Z to e or µ; at least one W.
         ("ttz-multilepton", 2 * (2 * (2 / 3) * 2 + (2 / 3) ** 2)),
     ],

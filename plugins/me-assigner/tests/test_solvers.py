@@ -13,6 +13,7 @@ from hepreco.testing import assert_invariant
 from hepreco.weights import Card, save_weights
 from hepreco_me_assigner import Hypothesis, MatrixElementAssigner, Potential
 from hepreco_me_assigner.problems import Problem
+from hepreco_me_assigner.process import PROCESSES
 from hepreco_me_assigner.process.frames import partonic
 from hepreco_me_assigner.solvers import greedy, marginal, topologies
 
@@ -174,7 +175,8 @@ def test_weights_of_another_process_are_refused(tmp_path: Path) -> None:
     [
         ({"at_most": 5}, "at_most"),
         ({"process": "g g > t t~"}, "massless"),
-        ({"process": "g g > t t~, (t > b w+, w+ > e+ ve), (t~ > b~ w-, w- > e- ve~)"}, "more than one neutrino"),
+        ({"process": PROCESSES["ttw-two-leptons"].replace("w- > u~ d", "w- > e- ve~")}, "has 3 neutrinos"),
+        ({"process": "g g > h, (h > w+ w-, w+ > e+ ve, w- > e- ve~)"}, "has 2 neutrinos, 0 of them from top quarks"),
         ({"process": "u u~ > z z, z > e+ e-, z > d d~"}, "no jets"),
         ({"process": "u u~ > a a a a"}, "no jets"),
         ({"process": "u d~ > e+ ve g g g g"}, "neutrino from a W"),

@@ -1,7 +1,7 @@
 """Builds the graphs of a process's production and decays."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -11,6 +11,7 @@ import torch
 
 from hepreco.amplitudes.decays import DecayTree, decay_trees
 from hepreco.amplitudes.fillings import Slots, join_slots
+from hepreco.amplitudes.model import Zeros
 from hepreco.amplitudes.particles import Particle
 from hepreco.amplitudes.process import Leg, OrderLimit, Polarisation, Process
 from hepreco.amplitudes.recursion import BOTH, Amplitude, DiagramBuilder, Dual, Orders, Part, propagated_parts
@@ -118,18 +119,17 @@ class ProcessGraph:
 
 
 @lru_cache(maxsize=_KEPT)
-def build_graph(process: Process, massless: frozenset[Particle]) -> ProcessGraph:
-    """Build the graph of a process, which is shared by all models with the same massless particles.
+def build_graph(process: Process, zeros: Zeros) -> ProcessGraph:
+    """Build the graph of a process, which is shared by all models with the same zeros.
 
     Raises
     ------
     ProcessError
         There is no diagram.
     """
-    is_massless = massless.__contains__
     with _own_tensors():
-        legs = _legs(process, is_massless)
-        builder = _builder(legs, process, is_massless)
+        legs = _legs(process, zeros)
+        builder = _builder(legs, process, zeros)
         amplitudes = tuple(builder.amplitudes(_allowed(process, builder.amplitude_orders())))
     groups: dict[Leg, list[tuple[int, ...]]] = {}
     for leg, graph_leg in zip(process.outgoing, legs[len(process.incoming) :], strict=True):
@@ -138,17 +138,16 @@ def build_graph(process: Process, massless: frozenset[Particle]) -> ProcessGraph
 
 
 @lru_cache(maxsize=_KEPT)
-def count_diagrams(process: Process, massless: frozenset[Particle]) -> int:
+def count_diagrams(process: Process, zeros: Zeros) -> int:
     """The number of Feynman diagrams of a production."""
-    is_massless = massless.__contains__
     with _own_tensors():
         # If chiralities are not distinguished, there is one amplitude with all diagrams.
-        builder = _builder(_legs(process, is_massless), process, is_massless, chiral=frozenset())
+        builder = _builder(_legs(process, zeros), process, zeros, chiral=frozenset())
         allowed = _allowed(process, builder.amplitude_orders())
         return sum(amplitude.diagrams for amplitude in builder.amplitudes(allowed))
 
 
-def least_power(process: Process, is_massless: Callable[[Particle], bool]) -> int:
+def least_power(process: Process, zeros: Zeros) -> int:
     """The smallest QCD + 2 QED among the diagrams of a production.
 
     Raises
@@ -157,7 +156,7 @@ def least_power(process: Process, is_massless: Callable[[Particle], bool]) -> in
         The production or a decay has no diagram.
     """
     with _own_tensors():
-        builder = _builder(_legs(process, is_massless), process, is_massless, chiral=frozenset())
+        builder = _builder(_legs(process, zeros), process, zeros, chiral=frozenset())
         return min(qcd + 2 * qed for qcd, qed in _allowed(process, builder.amplitude_orders()))
 
 
@@ -168,27 +167,27 @@ def _own_tensors() -> Iterator[None]:
         yield
 
 
-def _legs(process: Process, is_massless: Callable[[Particle], bool]) -> tuple[GraphLeg, ...]:
+def _legs(process: Process, zeros: Zeros) -> tuple[GraphLeg, ...]:
     incoming = (
-        External(particle.anti, i, _spin_states(particle, is_massless), incoming=True)
+        External(particle.anti, i, _spin_states(particle, zeros), incoming=True)
         for i, particle in enumerate(process.incoming)
     )
-    return (*incoming, *(_final_leg(tree, is_massless) for tree in decay_trees(process)))
+    return (*incoming, *(_final_leg(tree, zeros) for tree in decay_trees(process)))
 
 
-def _spin_states(particle: Particle, is_massless: Callable[[Particle], bool]) -> int:
+def _spin_states(particle: Particle, zeros: Zeros) -> int:
     # The graph distinguishes the two chiralities of a massless fermion.
-    massive = not is_massless(particle)
+    massive = particle not in zeros.masses
     return {"scalar": 1, "fermion": 1 + massive, "vector": 2 + massive}[particle.spin]
 
 
-def _final_leg(tree: DecayTree, is_massless: Callable[[Particle], bool]) -> GraphLeg:
+def _final_leg(tree: DecayTree, zeros: Zeros) -> GraphLeg:
     particle, polarisation, decay = tree.particle, tree.leg.polarisation, tree.leg.decay
     if decay is None:
-        states = _spin_states(particle, is_massless)
+        states = _spin_states(particle, zeros)
         return External(particle, tree.legs[0], states, incoming=False, polarisation=polarisation)
-    products = tuple(_final_leg(daughter, is_massless) for daughter in tree.daughters)
-    builder = _builder(products, decay, is_massless)
+    products = tuple(_final_leg(daughter, zeros) for daughter in tree.daughters)
+    builder = _builder(products, decay, zeros)
     decays = tuple(builder.decays(particle, _allowed(decay, builder.decay_orders(particle))))
     return DecayedLeg(particle, products, decays, polarisation)
 
@@ -196,19 +195,19 @@ def _final_leg(tree: DecayTree, is_massless: Callable[[Particle], bool]) -> Grap
 def _builder(
     legs: Sequence[GraphLeg],
     process: Process,
-    is_massless: Callable[[Particle], bool],
+    zeros: Zeros,
     *,
     chiral: frozenset[int] | None = None,
 ) -> DiagramBuilder:
     def parts(leg: GraphLeg) -> frozenset[Part]:
         decayed = leg.decay_parts if isinstance(leg, DecayedLeg) else BOTH
-        return propagated_parts(leg.particle, decayed, is_massless=is_massless(leg.particle))
+        return propagated_parts(leg.particle, decayed, is_massless=leg.particle in zeros.masses)
 
     if chiral is None:
         fermions = (i for i, leg in enumerate(legs) if isinstance(leg, External) and leg.particle.is_fermion)
-        chiral = frozenset(i for i in fermions if is_massless(legs[i].particle))
+        chiral = frozenset(i for i in fermions if legs[i].particle in zeros.masses)
     return DiagramBuilder(
-        [(leg.particle, parts(leg)) for leg in legs], is_massless=is_massless, chiral=chiral, excluded=process.excluded
+        [(leg.particle, parts(leg)) for leg in legs], zeros=zeros, chiral=chiral, excluded=process.excluded
     )
 
 

@@ -65,7 +65,7 @@ class MatrixElement:
     def __init__(self, process: str | Process, *, model: StandardModel | None = None) -> None:
         self.process = _one_process(process) if isinstance(process, str) else process
         self.model = StandardModel() if model is None else model
-        self._graph = build_graph(self.process, self._massless)
+        self._graph = build_graph(self.process, self.model.zeros)
         self._kept: tuple[Tensor | None, tuple[Fillings, ...]] = (None, ())
 
     def __repr__(self) -> str:
@@ -83,7 +83,7 @@ class MatrixElement:
     @property
     def diagrams(self) -> int:
         """The number of Feynman diagrams of the production."""
-        return count_diagrams(self.process, self._massless)
+        return count_diagrams(self.process, self.model.zeros)
 
     def __call__(self, momenta: Tensor) -> Float[Tensor, "*batch"]:
         """|M|².
@@ -253,10 +253,6 @@ class MatrixElement:
         closed = math.prod(leg.states for leg in legs) * count(leg.slots for leg in legs)
         opened = math.prod(leg.spins for leg in legs) * count(leg.open_slots for leg in legs)
         return max(amplitude.colours for amplitude in self._graph.amplitudes) * min(closed, opened)
-
-    @property
-    def _massless(self) -> frozenset[Particle]:
-        return frozenset(particle for particle in PARTICLES.values() if as_float(self.model.mass(particle)) == 0)
 
 
 def _one_process(text: str) -> Process:

@@ -8,6 +8,7 @@ from itertools import combinations_with_replacement, product
 from math import prod
 
 from hepreco.amplitudes.diagrams import least_power
+from hepreco.amplitudes.model import StandardModel
 from hepreco.amplitudes.particles import MULTIPARTICLES
 from hepreco.amplitudes.process import Leg, Process, parse_process
 from hepreco.errors import ForbiddenProcessError, ProcessError
@@ -79,7 +80,7 @@ def _power(process: Process) -> int:
 
 @lru_cache(maxsize=4096)  # subprocesses that differ by their decays alone follow each other
 def _least_power(process: str) -> int:
-    return least_power(parse_process(process), lambda particle: particle.mass is None)
+    return least_power(parse_process(process), StandardModel().zeros)
 
 
 def _is_label(word: str) -> bool:

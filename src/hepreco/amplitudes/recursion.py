@@ -6,12 +6,12 @@ Phys. B 306 (1988) 759) and shared by all diagrams. A production is closed in th
 vertex whose branches all hold less than half of the legs, or one propagator with half of them on each side, so that no
 current of more than half of the legs is needed.
 
-No vertex changes the chirality of a massless fermion. The graph distinguishes both chiralities, so that vanishing
-contributions are never computed.
+Only the Higgs boson changes the chirality of a massless fermion. The graph distinguishes both chiralities, so that
+vanishing contributions are never computed.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Final, Literal
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from hepreco.amplitudes.colour import ColourBasis, Mixing, close_colours, columns_to_matrix, join_colours
+from hepreco.amplitudes.model import Zeros
 from hepreco.amplitudes.particles import Particle
 from hepreco.amplitudes.vertices import Attachment, attachments
 
@@ -125,8 +126,8 @@ class DiagramBuilder:
     ----------
     legs
         The outgoing particles, with the parts that fermions can have.
-    is_massless
-        Whether a particle is massless in the model.
+    zeros
+        What vanishes in the model.
     chiral
         The external massless fermions among the legs.
     excluded
@@ -137,14 +138,14 @@ class DiagramBuilder:
         self,
         legs: Sequence[tuple[Particle, frozenset[Part]]],
         *,
-        is_massless: Callable[[Particle], bool],
+        zeros: Zeros,
         chiral: frozenset[int],
         excluded: frozenset[Particle] = frozenset(),
     ) -> None:
         self.legs = tuple(particle for particle, _ in legs)
         self.parts = tuple(parts for _, parts in legs)
         self._everything = tuple(range(len(self.legs)))
-        self.is_massless = is_massless
+        self.zeros = zeros
         self.chiral = chiral
         self.excluded = excluded
         self._known: dict[tuple[tuple[int, Part | None], ...], tuple[Node, ...]] = {}
@@ -178,7 +179,7 @@ class DiagramBuilder:
         for (particle, orders), drafts in groups.items():
             dual = self._dual(members, drafts)
             if dual is not None and particle not in self.excluded:
-                parts = propagated_parts(particle, dual.parts, is_massless=self.is_massless(particle))
+                parts = propagated_parts(particle, dual.parts, is_massless=particle in self.zeros.masses)
                 yield Node(members, particle, orders, parts, dual.colours, dual)
 
     def _drafts(
@@ -204,7 +205,7 @@ class DiagramBuilder:
         vertex = attachment.vertex
         at = dict(zip(attachment.slots, (blob.parts for blob in blobs), strict=True))
         if vertex.structure == "FFS":
-            if self.is_massless(vertex.legs[0]):
+            if vertex.legs[0] in self.zeros.yukawas:
                 return None
             if attachment.missing == 2:
                 return frozenset() if at[0] & at[1] else None

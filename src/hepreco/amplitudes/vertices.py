@@ -89,8 +89,8 @@ def _neutral(model: StandardModel, *, isospin: float, charge: float) -> Paramete
     return model.g_z * (isospin - charge * model.sin2_theta_w)
 
 
-def _yukawa(model: StandardModel, *, mass: str) -> Parameter:
-    return -getattr(model, mass) / model.vev
+def _yukawa(model: StandardModel, *, fermion: Particle) -> Parameter:
+    return -model.yukawa_mass(fermion) / model.vev
 
 
 def _w_pair(model: StandardModel, *, photons: int, zs: int) -> Parameter:
@@ -122,7 +122,7 @@ def _fermion_vertices(fermion: Particle, isospin: float) -> Iterator[Vertex]:
     if is_quark:
         yield Vertex((*pair, _G), "FFV", (_strong, _strong), _STRONG, "T")
     if fermion.mass:
-        yield Vertex((*pair, _H), "FFS", (partial(_yukawa, mass=fermion.mass),), _WEAK, colour)
+        yield Vertex((*pair, _H), "FFS", (partial(_yukawa, fermion=fermion),), _WEAK, colour)
 
 
 def _doublet_vertices() -> Iterator[Vertex]:

@@ -13,10 +13,18 @@ from hepreco.kinematics.four_vectors import (
     pt,
     to_pt_eta_phi_mass,
 )
+from hepreco.kinematics.neutrino_pairs import (
+    NoSolution,
+    neutrino_ellipse,
+    neutrino_family,
+    neutrino_pair_log_density,
+    neutrino_pair_solutions,
+)
 from hepreco.kinematics.neutrinos import ComplexRoots, neutrino_solutions
 
 __all__ = [
     "ComplexRoots",
+    "NoSolution",
     "boost",
     "delta_phi",
     "delta_r",
@@ -25,6 +33,10 @@ __all__ = [
     "mass",
     "mass_squared",
     "minkowski_dot",
+    "neutrino_ellipse",
+    "neutrino_family",
+    "neutrino_pair_log_density",
+    "neutrino_pair_solutions",
     "neutrino_solutions",
     "phi",
     "pt",

@@ -25,12 +25,12 @@ def columns_of(hypothesis: Hypothesis, *, collection: str) -> tuple[Column, ...]
         Column(name, "four-vector", per=len(legs), unit="GeV", label=_LABELS.get(name, ""), axis=_AXES.get(name))
         for name, legs in resonances_of(hypothesis).items()
     )
-    leptons = LEPTONS if hypothesis.leptonic_w else ()
+    leptons, number = LEPTONS if hypothesis.leptonic else (), len(hypothesis.leptonic)
     return (
         Column("log_me2", label=r"$\ln|M|^2$", axis=Axis(1000, -150.0, 50.0)),
         *peaks,
         Column("leg_index", "index", per=hypothesis.legs, of=collection),
-        *(Column(f"{name.lower()}_index", "index", of=name) for name in leptons),
+        *(Column(f"{name.lower()}_index", "index", per=number if number > 1 else None, of=name) for name in leptons),
         Column("certified"),
         Column("calls"),
         Column("probability", label="posterior probability", axis=Axis(50, 0.0, 1.0)),
@@ -47,6 +47,6 @@ def resonances_of(hypothesis: Hypothesis) -> dict[str, list[tuple[int, ...]]]:
             kind = "leptonic_" if any(branch.kinds[leg] != "jet" for leg in resonance.legs) else ""
             legs = tuple(branch.legs[position] for position in resonance.legs)
             found.setdefault(kind + _NAMES.get(name, name), []).append(legs)
-    if hypothesis.leptonic_w:
-        found["neutrino"] = [(hypothesis.kinds.index("neutrino"),)]
+    if hypothesis.leptonic:
+        found["neutrino"] = [(decay.neutrino,) for decay in hypothesis.leptonic]
     return found

@@ -50,10 +50,11 @@ class Policy:
     @property
     def bounds(self) -> Bounds:
         """The bounds measured in training; infinite if there are no weights."""
-        if self.process not in PROCESSES and self.weights_directory is None:
+        is_packaged = self.weights_directory is None
+        directory = PACKAGED / SAME_BOUNDS.get(self.process, self.process) if is_packaged else self.directory
+        if is_packaged and (self.process not in PROCESSES or not directory.exists()):
             return NO_BOUNDS
-        same = PACKAGED / SAME_BOUNDS.get(self.process, self.process)
-        metrics = read_card(same if self.weights_directory is None else self.directory).metrics
+        metrics = read_card(directory).metrics
         return Bounds(metrics["bound_overall"], metrics["bound_within"])
 
     def network(self, device: torch.device, *, proposes: bool) -> Potential | QNetwork:

@@ -18,7 +18,16 @@ from hepreco.training import split
 from hepreco_me_assigner.columns import columns_of, resonances_of
 from hepreco_me_assigner.detector_fit import JetSample, fit_detector, pair_of_tops, read_detector
 from hepreco_me_assigner.policy import NO_BOUNDS, Policy, Recipe
-from hepreco_me_assigner.problems import LEPTONS, Measurement, Problem, Solution, apart, leading_lepton, problems_of
+from hepreco_me_assigner.problems import (
+    LEPTONS,
+    Measurement,
+    Problem,
+    Solution,
+    apart,
+    leading_lepton,
+    lepton_indices,
+    problems_of,
+)
 from hepreco_me_assigner.process import massless
 from hepreco_me_assigner.process.hypothesis import Hypothesis, hypothesis_of
 from hepreco_me_assigner.solvers import Search, Solver
@@ -138,7 +147,8 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         jets = ObjectSpec(self.collection, self.where, at_least=at_least, at_most=self.at_most, features=features)
         if not self._has_lepton:
             return InputSpec((jets,))
-        leptons = [ObjectSpec(name, self.leptons_where, at_most=1, features=("charge",)) for name in LEPTONS]
+        number = len(self.hypothesis.leptonic)
+        leptons = [ObjectSpec(name, self.leptons_where, at_most=number, features=("charge",)) for name in LEPTONS]
         return InputSpec((jets, *leptons), missing_momentum=self.missing_momentum)
 
     @property
@@ -169,7 +179,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         slots, resonances = batch.collection(self.collection).index, resonances_of(self.hypothesis)
         for events, index, problem in self.problems(batch):
             solution = self.solve(problem)
-            assigned = problem.momenta.gather(1, solution.objects[..., None].expand(-1, -1, 4))
+            assigned = problem.assigned(solution.objects)
             found["log_me2"][events] = solution.log_me2
             found["leg_index"][events] = index.gather(1, solution.objects)
             found["certified"][events] = solution.certified
@@ -179,10 +189,9 @@ class MatrixElementAssigner(Reconstructor, Trainable):
             for name, members in resonances.items():
                 found[name][events] = torch.stack([assigned[:, list(m)].sum(dim=1) for m in members], dim=1)
             if self._has_lepton:
-                lepton = leading_lepton(batch[events])
-                for name in LEPTONS:
-                    is_it = lepton.species == lepton.collections.index(name)
-                    found[f"{name.lower()}_index"][events] = torch.where(is_it, lepton.index, -1)[:, 0]
+                for name, indices in lepton_indices(batch[events], problem, solution.objects).items():
+                    column = found[f"{name.lower()}_index"]
+                    column[events] = indices.reshape(-1, *column.shape[1:])
         return found
 
     def problems(self, batch: EventBatch) -> Iterator[tuple[Tensor, Tensor, Problem]]:
@@ -223,7 +232,8 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         """The jets of events that have enough of them."""
         jets = batch.collection(self.collection)
         if self._has_lepton:
-            jets = replace(jets, mask=jets.mask & apart(jets.momenta, leading_lepton(batch).momenta))
+            lepton = leading_lepton(batch)
+            jets = replace(jets, mask=jets.mask & apart(jets.momenta, lepton.momenta, where=lepton.mask))
         jets = jets.objects_ordered_by(pt(jets.momenta), at_most=self.at_most)
         number = jets.mask.sum(dim=1)
         tagged = (jets.features[self.b_tag] > self.b_tag_threshold) & jets.mask if self.b_tag else None
@@ -257,7 +267,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
 
     @property
     def _has_lepton(self) -> bool:
-        return self.hypothesis.leptonic_w is not None
+        return bool(self.hypothesis.leptonic)
 
     def _network(self, device: torch.device) -> Potential | QNetwork | None:
         """The trained network, if the solver needs one."""

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from hepreco.amplitudes import DecayTree
 
-#: Charged leptons in the final state: one; two; or two of the same sign or at least three.
-Signature = Literal["one lepton", "two leptons", "same sign or three leptons"]
+#: Charged leptons in the final state: one; two; two of the same sign; or two of the same sign or at least three.
+Signature = Literal["one lepton", "two leptons", "two of the same sign", "same sign or three leptons"]
 
 _UP, _DOWN = 2, 1
 _GENERATIONS: Final = 2
@@ -98,7 +98,8 @@ def _has(signature: Signature, charges: list[int]) -> bool:
         return len(charges) == 1
     if signature == "two leptons":
         return len(charges) == 2
-    return len(charges) >= 3 or (len(charges) == 2 and sum(charges) != 0)
+    same_sign = len(charges) == 2 and sum(charges) != 0
+    return same_sign or (signature == "same sign or three leptons" and len(charges) >= 3)
 
 
 def _weight(pattern: tuple[bool, ...]) -> float:

@@ -6,8 +6,10 @@ from types import MappingProxyType
 from typing import Final
 
 from hepreco.amplitudes import (
+    DECAYS,
     LEADING_ORDER,
     PROCESSES,
+    TO_B_QUARKS,
     Particle,
     StandardModel,
     expand_process,
@@ -77,11 +79,12 @@ class Preset:
         return DecayChannels(process.trees, self.signature) if self.signature else None
 
 
+_TTW: Final = (PROCESSES["ttw-hadronic"], with_decays("d u~ > t t~ w-"))
 _MULTILEPTON: Final[Signature] = "same sign or three leptons"
 
 
-def _initial_states(rest: str) -> tuple[str, ...]:
-    return tuple(with_decays(f"{partons} > {rest}") for partons in ("g g", "u u~", "d d~"))
+def _initial_states(rest: str, decays: Mapping[str, str] = DECAYS) -> tuple[str, ...]:
+    return tuple(with_decays(f"{partons} > {rest}", decays) for partons in ("g g", "u u~", "d d~"))
 
 
 def _scattering(title: str, plus: str = "", minus: str = "") -> Preset:
@@ -105,6 +108,18 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
         "ttbar-dilepton": Preset(
             "pp → tt̄, both W to e or µ", _initial_states("t t~"), generations=True, signature="two leptons"
         ),
+        "tth-lepton-jets": Preset(
+            "pp → tt̄H, H → bb̄, one W to e or µ",
+            _initial_states("t t~ h", {**DECAYS, "h": TO_B_QUARKS}),
+            generations=True,
+            signature="one lepton",
+        ),
+        "tttt-lepton-jets": Preset(
+            "pp → tt̄tt̄, one W to e or µ", _initial_states("t t~ t t~ QED=0"), generations=True, signature="one lepton"
+        ),
+        "ttw-two-leptons": Preset(
+            "pp → tt̄W, two W of the same sign to e or µ", _TTW, generations=True, signature="two of the same sign"
+        ),
         "bbbar": Preset("gg → bb̄, pt above 40 GeV", (PROCESSES["bbbar"],), cuts=Cuts(pt_min=40.0, eta_max=4.0)),
         "ttw-hadronic": Preset("ud̄ → tt̄W⁺, all hadronic", (PROCESSES["ttw-hadronic"],)),
         "tttt-hadronic": Preset("gg → tt̄tt̄, all hadronic", (PROCESSES["tttt-hadronic"],)),
@@ -127,7 +142,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
         ),
         "ttw-multilepton": Preset(
             "pp → tt̄W, two leptons of the same sign or three",
-            (PROCESSES["ttw-hadronic"], with_decays("d u~ > t t~ w-")),
+            _TTW,
             generations=True,
             signature=_MULTILEPTON,
         ),

@@ -316,6 +316,7 @@ def _without_b(branch: Branch) -> Branch:
     return Branch(
         tuple(branch.legs[leg] for leg in pair),
         ("jet", "jet"),
+        ("jet", "jet"),
         tuple(branch.particles[leg] for leg in pair),
         (type(boson)(boson.particle, (0, 1), boson.mass, boson.width),),
         (),

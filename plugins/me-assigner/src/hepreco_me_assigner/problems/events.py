@@ -6,15 +6,16 @@ from itertools import product
 from typing import Final
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 from torch.nn.functional import pad
 
 from hepreco import EventBatch
 from hepreco.kinematics import pt
-from hepreco_me_assigner.problems.leptons import apart, leading_lepton
+from hepreco_me_assigner.problems.leptons import LEPTONS, apart, leptons_of
 from hepreco_me_assigner.problems.measurement import Measurement
 from hepreco_me_assigner.problems.problem import Problem
-from hepreco_me_assigner.process import Hypothesis, Resonance, neutrinos, partonic
+from hepreco_me_assigner.process import Hypothesis, neutrinos, partonic
 
 #: Events that are solved together, to bound memory.
 EVENTS_AT_A_TIME: Final = 256
@@ -40,14 +41,20 @@ def problems_of(
         Largest number of jets; those of largest pt are kept.
     """
     behind, is_conjugate = jets.momenta[:, :0], torch.zeros_like(jets.mask[:, 0])
-    if hypothesis.leptonic_w:
-        lepton = leading_lepton(batch)
-        behind = _with_neutrinos(lepton, hypothesis.leptonic_w)
-        is_conjugate = _is_conjugate(lepton, hypothesis)
-        jets = replace(jets, mask=jets.mask & apart(jets.momenta, lepton.momenta))
+    is_pair = len(hypothesis.leptonic) == 2
+    if hypothesis.leptonic:
+        leptons, is_conjugate = leptons_of(batch, [decay.charge for decay in hypothesis.leptonic])
+        behind = torch.where(leptons.mask[..., None], leptons.momenta, torch.nan)
+        jets = replace(jets, mask=jets.mask & apart(jets.momenta, leptons.momenta, where=leptons.mask))
+    if hypothesis.leptonic_w and not is_pair:
+        solutions = neutrinos(behind[:, 0], batch.missing_momentum, w_mass=hypothesis.leptonic_w.mass)
+        behind = torch.cat((behind, solutions), dim=1)
     jets = jets.objects_ordered_by(pt(jets.momenta), at_most=at_most)
     count = jets.mask.sum(dim=1)
     usable = _usable(jets, behind) & (count >= hypothesis.jets)
+    if is_pair:
+        usable &= batch.missing_momentum.isfinite().all(dim=1)
+        behind = pad(behind, (0, 0, 0, 2), value=torch.nan)  # neutrinos of unknown momenta
     for number, conjugate in product(count[usable].unique().tolist(), (False, True)):
         chosen = torch.nonzero(usable & (count == number) & (is_conjugate == conjugate))[:, 0]
         for events in chosen.split(EVENTS_AT_A_TIME) if len(chosen) else ():
@@ -56,11 +63,9 @@ def problems_of(
             index = pad(some.index[:, :number], (0, behind.shape[1]), value=-1)
             prior = measurement.prior(some, number, hypothesis)
             prior = None if prior is None else pad(prior, (0, 0, 0, behind.shape[1]))
-            yield (
-                events,
-                index,
-                Problem(hypothesis.conjugate if conjugate else hypothesis, momenta, prior, measurement.transfer),
-            )
+            chosen_hypothesis = hypothesis.conjugate if conjugate else hypothesis
+            missing = batch.missing_momentum[events] if is_pair else None
+            yield events, index, Problem(chosen_hypothesis, momenta, prior, measurement.transfer, missing)
 
 
 def _usable(jets: EventBatch, behind: Tensor) -> Tensor:
@@ -70,13 +75,14 @@ def _usable(jets: EventBatch, behind: Tensor) -> Tensor:
     return (energy.isfinite() & ((energy > 0) | empty)).all(dim=1)
 
 
-def _with_neutrinos(lepton: EventBatch, boson: Resonance) -> Tensor:
-    """The lepton and both solutions for its neutrino; NaN where there is no lepton."""
-    momenta = torch.where(lepton.mask[..., None], lepton.momenta, torch.nan)
-    return torch.cat((momenta, neutrinos(momenta[:, 0], lepton.missing_momentum, w_mass=boson.mass)), dim=1)
-
-
-def _is_conjugate(lepton: EventBatch, hypothesis: Hypothesis) -> Tensor:
-    """Whether the charge of the lepton is opposite to that in the process."""
-    particle = hypothesis.parsed.final[hypothesis.kinds.index("lepton")]
-    return lepton.features["charge"][:, 0] * float(particle.charge) < 0
+def lepton_indices(
+    batch: EventBatch, problem: Problem, objects: Int[Tensor, "event leg"]
+) -> dict[str, Int[Tensor, "event lepton"]]:
+    """The row of each assigned lepton in each of the collections, −1 where it is of another."""
+    decays, kinds = problem.hypothesis.leptonic, problem.hypothesis.object_kinds(problem.momenta.shape[1])
+    leptons, _ = leptons_of(batch, [decay.charge for decay in decays])
+    which = objects[:, [decay.lepton for decay in decays]] - kinds.count("jet")
+    return {
+        name: torch.where(leptons.species == leptons.collections.index(name), leptons.index, -1).gather(1, which)
+        for name in LEPTONS
+    }

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from hepreco_me_assigner.process import Hypothesis, partonic
+from hepreco_me_assigner.process import Hypothesis, completions, partonic
 from hepreco_me_assigner.transfer_functions import TransferFunctions
 
 
@@ -54,12 +54,15 @@ class Problem:
         jets; None without both.
     transfer
         Transfer functions of jet energies; None if energies are exact.
+    missing_momentum
+        For a process with two neutrinos, whose momenta are then summed over for every assignment.
     """
 
     hypothesis: Hypothesis
     momenta: Float[Tensor, "event object 4"]
     prior: Float[Tensor, "event object leg"] | None = None
     transfer: TransferFunctions | None = None
+    missing_momentum: Float[Tensor, "event 2"] | None = None
 
     def __len__(self) -> int:
         return len(self.momenta)
@@ -67,7 +70,8 @@ class Problem:
     def __getitem__(self, events: Tensor) -> "Problem":
         """The problem of some of the events."""
         prior = None if self.prior is None else self.prior[events]
-        return replace(self, momenta=self.momenta[events], prior=prior)
+        missing = None if self.missing_momentum is None else self.missing_momentum[events]
+        return replace(self, momenta=self.momenta[events], prior=prior, missing_momentum=missing)
 
     def value(self, objects: Int[Tensor, "event candidate leg"]) -> Float[Tensor, "event candidate"]:
         """ln|M|² of assignments, each in the centre of mass of the objects that it uses, plus the prior.
@@ -86,7 +90,28 @@ class Problem:
         rows = torch.arange(len(self), device=objects.device)[:, None, None]
         return self.prior[rows, objects, legs].sum(dim=2)
 
+    def assigned(self, objects: Int[Tensor, "event leg"]) -> Float[Tensor, "event leg 4"]:
+        """The momenta on the legs; of two neutrinos those of largest weight times |M|²."""
+        found = self.momenta.gather(1, objects[..., None].expand(-1, -1, 4))
+        if self.missing_momentum is None:
+            return found
+        momenta, log_weight = self._completions(found[:, None])
+        best = (self._of_legs(momenta) + log_weight).argmax(dim=2)[:, 0]
+        return momenta[torch.arange(len(self), device=best.device), 0, best]
+
     def _log_me2(self, assigned: Float[Tensor, "event candidate leg 4"]) -> Float[Tensor, "event candidate"]:
+        if self.missing_momentum is None:
+            return self._of_legs(assigned)
+        momenta, log_weight = self._completions(assigned)
+        return (self._of_legs(momenta) + log_weight).logsumexp(dim=2)
+
+    def _completions(self, assigned: Float[Tensor, "event candidate leg 4"]) -> tuple[Tensor, Tensor]:
+        assert self.missing_momentum is not None
+        missing = self.missing_momentum[:, None].expand(*assigned.shape[:2], 2)
+        resolution = None if self.transfer is None else self.transfer.detector.missing_resolution
+        return completions(self.hypothesis, assigned, missing, missing_resolution=resolution)
+
+    def _of_legs(self, assigned: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch"]:
         if self.transfer is None:
             return self.hypothesis.log_me2(partonic(assigned))
         fits = [self.transfer.fit(branch, assigned[..., list(branch.legs), :]) for branch in self.hypothesis.branches]

@@ -26,20 +26,26 @@ from hepreco.amplitudes import (
 from hepreco.amplitudes.model import as_float
 from hepreco.errors import ConfigError
 from hepreco.kinematics import minkowski_dot
+from hepreco_me_assigner.process.frames import massless
 
-#: Kinds of objects and of the final legs that they can be assigned to.
-Kind = Literal["jet", "lepton", "neutrino"]
+#: Kinds of objects and of the final legs that they can be assigned to. Two leptons of opposite charge are of two kinds,
+#: and so are two neutrinos, since each belongs to one leg.
+Kind = Literal["jet", "lepton", "neutrino", "other lepton", "other neutrino"]
 _JET: Final[tuple[Kind, ...]] = ("jet",)
 #: A lepton, and both solutions of m(ℓν) = m_W for its neutrino.
 _LEPTONS: Final[tuple[Kind, ...]] = ("lepton", "neutrino", "neutrino")
+_WITH_LEPTONS = "ttbar-lepton-jets", "tth-lepton-jets", "tttt-lepton-jets", "ttbar-dilepton", "ttw-two-leptons"
 
-#: The processes of arXiv:2507.13447, by name, and tt̄ with a lepton.
+#: The processes of arXiv:2507.13447, by name, and processes with leptons.
 PROCESSES: Final = MappingProxyType(
-    {name: amplitudes.PROCESSES[name] for name in ("ttbar-lepton-jets", "wwuu")}
+    {name: amplitudes.PROCESSES[name] for name in (*_WITH_LEPTONS, "wwuu")}
     | {name: amplitudes.PROCESSES[f"{name}-hadronic"] for name in ("ttbar", "ttw", "tttt")}
 )
-#: The model of samples, but with a massless b quark, since jets are taken to be massless.
-MASSLESS: Final = replace(LEADING_ORDER, m_b=0.0)
+#: p_b·p_ν in units of m_t² where b and lepton are too heavy for a top quark, by mismeasurement or wrong assignment.
+_HEAVY: Final = 1e-3
+#: The model of samples, but with a massless b quark, since jets are taken to be massless. Its coupling to the Higgs
+#: boson is that of samples.
+MASSLESS: Final = replace(LEADING_ORDER, m_b=0.0, m_b_yukawa=LEADING_ORDER.m_b)
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,9 @@ class Branch:
     legs
         Its final legs, counted among all final legs of the process.
     kinds
-        The kind of object that each leg takes.
+        The kind of object that each leg takes, without a distinction by charge.
+    takes
+        The same with that distinction.
     particles
         The particle of each leg.
     resonances
@@ -73,6 +81,7 @@ class Branch:
 
     legs: tuple[int, ...]
     kinds: tuple[Kind, ...]
+    takes: tuple[Kind, ...]
     particles: tuple[Particle, ...]
     resonances: tuple[Resonance, ...]
     cascades: tuple[tuple[int, int, int], ...]
@@ -80,15 +89,27 @@ class Branch:
     @property
     def shape(self) -> tuple[object, ...]:
         """Branches of equal shape take the same objects and give them the same :meth:`Hypothesis.log_decay`."""
-        return self.kinds, tuple((r.legs, r.mass, r.width) for r in self.resonances), self.cascades
+        return self.takes, tuple((r.legs, r.mass, r.width) for r in self.resonances), self.cascades
+
+
+@dataclass(frozen=True)
+class LeptonicDecay:
+    """A W → ℓν by its final legs, counted among those of the process; ``b`` if the W comes from a top quark."""
+
+    lepton: int
+    neutrino: int
+    charge: int
+    b: int | None
 
 
 @dataclass(frozen=True)
 class Hypothesis:
     """A process with massless final particles, to which objects are assigned.
 
-    The final particles are quarks and gluons, and at most one charged lepton with its neutrino from one W. With a
-    lepton, the objects are in this order: jets, the lepton, and both solutions for its neutrino, of which one is used.
+    The final particles are quarks and gluons, and at most two charged leptons with their neutrinos from W bosons. With
+    one lepton, the objects are in this order: jets, the lepton, and both solutions for its neutrino, of which one is
+    used. With two, of which at least one comes from a top quark: jets, the leptons in the order of their legs, and two
+    neutrinos of unknown momenta, which :func:`~hepreco_me_assigner.process.completions` gives for every assignment.
 
     Parameters
     ----------
@@ -114,16 +135,18 @@ class Hypothesis:
                 f"cannot assign objects to {self.process!r}: {', '.join(heavy) or 'one incoming particle'}",
                 "give a process of two partons with decays down to massless particles, in a model with m_b=0",
             )
-        if self.kinds.count("neutrino") > 1:
-            raise ConfigError(
-                f"{self.process!r} has more than one neutrino, and only their total pt is measured",
-                "let all W bosons but one decay to quarks, such as 'w- > u~ d'",
-            )
         others = [particle for particle in self.parsed.final if _kind(particle) != "jet"]
-        if others and not self.leptonic_w:
+        if len(others) != 2 * len(self.leptonic):
             raise ConfigError(
                 f"{self.process!r}: {', '.join(map(str, others))} are no jets, nor a lepton and its neutrino from a W",
-                "let W, Z and Higgs bosons decay to quarks, or one W to leptons, such as 'w+ > e+ ve'",
+                "let W, Z and Higgs bosons decay to quarks, or W bosons to leptons, such as 'w+ > e+ ve'",
+            )
+        tops = sum(decay.b is not None for decay in self.leptonic)
+        if len(self.leptonic) > 2 or (len(self.leptonic) == 2 and not tops):
+            raise ConfigError(
+                f"{self.process!r} has {len(self.leptonic)} neutrinos, {tops} of them from top quarks, and only their "
+                "total pt is measured",
+                "let W bosons decay to quarks, such as 'w- > u~ d', so that at most two neutrinos remain, one of a top",
             )
 
     @cached_property
@@ -144,7 +167,13 @@ class Hypothesis:
     @property
     def kinds(self) -> tuple[Kind, ...]:
         """The kind of object that each final leg takes."""
-        return tuple(_kind(particle) for particle in self.parsed.final)
+        kinds = [_kind(particle) for particle in self.parsed.final]
+        if len(self.leptonic) == 2:
+            one, other = self.leptonic
+            kinds[other.neutrino] = "other neutrino"
+            if one.charge != other.charge:
+                kinds[other.lepton] = "other lepton"
+        return tuple(kinds)
 
     @property
     def jets(self) -> int:
@@ -153,18 +182,41 @@ class Hypothesis:
 
     def object_kinds(self, size: int) -> tuple[Kind, ...]:
         """The kinds of that many objects, in their order."""
-        leptons = _LEPTONS if self.leptonic_w else ()
+        leptons: tuple[Kind, ...] = _LEPTONS if self.leptonic_w else ()
+        if len(self.leptonic) == 2:
+            legs = (*(decay.lepton for decay in self.leptonic), *(decay.neutrino for decay in self.leptonic))
+            leptons = tuple(self.kinds[leg] for leg in legs)
         return (*_JET * (size - len(leptons)), *leptons)
 
     @cached_property
+    def leptonic(self) -> tuple[LeptonicDecay, ...]:
+        """The W bosons that decay to a lepton and a neutrino, in the order of their legs."""
+        found: list[LeptonicDecay] = []
+        for tree in decay_trees(self.parsed):
+            for node in tree:
+                legs = {_kind(daughter.particle): daughter for daughter in node.daughters}
+                if abs(node.particle.pdg_id) == 24 and legs.keys() == {"lepton", "neutrino"}:
+                    mothers = [x for x in tree if node in x.daughters and x.particle.spin == "fermion"]
+                    b = [x.legs[0] for mother in mothers for x in mother.daughters if x is not node]
+                    lepton, neutrino = legs["lepton"], legs["neutrino"]
+                    charge = int(lepton.particle.charge)
+                    found.append(LeptonicDecay(lepton.legs[0], neutrino.legs[0], charge, b[0] if b else None))
+        return tuple(found)
+
+    @cached_property
     def leptonic_w(self) -> Resonance | None:
-        """The W that decays to a lepton and a neutrino, if there is one; its legs are those of the process."""
+        """The first W that decays to a lepton and a neutrino, if there is one; its legs are those of the process."""
         for branch in self.branches:
             for resonance in branch.resonances:
                 kinds = sorted(branch.kinds[leg] for leg in resonance.legs)
                 if kinds == ["lepton", "neutrino"] and abs(resonance.particle.pdg_id) == 24:
                     return replace(resonance, legs=tuple(branch.legs[leg] for leg in resonance.legs))
         return None
+
+    @property
+    def pole_masses(self) -> tuple[float, float]:
+        """The masses of t and W in GeV."""
+        return as_float(self.model.m_t), as_float(self.model.m_w)
 
     @cached_property
     def charm_legs(self) -> frozenset[int]:
@@ -203,8 +255,10 @@ class Hypothesis:
             if node.daughters
         )
         cascades = (legs for node in tree for legs in _cascades(node, first))
-        here = slice(first, first + len(tree.legs))
-        return Branch(tree.legs, self.kinds[here], self.parsed.final[here], tuple(resonances), tuple(cascades))
+        particles = tuple(self.parsed.final[leg] for leg in tree.legs)
+        kinds = tuple(_kind(particle) for particle in particles)
+        takes = tuple(self.kinds[leg] for leg in tree.legs)
+        return Branch(tree.legs, kinds, takes, particles, tuple(resonances), tuple(cascades))
 
     @cached_property
     def labellings(self) -> Int[Tensor, "labelling branch"]:
@@ -242,6 +296,19 @@ class Hypothesis:
             contractions = minkowski_dot(parent, d) * minkowski_dot(b, u)
             total = total + torch.log(contractions.clamp(min=1e-12))
         return total
+
+    def log_visible_decay(self, branch: Branch, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch"]:
+        """:meth:`log_decay` on the poles of a leptonic branch, whatever the momentum on the leg of the neutrino.
+
+        Without widths it is ln of (p_t·p_ℓ)(p_b·p_ν) for t → b W, W → ℓν, and 0 for W → ℓν.
+        """
+        if not branch.cascades:
+            return momenta.new_zeros(momenta.shape[:-2])
+        top, boson = branch.resonances[:2]
+        b, lepton = (momenta[..., branch.kinds.index(kind), :] for kind in ("jet", "lepton"))
+        product = minkowski_dot(massless(b), massless(lepton))
+        with_neutrino = (top.mass**2 - boson.mass**2) / 2 - product
+        return torch.log((product + boson.mass**2 / 2) * with_neutrino.clamp(min=_HEAVY * top.mass**2))
 
     def log_me2(
         self, momenta: Float[Tensor, "*batch leg 4"], *, log_flux: Float[Tensor, "*batch way"] | None = None

@@ -48,6 +48,8 @@ def ranked_assignments(problem: Problem, *, at_most: int, splits: int = FIRST_SP
     best of these splits are expanded into all orders within the branches. A prior, if there is one, is added to the
     score; branches are then told apart when objects are split.
     """
+    if problem.missing_momentum is not None:
+        splits = max(splits, at_most)  # without neutrinos scores are rough
     hypothesis, momenta, prior = problem.hypothesis, problem.momenta, problem.prior
     branches = hypothesis.branches
     labellings = hypothesis.labellings if prior is None else _all_labellings(hypothesis)
@@ -56,7 +58,7 @@ def ranked_assignments(problem: Problem, *, at_most: int, splits: int = FIRST_SP
     for number, branch in enumerate(branches):
         key = branch.shape if prior is None else number
         if key not in tables:
-            orders = _orders(kinds, branch.kinds)
+            orders = _orders(kinds, branch.takes)
             score = _score(problem, branch, momenta[:, orders])  # (event, set, order)
             if prior is not None:
                 score = score + sum(prior[:, orders[..., position], leg] for position, leg in enumerate(branch.legs))
@@ -89,6 +91,8 @@ def ranked_assignments(problem: Problem, *, at_most: int, splits: int = FIRST_SP
 
 
 def _score(problem: Problem, branch: Branch, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch"]:
+    if problem.missing_momentum is not None and "neutrino" in branch.kinds:
+        return problem.hypothesis.log_visible_decay(branch, momenta)
     if problem.transfer is None:
         return problem.hypothesis.log_decay(branch, momenta)
     fitted, weight = problem.transfer.fit(branch, momenta)
@@ -103,9 +107,9 @@ def _all_labellings(hypothesis: Hypothesis) -> Int[Tensor, "1 branch"]:
 def _alike(branches: tuple[Branch, ...], number: int, *, labelled: bool) -> tuple[tuple[Kind, ...], int]:
     """The kinds of objects that a branch takes, and the first branch of its shape (itself, if all are labelled)."""
     if labelled:
-        return branches[number].kinds, number
+        return branches[number].takes, number
     shapes = [branch.shape for branch in branches]
-    return branches[number].kinds, shapes.index(shapes[number])
+    return branches[number].takes, shapes.index(shapes[number])
 
 
 @lru_cache(maxsize=_KEPT)
