@@ -18,12 +18,14 @@ import torch
 from numpy.typing import NDArray
 
 from hepreco import EventBatch, Reconstructor
+from hepreco.detector import Detector
 from hepreco.events import Dataset, read_batch
 from hepreco.formats import spanet_labels
 from hepreco.plugin import TrainingOptions
 from hepreco.weights import Card, save_weights
 from hepreco_chi2_assigner import Chi2Assigner
 from hepreco_me_assigner import MatrixElementAssigner
+from hepreco_me_assigner.detector_fit import read_detector
 
 JETS: Final[Mapping[str, Any]] = {"where": ("pt > 20", "|eta| < 5"), "at_most": 10}
 NUMBERS: Final = {"6": (6, 6), "7": (7, 7), "8 or more": (8, 99)}
@@ -45,41 +47,38 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("results"))
     parser.add_argument("--epochs", type=int, default=100)
     arguments = parser.parse_args()
-    results = {}
-    for name, tags in {"with b tags": {"b_tag": "btag"}, "without b tags": {}}.items():
-        results[name] = compare(arguments.file, arguments.output / name.replace(" ", "_"), tags, arguments.epochs)
+    learning = MatrixElementAssigner(solver="marginal", b_tag="btag", **JETS)
+    batch = read_batch(Dataset("ttbar", (str(arguments.file),)), learning.inputs)
+    entry = batch.event_id[:, 2]
+    is_first = entry < entry.median()
+    detector = learn(learning, batch[is_first], arguments.output / "detector", epochs=arguments.epochs)
+    results = compare(batch[~is_first], labelled_tops(arguments.file), detector)
     (arguments.output / "benchmark.json").write_text(json.dumps(results, indent=1) + "\n", "utf-8")
 
 
-def compare(file: Path, output: Path, tags: Mapping[str, Any], epochs: int) -> dict[str, Any]:
-    """Efficiencies of all methods."""
-    learning = MatrixElementAssigner(solver="marginal", **JETS, **tags)
-    batch = read_batch(Dataset("ttbar", (str(file),)), learning.inputs)
-    entry = batch.event_id[:, 2]
-    is_first = entry < entry.median()
-    learn(learning, batch[is_first], output, epochs=epochs)
-    methods: dict[str, Reconstructor] = {
-        "χ²": Chi2Assigner(**JETS, **({**tags, "b_tag_threshold": 0.5} if tags else {"require_b_tags": False})),
-        "marginal, resolution (0.8, 0.05)": replace(learning, resolution=(0.8, 0.05)),
-        "marginal, learned detector": replace(learning, weights_directory=str(output)),
-    }
-    test = batch[~is_first]
-    truth = labelled_tops(file)[test.event_id[:, 2].numpy()]
-    number = test.mask.sum(dim=1).numpy()
+def compare(test: EventBatch, labels: Answers, detector: Detector) -> dict[str, Any]:
+    """Efficiencies of all methods, with b tags and without them; the detector was learned with them."""
+    truth, number = labels[test.event_id[:, 2].numpy()], test.mask.sum(dim=1).numpy()
+    marginal = MatrixElementAssigner(solver="marginal", **JETS)
+    methods: dict[str, Reconstructor] = {}
+    for end, tags in {"": {"b_tag": "btag"}, ", no tags": {}}.items():
+        methods["χ²" + end] = Chi2Assigner(**JETS, **tags)
+        for name, assumed in {"resolution (0.8, 0.05)": (0.8, 0.05), "learned detector": detector}.items():
+            methods[name + end] = replace(marginal, resolution=assumed, **tags)
     found = {}
     for name, method in methods.items():
-        answer = assigned(method, test)
-        found[name] = described(answer, truth, number)
-        print(f"{output.name:15} {name:35} {summary(found[name])}", flush=True)
+        found[name] = described(assigned(method, test), truth, number)
+        print(f"{name:35} {summary(found[name])}", flush=True)
     return found
 
 
-def learn(assigner: MatrixElementAssigner, batch: EventBatch, output: Path, *, epochs: int) -> None:
+def learn(assigner: MatrixElementAssigner, batch: EventBatch, output: Path, *, epochs: int) -> Detector:
     """Learn a detector and write it."""
     options = TrainingOptions(epochs=epochs, schedule="cosine")
     result = assigner.train({"events": batch}, options, report=lambda _epoch, _losses: None)
     card = Card("", dict(result.network), "the first half of the file", 1, "benchmark.py", "", dict(result.metrics))
     save_weights(output, result.tensors, card)
+    return read_detector(output)
 
 
 def assigned(method: Reconstructor, batch: EventBatch) -> Found:
@@ -118,9 +117,8 @@ def described(found: Found, truth: Answers, number: NDArray[np.int64]) -> dict[s
     one_top = ((truth >= 0).all(axis=2).sum(axis=1) == 1) & ~complete
     whole = (truth >= 0).all(axis=2)
     matched = ((found.tops[:, :, None] == truth[:, None]).all(axis=3) & whole[:, None]).any(axis=(1, 2))
-    return {name: _rate(right[chosen], found.probability[chosen]) for name, chosen in rows.items()} | {
-        "one complete top": _rate(matched[one_top], found.probability[one_top] * np.nan)
-    }
+    rates = {name: _rate(right[chosen], found.probability[chosen]) for name, chosen in rows.items()}
+    return rates | {"one complete top": _rate(matched[one_top], np.full(one_top.sum(), np.nan))}
 
 
 def _rate(right: NDArray[np.bool_], probability: NDArray[np.float64]) -> dict[str, float]:
