@@ -89,7 +89,18 @@ class Branch:
     @property
     def shape(self) -> tuple[object, ...]:
         """Branches of equal shape take the same objects and give them the same :meth:`Hypothesis.log_decay`."""
-        return self.takes, tuple((r.legs, r.mass, r.width) for r in self.resonances), self.cascades
+        is_b = tuple(abs(particle.pdg_id) == 5 for particle in self.particles)
+        return self.takes, is_b, tuple((r.legs, r.mass, r.width) for r in self.resonances), self.cascades
+
+    @property
+    def alike(self) -> tuple[int, int] | None:
+        """The positions of two jets of equal flavour from one resonance, whose exchange only mirrors a fit."""
+        pairs = [legs[1:] for legs in self.cascades] or [r.legs for r in self.resonances]
+        if len(pairs) != 1 or len(pairs[0]) != 2 or any(self.kinds[leg] != "jet" for leg in pairs[0]):
+            return None
+        one, other = pairs[0]
+        is_b = [abs(self.particles[leg].pdg_id) == 5 for leg in (one, other)]
+        return (one, other) if is_b[0] == is_b[1] else None
 
 
 @dataclass(frozen=True)

@@ -54,16 +54,16 @@ def ranked_assignments(problem: Problem, *, at_most: int, splits: int = FIRST_SP
     branches = hypothesis.branches
     labellings = hypothesis.labellings if prior is None else _all_labellings(hypothesis)
     events, kinds = len(momenta), hypothesis.object_kinds(momenta.shape[1])
-    tables = {}
-    for number, branch in enumerate(branches):
-        key = branch.shape if prior is None else number
-        if key not in tables:
-            orders = _orders(kinds, branch.takes)
-            score = _score(problem, branch, momenta[:, orders])  # (event, set, order)
-            if prior is not None:
-                score = score + sum(prior[:, orders[..., position], leg] for position, leg in enumerate(branch.legs))
-            tables[key] = orders, score
-    per_branch = [tables[branch.shape if prior is None else number] for number, branch in enumerate(branches)]
+    scores: dict[object, Tensor] = {}
+    per_branch = []
+    for branch in branches:
+        orders = _orders(kinds, branch.takes)
+        if branch.shape not in scores:
+            scores[branch.shape] = _score(problem, branch, orders)  # (event, set, order)
+        score = scores[branch.shape]
+        if prior is not None:
+            score = score + sum(prior[:, orders[..., position], leg] for position, leg in enumerate(branch.legs))
+        per_branch.append((orders, score))
     sets = _splits(
         kinds, tuple(_alike(branches, number, labelled=prior is not None) for number in range(len(branches)))
     )
@@ -90,13 +90,39 @@ def ranked_assignments(problem: Problem, *, at_most: int, splits: int = FIRST_SP
     )
 
 
-def _score(problem: Problem, branch: Branch, momenta: Float[Tensor, "*batch leg 4"]) -> Float[Tensor, "*batch"]:
+def _score(problem: Problem, branch: Branch, orders: Int[Tensor, "set order leg"]) -> Float[Tensor, "event set order"]:
+    """Ln of Breit-Wigner factors and decay, with the integral over transfer functions if there are any."""
+    hypothesis, transfer = problem.hypothesis, problem.transfer
     if problem.missing_momentum is not None and "neutrino" in branch.kinds:
-        return problem.hypothesis.log_visible_decay(branch, momenta)
-    if problem.transfer is None:
-        return problem.hypothesis.log_decay(branch, momenta)
-    fitted, weight = problem.transfer.fit(branch, momenta)
-    return problem.hypothesis.log_decay(branch, fitted) + weight
+        return hypothesis.log_visible_decay(branch, problem.momenta[:, orders])
+    if transfer is None:
+        return hypothesis.log_decay(branch, problem.momenta[:, orders])
+    if branch.alike is None:
+        fitted, weight = transfer.fit(branch, problem.momenta[:, orders])
+        return hypothesis.log_decay(branch, fitted) + weight
+    half, mirrored = _mirrored(orders[0].tolist(), branch.alike)
+    fitted, weight = transfer.fit(branch, problem.momenta[:, orders[:, half]])
+    score = weight.new_empty(len(problem), *orders.shape[:2])
+    score[..., half] = hypothesis.log_decay(branch, fitted) + weight
+    score[..., mirrored] = hypothesis.log_decay(branch, _exchanged(fitted, branch.alike)) + weight
+    return score
+
+
+def _mirrored(orders: list[list[int]], pair: tuple[int, int]) -> tuple[list[int], list[int]]:
+    """Half of the orders, and for each of these the order in which the objects of two legs are exchanged."""
+    one, other = pair
+    half = [row for row, order in enumerate(orders) if order[one] < order[other]]
+    exchanged = {one: other, other: one}
+    return half, [
+        orders.index([orders[row][exchanged.get(leg, leg)] for leg in range(len(orders[row]))]) for row in half
+    ]
+
+
+def _exchanged(momenta: Float[Tensor, "*batch leg 4"], pair: tuple[int, int]) -> Float[Tensor, "*batch leg 4"]:
+    one, other = pair
+    order = list(range(momenta.shape[-2]))
+    order[one], order[other] = other, one
+    return momenta[..., order, :]
 
 
 def _all_labellings(hypothesis: Hypothesis) -> Int[Tensor, "1 branch"]:
