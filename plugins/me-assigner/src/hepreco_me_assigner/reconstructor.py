@@ -42,10 +42,11 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     Parameters
     ----------
     process
-        ``ttbar``, ``ttw``, ``tttt``, ``wwuu``, ``ttbar-lepton-jets``, or any process in MadGraph's syntax whose final
-        particles are quarks, gluons, and at most one charged lepton with its neutrino from one W. The lepton may be
-        written as an electron or a muon: both are accepted. Events with a lepton of the other charge are assigned to
-        the charge-conjugate process.
+        ``ttbar``, ``ttw``, ``tttt``, ``wwuu``, ``ttbar-lepton-jets``, ``ttbar-dilepton``, ``tth-lepton-jets``,
+        ``tttt-lepton-jets``, ``ttw-two-leptons``, or any process in MadGraph's syntax whose final particles are quarks,
+        gluons, and at most two charged leptons with their neutrinos from W bosons. A lepton may be written as an
+        electron or a muon: both are accepted. Events with a single lepton of the other charge are assigned to the
+        charge-conjugate process.
     solver
         ``exact``: the largest |M|², certified given bounds measured on 2000 training events. ``marginal``: the topology
         of largest posterior probability. ``policy``: a trained network alone, without |M|². ``beam``: the network
@@ -53,10 +54,12 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     collection, where, at_most
         Collection of the objects, cuts on them, and their largest number; those of largest pt are kept. At parton level
         ``LHEPart`` with ``where = ["status == 1"]``.
-    leptons_where, missing_momentum
+    leptons_where, lepton_charge, missing_momentum
         For processes with a lepton: cuts on electrons and muons, of which that of largest pt is taken, and the
         collection of missing transverse momentum. Jets within ΔR = 0.4 of the lepton are removed. The neutrino is the
-        solution of m(ℓν) = m_W with the larger |M|²; ``marginal`` sums over both.
+        solution of m(ℓν) = m_W with the larger |M|²; ``marginal`` sums over both. Without ``lepton_charge``, for files
+        that do not tell it, events with one lepton are assigned to the process as written; for processes from two
+        gluons that makes no difference.
     resolution
         The assumed detector: a :class:`~hepreco.detector.Detector`, with which samples are simulated too, or (a, b) for
         the default one with σ(E)/E = a/√(E/GeV) ⊕ b of jets. The product of |M|², parton densities and transfer
@@ -92,6 +95,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     where: tuple[str, ...] = ("pt > 30", "|eta| < 2.4")
     at_most: int = 8
     leptons_where: tuple[str, ...] = ("pt > 25", "|eta| < 2.5")
+    lepton_charge: bool = True
     missing_momentum: str = "PuppiMET"
     resolution: Detector | tuple[float, float] | None = None
     top_width: float | None = None
@@ -112,6 +116,11 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         jets = self.hypothesis.jets
         if not jets <= self.at_most <= 16:
             raise ConfigError(f"me-assigner: at_most = {self.at_most}", f"give {jets} to 16 objects")
+        if not self.lepton_charge and len(self.hypothesis.leptonic) > 1:
+            raise ConfigError(
+                f"me-assigner: {self.process!r} has two leptons, whose charges tell them apart",
+                "set lepton_charge = true",
+            )
         if self._search.needs_weights and self._has_lepton:
             raise ConfigError(
                 f"me-assigner: no policy is trained for a process with a lepton ({self.process!r})",
@@ -148,7 +157,8 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         if not self._has_lepton:
             return InputSpec((jets,))
         number = len(self.hypothesis.leptonic)
-        leptons = [ObjectSpec(name, self.leptons_where, at_most=number, features=("charge",)) for name in LEPTONS]
+        features = ("charge",) if self.lepton_charge else ()
+        leptons = [ObjectSpec(name, self.leptons_where, at_most=number, features=features) for name in LEPTONS]
         return InputSpec((jets, *leptons), missing_momentum=self.missing_momentum)
 
     @property

@@ -33,10 +33,12 @@ def leptons_of(batch: EventBatch, charges: Sequence[int]) -> tuple[EventBatch, B
     """The leptons of a process, one or two of these charges, and whether those of the event have opposite charges.
 
     Of two leptons of unlike charges each is the leading one of its charge, in the order of ``charges``. Otherwise they
-    are the leading ones of all; both slots are empty if two that should be alike are not.
+    are the leading ones of all; both slots are empty if two that should be alike are not. Where charges are unknown,
+    every lepton has the first of these charges.
     """
     leptons = leading_leptons(batch, at_most=batch.mask.shape[1])
-    charge = torch.where(leptons.mask, leptons.features["charge"], 0.0)
+    charge = leptons.features.get("charge", torch.full_like(leptons.momenta[..., 0], charges[0]))
+    charge = torch.where(leptons.mask, charge, 0.0)
     if len(set(charges)) == 2:
         of_sign = charge[..., None] * charge.new_tensor([1, -1]) > 0
         is_leading = of_sign & (of_sign.cumsum(dim=1) == 1)
