@@ -235,8 +235,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
 
     def _fit_detector(self, batch: EventBatch, options: TrainingOptions, report: Report) -> TrainedNetwork:
         branches = pair_of_tops(self.hypothesis)
-        samples = (self._jets(part) for part in split(batch, fraction=options.validation_fraction, seed=options.seed))
-        return fit_detector(*samples, branches=branches, assumed=Detector(), options=options, report=report)
+        return fit_detector(self._jets(batch), branches=branches, assumed=Detector(), options=options, report=report)
 
     def _jets(self, batch: EventBatch) -> JetSample:
         """The jets of events that have enough of them."""

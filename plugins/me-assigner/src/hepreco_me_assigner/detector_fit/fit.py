@@ -51,11 +51,6 @@ class _Fit:
             weight = JOINT if group.tagged is not None else 1.0
             yield -(weight * joint + conditional).sum() / self.size
 
-    def loss(self, model: DetectorModel) -> float:
-        """The loss per event."""
-        with torch.no_grad():
-            return float(sum(self.losses(model), -model.log_prior() / self.size))
-
     def gradients(self, model: DetectorModel) -> tuple[float, Float[Tensor, "group parameter"]]:
         """The loss, and its gradient from every group, with an equal share of the prior's."""
         total, rows = 0.0, []
@@ -67,55 +62,45 @@ class _Fit:
 
 
 def fit_detector(
-    training: JetSample,
-    validation: JetSample,
-    *,
-    branches: tuple[Branch, Branch],
-    assumed: Detector,
-    options: TrainingOptions,
-    report: Report,
+    sample: JetSample, *, branches: tuple[Branch, Branch], assumed: Detector, options: TrainingOptions, report: Report
 ) -> TrainedNetwork:
     """Fit the detector to unlabelled events.
 
-    An epoch is one step of Adam down the gradient of all training events.
+    An epoch is one step of Adam down the gradient of all events. So few parameters need no validation: the
+    validation loss is that of the same events, and training stops when it has converged.
 
     Parameters
     ----------
-    training, validation
-        Jets of some events and of others. Acceptance and selection are read off both together.
+    sample
+        Jets of the events, off which acceptance and selection are read as well.
     branches
         The decays of both top quarks, one with quarks only first.
     assumed
         Gives the fields that the fit does not determine.
     options
-        How to train. ``batch_size`` is not used.
+        How to train. ``batch_size`` and ``validation_fraction`` are not used.
 
     Raises
     ------
     DatasetError
         Too few events, or tags that are all equal.
     """
-    selection, fixed = _selection(training, validation), _measured(training, validation, assumed)
-    fits = [_Fit(sample, selection, branches, fixed) for sample in (training, validation)]
-    model = DetectorModel()
+    selection, fixed = _selection(sample), _measured(sample, assumed)
+    fit, model = _Fit(sample, selection, branches, fixed), DetectorModel()
+    losses = [math.inf]
 
     def epoch(optimizer: torch.optim.Optimizer, _generator: torch.Generator) -> float:
-        loss, gradients = fits[0].gradients(model)
+        losses[0], gradients = fit.gradients(model)
         model.moved.grad = gradients.sum(dim=0)
         optimizer.step()
-        return loss
+        return losses[0]
 
     result = train_by_epochs(
-        model,
-        train=epoch,
-        validate=lambda: fits[1].loss(model),
-        sample=(training.momenta, validation.momenta),
-        options=options,
-        report=report,
+        model, train=epoch, validate=lambda: losses[0], sample=(sample.momenta,), options=options, report=report
     )
     values = {name: value.item() for name, value in model.values().items()}
-    metrics = result.metrics(training=training, validation=validation) | _uncertainties(fits[0], model)
-    metrics |= {name: values[name] for name in ("lost_b", "lost_quark")}
+    metrics = {"loss": result.best_loss, "epochs": float(result.epochs), "events": float(len(sample))}
+    metrics |= {name: values[name] for name in ("lost_b", "lost_quark")} | _uncertainties(fit, model)
     return TrainedNetwork(
         tensors={name: value.detach() for name, value in model.state_dict().items()},
         network=asdict(detector_of(values, **fixed)),
@@ -124,31 +109,29 @@ def fit_detector(
     )
 
 
-def _selection(*samples: JetSample) -> Selection:
-    number = torch.cat([sample.number for sample in samples])
+def _selection(sample: JetSample) -> Selection:
+    number, tags = sample.number, 0
     if len(number) < FEWEST:
         raise DatasetError(f"only {len(number)} events to fit a detector to", f"give at least {FEWEST}")
-    tags = 0
-    if samples[0].tagged is not None:
-        tagged = torch.cat([_in_slots(sample, sample.tagged) for sample in samples])
+    if sample.tagged is not None:
+        tagged = _in_slots(sample, sample.tagged)
         if tagged.all() or not tagged.any():
             raise DatasetError(
                 "the b tags of all jets are equal", "check b_tag and b_tag_threshold, or leave b_tag out"
             )
-        tags = min(2, *(int(sample.tagged.sum(dim=1).min()) for sample in samples if sample.tagged is not None))
-    transverse = torch.cat([_in_slots(sample, pt(sample.momenta)) for sample in samples])
+        tags = min(2, int(sample.tagged.sum(dim=1).min()))
+    transverse = _in_slots(sample, pt(sample.momenta))
     return Selection(int(number.min()), int(number.max()), tags, float(transverse.min()))
 
 
-def _measured(training: JetSample, validation: JetSample, assumed: Detector) -> dict[str, Any]:
+def _measured(sample: JetSample, assumed: Detector) -> dict[str, Any]:
     """The fields of the detector that are read off the sample or taken over."""
     fixed = {name: value for name, value in asdict(assumed).items() if name not in PARAMETERS}
-    both = [(sample, eta(sample.momenta).abs()) for sample in (training, validation)]
-    fixed["jet_pt_min"] = min(float(_in_slots(sample, pt(sample.momenta)).min()) for sample, _ in both)
-    fixed["jet_eta_max"] = max(float(_in_slots(sample, values).max()) for sample, values in both)
-    if training.tagged is not None:
-        tagged = [values[sample.tagged] for sample, values in both if sample.tagged is not None]
-        fixed["b_tag_eta_max"] = float(torch.cat(tagged).max()) + 1e-6
+    pseudorapidity = eta(sample.momenta).abs()
+    fixed["jet_pt_min"] = float(_in_slots(sample, pt(sample.momenta)).min())
+    fixed["jet_eta_max"] = float(_in_slots(sample, pseudorapidity).max())
+    if sample.tagged is not None:
+        fixed["b_tag_eta_max"] = float(pseudorapidity[sample.tagged].max()) + 1e-6
     return fixed
 
 
