@@ -4,7 +4,17 @@ import pytest
 import torch
 
 from hepreco import conventions
-from hepreco.amplitudes import PARTICLES, Leg, MatrixElement, Process, StandardModel, parse_process
+from hepreco.amplitudes import (
+    LEPTONIC,
+    PARTICLES,
+    TO_B_QUARKS,
+    Leg,
+    MatrixElement,
+    Process,
+    StandardModel,
+    parse_process,
+    with_decays,
+)
 from hepreco.errors import ModelError, ProcessError
 
 
@@ -123,6 +133,21 @@ def test_the_caret_points_at_the_place():
 def test_processes_without_diagrams(process, message):
     with pytest.raises(ProcessError, match=message):
         MatrixElement(process)
+
+
+def test_decays_of_a_production_can_be_chosen():
+    process = with_decays("g g > t t~ h", {**LEPTONIC, "h": TO_B_QUARKS})
+    assert [particle.name for particle in parse_process(process).final] == [
+        "b",
+        "e+",
+        "ve",
+        "b~",
+        "e-",
+        "ve~",
+        "b",
+        "b~",
+    ]
+    assert MatrixElement(process).diagrams == 8
 
 
 def test_a_massless_b_has_no_yukawa_coupling_unless_given():

@@ -1,6 +1,7 @@
 """Two neutrinos: against true ones, against their equations, and against a numerical search for roots."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from hepreco.generation import Sample
 from hepreco.generation.hard.sampler import IntegrationBudget
 from hepreco.generation.samples import produce
 from hepreco.kinematics import (
+    NoSolution,
     mass,
     mass_squared,
     neutrino_ellipse,
@@ -108,7 +110,7 @@ def test_the_nearest_pair_is_on_all_poles(truth: tuple[Tensor, Tensor, Tensor]) 
     missing = neutrino.sum(dim=1)[:, 1:3] + 10
     none, nearest = (
         neutrino_pair_solutions(b, lepton, missing, top_mass=TOP_MASS, w_mass=W_MASS, no_solution=choice)
-        for choice in ("none", "nearest")
+        for choice in get_args(NoSolution)
     )
     has_none = none[:, 0, 0, 0].isnan()
     torch.testing.assert_close(nearest[~has_none], none[~has_none], equal_nan=True)

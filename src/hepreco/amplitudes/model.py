@@ -171,8 +171,8 @@ class StandardModel:
 
     def yukawa_mass(self, fermion: Particle) -> Parameter:
         """The mass in GeV to which the coupling of a fermion to the Higgs boson is proportional."""
-        is_given = fermion.mass == "m_b" and self.m_b_yukawa is not None
-        return self.m_b_yukawa if is_given else self.mass(fermion)
+        given = self.m_b_yukawa if fermion.mass == "m_b" else None
+        return self.mass(fermion) if given is None else given
 
     @property
     def zeros(self) -> "Zeros":
@@ -186,16 +186,15 @@ class StandardModel:
     def in_units_of(self, unit: float) -> "StandardModel":
         """The same model in units of ``unit`` GeV, in double precision; vanishing masses become the number 0.0."""
 
-        def scaled(name: str) -> Parameter | None:
+        def scaled(name: str) -> Parameter:
             value = getattr(self, name)
-            if value is None:
-                return None
             value = value.double() if isinstance(value, Tensor) else float(value)
             if name.startswith("m_"):
                 return value / unit if as_float(value) else 0.0
             return value / unit if name.startswith("width_") else value * unit**2 if name == "fermi_constant" else value
 
-        return StandardModel(**{field.name: scaled(field.name) for field in fields(self)})
+        given = [field.name for field in fields(self) if getattr(self, field.name) is not None]
+        return StandardModel(**{name: scaled(name) for name in given})
 
 
 #: The model of samples and plugins: the defaults, with α_s(m_Z) of the parton densities NNPDF2.3 LO.

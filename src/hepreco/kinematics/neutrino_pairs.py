@@ -1,26 +1,16 @@
 """The neutrinos of two leptonic top quarks from b quarks, leptons, and missing transverse momentum."""
 
 import math
-from typing import Final, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hepreco.kinematics.ellipses import closest_approach, crossings, points_at
 from hepreco.kinematics.four_vectors import minkowski_dot
 from hepreco.kinematics.neutrinos import neutrino_solutions
 
-#: Iterations of the search for roots, which converges cubically, and of Newton's method, which converges quadratically.
-_ROOT_STEPS: Final = 16
-_NEWTON_STEPS: Final = 3
-#: Roots z = exp(it) are real angles t if |z| is within this of 1.
-_ON_CIRCLE: Final = 1e-6
-#: Largest difference from the missing momentum of a solution, relative to the sizes of both ellipses.
-_SAME: Final = 1e-9
-#: Damped steps of the search for the closest approach.
-_DAMPED_STEPS: Final = 30
-#: Angles of either ellipse from which the search for the closest approach starts.
-_GRID: Final = 32
 #: Treatment of events in which the two ellipses do not meet.
 NoSolution = Literal["none", "nearest"]
 
@@ -95,18 +85,18 @@ def neutrino_pair_solutions(
     missing = missing_momentum.double().reshape(-1, 2)
     exists = plane.isfinite().flatten(1).all(dim=1) & missing.isfinite().all(dim=1)
     angles = torch.full((len(plane), 4, 2), torch.nan, dtype=plane.dtype, device=plane.device)
-    angles[exists] = _crossings(plane[exists], missing[exists])
+    angles[exists] = crossings(plane[exists], missing[exists])
     if no_solution == "nearest":
         alone = exists & angles[:, 0, 0].isnan()
-        angles[alone, 0] = _closest_approach(plane[alone], missing[alone])
-    points = _points(ellipses.reshape(-1, 1, 2, 4, 3), angles)
+        angles[alone, 0] = closest_approach(plane[alone], missing[alone])
+    points = points_at(ellipses.reshape(-1, 1, 2, 4, 3), angles)
     return points.reshape(*shape, 4, 2, 4).to(b.dtype)
 
 
 def neutrino_pair_log_density(
     b: Float[Tensor, "*batch 2 4"], lepton: Float[Tensor, "*batch 2 4"], neutrino: Float[Tensor, "*batch 2 4"]
 ) -> Float[Tensor, "*batch"]:
-    r"""Ln of the weight of a solution of :func:`neutrino_pair_solutions` in an integral over both neutrinos, in GeV⁻².
+    r"""Ln of the weight of a solution of :func:`neutrino_pair_solutions` in an integral over both neutrinos, in GeV⁻⁶.
 
     ∫ d³p₁/2E₁ d³p₂/2E₂ δ²(p_T − p_T,miss) Π δ(p_W² − m_W²) δ(p_t² − m_t²) is the sum of 1 / 64 \|e₁ × e₂\| over all
     solutions. Here e is the transverse part of ε(ℓ, b, p), which points along the ellipse.
@@ -145,13 +135,13 @@ def neutrino_family(
 
     Returns
     -------
-    The momenta, and ln of their weights in GeV⁻²: the sum of the weights of all points approximates
+    The momenta, and ln of their weights in GeV⁻⁴: the sum of the weights of all points approximates
     ∫ d³p₁/2E₁ d³p₂/2E₂ δ²(p_T − p_T,miss) δ(p_t² − m_t²) Π δ(p_W² − m_W²).
     """
     first, second = leptons.unbind(dim=-2)
     ellipse = neutrino_ellipse(b, first, top_mass=top_mass, w_mass=w_mass)
     angles = torch.arange(points, dtype=b.dtype, device=b.device) * (2 * torch.pi / points)
-    one = _points(ellipse[..., None, :, :], angles)
+    one = points_at(ellipse[..., None, :, :], angles)
     rest = missing_momentum[..., None, :] - one[..., 1:3]
     second = second[..., None, :].expand(one.shape)
     both = neutrino_solutions(second, rest, w_mass=w_mass, complex_roots="scale missing momentum")
@@ -160,113 +150,3 @@ def neutrino_family(
     log_weight = -(32 * points / (2 * torch.pi) * minkowski_dot(first, b)[..., None, None] * slope.abs()).log()
     momenta = torch.stack((one[..., None, :].expand(both.shape), both), dim=-2)
     return momenta, torch.where(is_real, log_weight, -torch.inf)
-
-
-def _points(
-    ellipses: Float[Tensor, "*#batch component 3"], angles: Float[Tensor, "*#batch"]
-) -> Float[Tensor, "*batch component"]:
-    one, other, centre = ellipses.unbind(dim=-1)
-    return one * angles.cos()[..., None] + other * angles.sin()[..., None] + centre
-
-
-def _crossings(plane: Float[Tensor, "event 2 2 3"], missing: Float[Tensor, "event 2"]) -> Float[Tensor, "event 4 2"]:
-    """Angles of both ellipses where their points add up to the missing momentum, padded with NaN."""
-    first, second = plane.unbind(dim=1)
-    # The second neutrino has |w| = |det| with w = w₀ + w₁ cos t + w₂ sin t, a trigonometric polynomial of degree 2.
-    (a, b), (c, d) = (row.unbind(dim=1) for row in second[..., :2].unbind(dim=1))
-    adjoint = torch.stack((torch.stack((d, -b), dim=1), torch.stack((-c, a), dim=1)), dim=1)
-    determinant = a * d - b * c
-    offset = (missing - second[..., 2] - first[..., 2])[..., None]
-    w1, w2, w0 = (adjoint @ torch.cat((-first[..., :2], offset), dim=2)).unbind(dim=2)
-
-    def dot(one: Tensor, other: Tensor) -> Tensor:
-        return (one * other).sum(dim=1)
-
-    constant = dot(w0, w0) + (dot(w1, w1) + dot(w2, w2)) / 2 - determinant**2
-    single = torch.complex(dot(w0, w1), -dot(w0, w2))
-    double = torch.complex((dot(w1, w1) - dot(w2, w2)) / 4, -dot(w1, w2) / 2)
-    z = _roots(torch.stack((double, single, constant.to(single.dtype), single.conj(), double.conj()), dim=1))
-    t = z.angle()
-    w = w0[:, None] + w1[:, None] * t.cos()[..., None] + w2[:, None] * t.sin()[..., None]
-    w = w * determinant.sign()[:, None, None]
-    angles = torch.stack((t, torch.atan2(w[..., 1], w[..., 0])), dim=2)
-    for _ in range(_NEWTON_STEPS):
-        angles = angles - _newton(plane[:, None], missing[:, None], angles)
-    gap = _gap(plane[:, None], missing[:, None], angles).norm(dim=2)
-    size = plane.abs().sum(dim=(1, 2, 3)) + missing.abs().sum(dim=1)
-    is_real = ((z.abs() - 1).abs() < _ON_CIRCLE) & (gap < _SAME * size[:, None])
-    angles = torch.where(is_real[..., None], angles, torch.nan)
-    order = is_real.int().argsort(dim=1, descending=True, stable=True)
-    return angles.gather(1, order[..., None].expand_as(angles))
-
-
-def _roots(coefficients: Float[Tensor, "event 5"]) -> Float[Tensor, "event 4"]:
-    """The complex roots of quartic polynomials, by the iteration of Ehrlich and Aberth; highest power first."""
-    largest = coefficients.abs().amax(dim=1, keepdim=True)
-    leading = coefficients[:, :1] / largest
-    leading = torch.where(leading.abs() < 1e-14, torch.full_like(leading, 1e-14), leading)
-    monic = (coefficients / largest / leading).unsqueeze(2)
-    start = torch.polar(torch.ones(4, dtype=largest.dtype), 0.4 + torch.arange(4, dtype=largest.dtype) * torch.pi / 2)
-    z = start.to(coefficients).expand(len(coefficients), 4) * monic[:, 4].abs() ** 0.25 * 1.1
-    apart = torch.eye(4, dtype=torch.bool, device=z.device)
-    for _ in range(_ROOT_STEPS):
-        value, slope = torch.ones_like(z), torch.zeros_like(z)
-        for power in range(1, 5):
-            slope = slope * z + value
-            value = value * z + monic[:, power]
-        ratio = value / slope
-        others = (1 / (z[:, :, None] - z[:, None, :]).masked_fill(apart, 1.0)).masked_fill(apart, 0.0).sum(dim=2)
-        step = ratio / (1 - ratio * others)
-        z = z - torch.where(step.isfinite(), step, 0.0)
-    return z
-
-
-def _gap(
-    plane: Float[Tensor, "*#batch 2 2 3"], missing: Float[Tensor, "*#batch 2"], angles: Float[Tensor, "*batch 2"]
-) -> Float[Tensor, "*batch 2"]:
-    """By how much the neutrinos have more transverse momentum than is missing."""
-    one, other = _points(plane, angles).unbind(dim=-2)
-    return one + other - missing
-
-
-def _tangents(plane: Float[Tensor, "*#batch 2 2 3"], angles: Float[Tensor, "*batch 2"]) -> Tensor:
-    """Derivatives of the points by their angles, (..., side, component)."""
-    return plane[..., 1] * angles.cos()[..., None] - plane[..., 0] * angles.sin()[..., None]
-
-
-def _newton(plane: Tensor, missing: Tensor, angles: Tensor) -> Tensor:
-    """The step of Newton's method towards a gap of zero."""
-    (a, c), (b, d) = (side.unbind(dim=-1) for side in _tangents(plane, angles).unbind(dim=-2))
-    x, y = _gap(plane, missing, angles).unbind(dim=-1)
-    step = torch.stack((d * x - b * y, a * y - c * x), dim=-1) / (a * d - b * c)[..., None]
-    return torch.where(step.isfinite(), step, 0.0)
-
-
-def _closest_approach(
-    plane: Float[Tensor, "event 2 2 3"], missing: Float[Tensor, "event 2"]
-) -> Float[Tensor, "event 2"]:
-    """Angles at which the transverse momentum of both neutrinos is nearest to the missing momentum."""
-    t = torch.arange(_GRID, dtype=plane.dtype, device=plane.device) * (2 * torch.pi / _GRID)
-    grid = torch.cartesian_prod(t, t)
-    angles = grid[_gap(plane[:, None], missing[:, None], grid).norm(dim=2).argmin(dim=1)]
-    distance = _gap(plane, missing, angles).norm(dim=1)
-    damping = torch.ones_like(distance)
-    for _ in range(_DAMPED_STEPS):
-        step = _downhill(plane, missing, angles, damping)
-        after = _gap(plane, missing, angles - step).norm(dim=1)
-        closer = after < distance
-        angles = torch.where(closer[:, None], angles - step, angles)
-        distance = torch.where(closer, after, distance)
-        damping = torch.where(closer, damping / 8, damping * 4)
-    return angles
-
-
-def _downhill(plane: Tensor, missing: Tensor, angles: Tensor, damping: Tensor) -> Tensor:
-    """A damped step of Newton's method towards a smaller gap, also where its square is not convex."""
-    gap, tangents = _gap(plane, missing, angles), _tangents(plane, angles)
-    bends = plane[..., 2] - _points(plane, angles)  # second derivatives
-    slope = (tangents * gap[:, None]).sum(dim=2)
-    bend = tangents @ tangents.mT + torch.diag_embed((bends * gap[:, None]).sum(dim=2))
-    values, vectors = torch.linalg.eigh(bend)
-    size = values.abs() + damping[:, None] * values.abs().sum(dim=1, keepdim=True)
-    return (vectors @ ((vectors.mT @ slope[..., None]) / size[..., None]))[..., 0]
