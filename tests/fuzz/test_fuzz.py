@@ -98,6 +98,11 @@ def test_damage_comes_from_the_seed_alone(bases, name, kind):
     assert base.data not in (one, other)
 
 
+def test_a_file_spliced_with_itself_is_damaged_otherwise(bases):
+    empty = bases["empty"]
+    assert damaged("spliced", empty, empty, np.random.default_rng(1)) != empty.data
+
+
 def test_what_is_expected_is_what_a_slow_loop_counts(bases):
     base = bases["plain"]
     bins = expected(base.columns, [(0, 50), (100, EVENTS)])
