@@ -425,11 +425,10 @@ def _kept(memory: Path) -> dict[str, Any]:
 
 
 def _remember(files: Iterable[FileOfEvents], memory: Path | None) -> None:
-    """Store the properties of sound files with an identity, in addition to stored ones."""
+    """Store the properties of sound files with an identity, in place of those of the run before."""
     if memory is None:
         return
-    before = _kept(memory)
-    known = before | {
+    known = {
         _name(file): {
             "identity": file.identity,
             "entries": file.entries,
@@ -440,7 +439,7 @@ def _remember(files: Iterable[FileOfEvents], memory: Path | None) -> None:
         for file in files
         if file.identity and not file.failure and not file.missing
     }
-    if known != before:
+    if known != _kept(memory):
         try:
             memory.write_text(json.dumps(known), "utf-8")
         except OSError as error:
