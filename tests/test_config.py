@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import uproot
 
 from hepreco.config import PAGE, read_config
 from hepreco.errors import ConfigError
+from hepreco.histograms import read_histograms
 
 
 @pytest.fixture
@@ -160,21 +162,42 @@ main()
 """
 
 
+def run_elsewhere(path, *options):
+    """``hepreco run`` in a process of its own, which starts in another directory."""
+    words = ["run", str(path), "--output", str(path.with_name("out")), "--no-figures", *options]
+    done = subprocess.run([sys.executable, "-c", RUN, *words], cwd="/", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 @pytest.mark.parametrize("executor", ["iterative", "futures", "dask"])
 def test_workers_find_the_function_too(executor, config, tmp_path, hadronic):
     (tmp_path / "of_mine.py").write_text("import awkward as ak\ndef some(events):\n    return ak.num(events.Jet) > 5\n")
     path = config(f'[datasets.a]\nfiles = ["{hadronic.files[0]}"]\n' + CUT.format("of_mine:some"))
-    words = [
-        "run",
-        str(path),
-        "--output",
-        str(tmp_path / "out"),
-        "--no-figures",
-        "--workers",
-        "1",
-        "--executor",
-        executor,
-    ]
-    done = subprocess.run([sys.executable, "-c", RUN, *words], cwd="/", capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "mine" in done.stdout
+    assert "mine" in run_elsewhere(path, "--workers", "1", "--executor", executor)
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    """The address of a cluster whose workers know nothing of the directories of configurations."""
+    from distributed import LocalCluster  # noqa: PLC0415  slow to import
+
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster:
+        yield cluster.scheduler_address
+
+
+def test_workers_of_others_get_the_function_from_the_driver(scheduler, config, tmp_path, hadronic):
+    """With what it uses of other modules there."""
+    (tmp_path / "with_helpers.py").write_text("def mask(numbers, least):\n    return numbers > least\n")
+    (tmp_path / "of_others").mkdir()
+    (tmp_path / "of_others" / "__init__.py").write_text("LEAST = 5\n")
+    (tmp_path / "of_others" / "counts.py").write_text(
+        "import awkward as ak\nimport with_helpers\nfrom of_others import LEAST\n"
+        "def some(events):\n    return with_helpers.mask(ak.num(events.Jet), LEAST)\n"
+    )
+    path = config(f'[datasets.a]\nfiles = ["{hadronic.files[0]}"]\n' + CUT.format("of_others.counts:some"))
+    run_elsewhere(path, "--executor", "dask", "--scheduler", scheduler)
+    cutflow = read_histograms(tmp_path / "out" / "histograms.zip").histograms["cutflow"]
+    table = uproot.open(hadronic.files[0])["Events"].arrays(["nJet", "genWeight"], library="np")
+    passed = table["genWeight"][table["nJet"] > 5].sum(dtype=float)
+    assert cutflow[{"dataset": "a", "variation": "nominal", "cut": "mine"}].value == pytest.approx(passed)

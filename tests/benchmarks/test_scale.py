@@ -24,7 +24,9 @@ class Simulated:
     pickled: bytes = field(repr=False)
     retries: int
     timeout: float
-    checkpoints: object
+    stored: object
+    conditions: object
+    skims: object
 
     def __call__(self, bundle):
         dataset = bundle[0].chunk.dataset

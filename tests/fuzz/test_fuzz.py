@@ -1,6 +1,5 @@
 """Damaged input of every kind: a few minutes' worth of what ``tox -e fuzz`` does, and the harness itself."""
 
-import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,7 +13,7 @@ import uproot
 from bases import EVENTS, READ, RECIPES, Base, make_base
 from click.testing import CliRunner
 from damage import DAMAGES, damaged
-from harness import Answer, harness, table
+from harness import Answer, harness, read_answers, table
 from oracle import FAULTS, MEANING, Run, analyse, expected, judge, judge_file
 from other_files import WHOLE, judge_configuration
 
@@ -29,7 +28,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> list[Answer]:
     command = [sys.executable, Path(__file__).with_name("harness.py"), *counts]
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
     assert listing.is_file(), done.stderr
-    return [Answer(**answer) for answer in json.loads(listing.read_text())]
+    return read_answers(listing)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -96,6 +95,11 @@ def test_damage_comes_from_the_seed_alone(bases, name, kind):
     assert one == again
     assert one != other
     assert base.data not in (one, other)
+
+
+def test_a_file_spliced_with_itself_is_damaged_otherwise(bases):
+    empty = bases["empty"]
+    assert damaged("spliced", empty, empty, np.random.default_rng(1)) != empty.data
 
 
 def test_what_is_expected_is_what_a_slow_loop_counts(bases):

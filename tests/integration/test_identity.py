@@ -328,6 +328,25 @@ def ours(path: Path, **dataset: object) -> object:
 RUNNERS = pytest.mark.parametrize("runner", [coffea_runner, ours])
 
 
+def test_what_is_remembered_of_files_is_of_the_last_run(job):
+    """However often a directory is used, and whatever was read there."""
+    job.write()
+    job.write("b.root", seed=2)
+
+    def remembered(*files: str, **tables: object) -> dict[str, object]:
+        job.configure(datasets={"x": {"files": list(files)}}, **tables)
+        assert job.run().exit_code == 0
+        return json.loads((job / "out" / "prepared.json").read_text())
+
+    both = remembered("a.root", "b.root")
+    assert len(both) == 2
+    one = remembered("a.root")
+    assert one.items() < both.items()
+    others = remembered("a.root", plugins={"chi2-assigner": {}})
+    assert len(others) == 1
+    assert not others.keys() & one.keys()
+
+
 @RUNNERS
 def test_a_second_run_in_one_process_has_its_own_cross_section(job, runner: Callable[..., object]):
     path = job.write(events=4)

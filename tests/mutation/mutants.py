@@ -42,12 +42,6 @@ OPERATOR = re.compile(rb"\b(?:is not|not in|and|or|in|is)\b|\*\*|//|<<|>>|[-+*/&
 COMMENT = re.compile(rb"#[^\n]*")
 #: Imported once before the tests of any change start, which saves seconds in each.
 HEAVY = ("torch", "coffea.nanoevents", "coffea.processor", "matplotlib.figure", "iminuit.cost", "scipy.stats", "pandas")
-#: Whose shapes are checked while testing, as in tox.ini.
-TYPED = (
-    "hepreco.amplitudes,hepreco.kinematics,hepreco.events,hepreco.detector,hepreco.formats,hepreco.generation,"
-    "hepreco_chi2_assigner,hepreco_me_assigner,hepreco_event_variables,hepreco_part_sm,beartype.beartype"
-)
-PLUGINS = "chi2-assigner autoencoder event-variables part-sm me-assigner"
 #: Tests of rooms that are not in the folder of the room's name.
 ELSEWHERE = {"config": ("tests/cli", "tests/processing", "tests/integration"), "processing": ("tests/integration",)}
 #: A change may slow its tests down: their processor time, relative to that without a change, and in seconds.
@@ -100,11 +94,10 @@ def rooms() -> dict[str, tuple[list[str], list[str]]]:
     for folder in sorted((ROOT / "src/hepreco").glob("*/__init__.py")):
         room = folder.parent.name
         found[room] = (_sources(folder.parent), [f"tests/{room}", f"{frozen}[{room}]", *ELSEWHERE.get(room, ())])
-    for plugin in PLUGINS.split():
-        found[plugin] = (
-            _sources(ROOT / "plugins" / plugin / "src"),
-            [f"plugins/{plugin}/tests", f"{frozen}[{plugin}]"],
-        )
+    for folder in sorted((ROOT / "plugins").iterdir()):
+        of_all = (frozen, "tests/test_contracts.py::test_contracts_are_kept")
+        own = [f"plugins/{folder.name}/tests", *(f"{test}[{folder.name}]" for test in of_all)]
+        found[folder.name] = (_sources(folder / "src"), own)
     return found
 
 
@@ -245,11 +238,12 @@ def _test(copy: Path, paths: Sequence[str], limit: float, log: Path) -> None:
     os.dup2(output, 2)
     resource.setrlimit(resource.RLIMIT_CPU, (int(limit), int(limit) + 5))
     os.chdir(copy)
-    code = [copy / "src", *(copy / "plugins").glob("*/src")]
+    code = [copy / "src", *(copy / "plugins").glob("*/src"), copy / "tests/checks"]
     os.environ["PYTHONPATH"] = os.pathsep.join(map(str, code))
     sys.path[:0] = map(str, code)
     early = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"  # what is heavy was imported before
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-W", early, f"--jaxtyping-packages={TYPED}"]
+    shapes = ["-p", "shapes"] if code[-1].exists() else []
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-W", early, *shapes]
     status = pytest.main([*options, *paths], plugins=[QuickestFirst(copy.with_name("times.json"))])
     sys.stdout.flush()
     os._exit(int(status))

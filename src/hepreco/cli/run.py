@@ -21,6 +21,7 @@ from hepreco.events import Dataset
 from hepreco.events.reading import TIMEOUT
 from hepreco.histograms import write_histograms
 from hepreco.processing import ColumnWriter, ReconstructionProcessor, RunReport, make_executor, prepare, process
+from hepreco.processing.functions import send_by_value
 from hepreco.processing.runner import ExecutorName
 from hepreco.processing.skims import SkimWriter
 from hepreco.processing.stored_results import StoredResults
@@ -90,6 +91,8 @@ def run(config: Path, output: Path, files: tuple[str, ...], **options: Any) -> N
     """
     analysis = read_config(config)
     analysis.check_studies()
+    if options["scheduler"]:
+        send_by_value(config.parent)
     tables = override_files(analysis.datasets, files) if files else analysis.datasets
     if not tables:
         raise ConfigError(f"{config} names no datasets", "add a table [datasets.<name>], or use --files")

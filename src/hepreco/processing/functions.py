@@ -1,11 +1,14 @@
 """Functions of the user that a configuration names; errors in them name the function."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
 import awkward as ak
+import cloudpickle
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +17,17 @@ from hepreco.events import Columns
 from hepreco.events.objects import MOMENTUM
 from hepreco.names import check_field, check_label
 from hepreco.processing import identity
+
+
+def send_by_value(directory: Path) -> None:
+    """Send functions of the modules in a directory to workers by value, for workers that cannot import the modules.
+
+    It applies to the modules that are imported so far, with those of packages in the directory.
+    """
+    for name, module in list(sys.modules.items()):
+        place = directory.resolve() / name.replace(".", "/")
+        if getattr(module, "__file__", None) in {f"{place}.py", f"{place}/__init__.py"}:
+            cloudpickle.register_pickle_by_value(module)
 
 
 @dataclass(frozen=True)
@@ -42,12 +56,18 @@ class _UserFunction:
         """All that determines its result, with the code of the function, as plain values."""
         return {**identity.of_value(self), "code": identity.of_code(self._resolved())}
 
+    def __getstate__(self) -> dict[str, Any]:
+        by_value = self.function.partition(":")[0] in cloudpickle.list_registry_pickle_by_value()
+        return {**vars(self), **({"_sent": self._resolved()} if by_value else {})}
+
     def _called(self, events: ak.Array) -> ak.Array:
         remedy = "mend the function, or take it out of the configuration"
         with blamed(f"{self._said}: {self.function} raised", kind=SelectionError, remedy=remedy):
             return self._resolved()(events, **(self.options or {}))
 
     def _resolved(self) -> Callable[..., ak.Array]:
+        if sent := vars(self).get("_sent"):
+            return sent
         said = f"{self._said}: the module of {self.function!r} raised"
         with blamed(said, kind=ConfigError, remedy="mend the module"):
             try:

@@ -77,11 +77,11 @@ def of_module(name: str, file: str) -> str:
     hashes: dict[Path, str] = {}
     waiting = [Path(file)]
     while waiting:
-        for source in _package(waiting.pop()):
-            if source not in hashes:
-                status = source.stat()
-                hashes[source], imported = _source(source, status.st_mtime_ns, status.st_size)
-                waiting += imported
+        path = waiting.pop()
+        for source in () if path in hashes else _package(path):
+            status = source.stat()
+            hashes[source], imported = _source(source, status.st_mtime_ns, status.st_size)
+            waiting += imported
     return digest([name, *sorted(hashes.values())])
 
 

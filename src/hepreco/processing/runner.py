@@ -15,7 +15,7 @@ from coffea.processor.accumulator import iadd
 from coffea.processor.executor import ExecutorBase
 from coffea.util import coffea_console
 
-from hepreco.errors import ConfigError, DatasetError, OutputError
+from hepreco.errors import ConfigError, DatasetError, OutputError, blamed
 from hepreco.events import Dataset
 from hepreco.events.bookkeeping import Generated
 from hepreco.events.columns import WEIGHT, is_bit, missing_column
@@ -225,7 +225,9 @@ def process(plan: Plan, *, executor: ExecutorBase, checkpoints: Path | None = No
     writer = plan.reconstruction.columns
     directories = [each.directory if each else None for each in (writer, plan.skims)]
     stored = StoredResults(checkpoints, *directories) if checkpoints else None
-    pickled = cloudpickle.dumps(plan.reconstruction)
+    remedy = "leave out what cannot be pickled, or install the modules on the workers"
+    with blamed("sending plugins and functions to workers raised", kind=ConfigError, remedy=remedy):
+        pickled = cloudpickle.dumps(plan.reconstruction)
     work = Processing(pickled, executor.file_retries, timeout, stored, plan.conditions, plan.skims)
     output: Output = {"histograms": {}, "report": RunReport(failures=set(plan.failures))}
     waiting = {task.key: task for task in plan.tasks}
@@ -425,11 +427,10 @@ def _kept(memory: Path) -> dict[str, Any]:
 
 
 def _remember(files: Iterable[FileOfEvents], memory: Path | None) -> None:
-    """Store the properties of sound files with an identity, in addition to stored ones."""
+    """Store the properties of sound files with an identity, in place of those of the run before."""
     if memory is None:
         return
-    before = _kept(memory)
-    known = before | {
+    known = {
         _name(file): {
             "identity": file.identity,
             "entries": file.entries,
@@ -440,7 +441,7 @@ def _remember(files: Iterable[FileOfEvents], memory: Path | None) -> None:
         for file in files
         if file.identity and not file.failure and not file.missing
     }
-    if known != before:
+    if known != _kept(memory):
         try:
             memory.write_text(json.dumps(known), "utf-8")
         except OSError as error:

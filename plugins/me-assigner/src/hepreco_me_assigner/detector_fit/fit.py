@@ -53,11 +53,11 @@ class _Fit:
 
     def gradients(self, model: DetectorModel) -> tuple[float, Float[Tensor, "group parameter"]]:
         """The loss, and its gradient from every group, with an equal share of the prior's."""
-        total, rows = 0.0, []
+        total, rows = 0.0, list[Tensor]()
         for loss in self.losses(model):
             shared = loss - model.log_prior() / self.size / len(self.groups)
-            (row,) = torch.autograd.grad(shared, [model.moved])
-            total, rows = total + shared.item(), [*rows, row]
+            rows += torch.autograd.grad(shared, [model.moved])
+            total += shared.item()
         return total, torch.stack(rows)
 
 

@@ -95,7 +95,8 @@ class Branch:
     @property
     def alike(self) -> tuple[int, int] | None:
         """The positions of two jets of equal flavour from one resonance, whose exchange only mirrors a fit."""
-        pairs = [legs[1:] for legs in self.cascades] or [r.legs for r in self.resonances]
+        pairs: list[tuple[int, ...]] = [legs[1:] for legs in self.cascades]
+        pairs = pairs if self.cascades else [resonance.legs for resonance in self.resonances]
         if len(pairs) != 1 or len(pairs[0]) != 2 or any(self.kinds[leg] != "jet" for leg in pairs[0]):
             return None
         one, other = pairs[0]
