@@ -28,6 +28,7 @@ from hepreco_me_assigner import MatrixElementAssigner
 from hepreco_me_assigner.detector_fit import read_detector
 
 JETS: Final[Mapping[str, Any]] = {"where": ("pt > 20", "|eta| < 5"), "at_most": 10}
+TAGS: Final = {"b_tag": "btag"}
 NUMBERS: Final = {"6": (6, 6), "7": (7, 7), "8 or more": (8, 99)}
 Answers = NDArray[np.int64]
 
@@ -47,24 +48,40 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("results"))
     parser.add_argument("--epochs", type=int, default=100)
     arguments = parser.parse_args()
-    learning = MatrixElementAssigner(solver="marginal", b_tag="btag", **JETS)
+    learning = MatrixElementAssigner(solver="marginal", **JETS, **TAGS)
     batch = read_batch(Dataset("ttbar", (str(arguments.file),)), learning.inputs)
     entry = batch.event_id[:, 2]
     is_first = entry < entry.median()
-    detector = learn(learning, batch[is_first], arguments.output / "detector", epochs=arguments.epochs)
-    results = compare(batch[~is_first], labelled_tops(arguments.file), detector)
+    directory = arguments.output / "detector"
+    if not directory.exists():
+        learn(learning, batch[is_first], directory, epochs=arguments.epochs)
+    results = compare(batch[~is_first], labelled_tops(arguments.file), methods_with(read_detector(directory)))
     (arguments.output / "benchmark.json").write_text(json.dumps(results, indent=1) + "\n", "utf-8")
 
 
-def compare(test: EventBatch, labels: Answers, detector: Detector) -> dict[str, Any]:
-    """Efficiencies of all methods, with b tags and without them; the detector was learned with them."""
-    truth, number = labels[test.event_id[:, 2].numpy()], test.mask.sum(dim=1).numpy()
+def methods_with(detector: Detector) -> dict[str, Reconstructor]:
+    """χ², an assumed and a learned detector, with and without b tags; and the learned one without its ingredients."""
     marginal = MatrixElementAssigner(solver="marginal", **JETS)
     methods: dict[str, Reconstructor] = {}
-    for end, tags in {"": {"b_tag": "btag"}, ", no tags": {}}.items():
+    for end, tags in {"": TAGS, ", no tags": {}}.items():
         methods["χ²" + end] = Chi2Assigner(**JETS, **tags)
         for name, assumed in {"resolution (0.8, 0.05)": (0.8, 0.05), "learned detector": detector}.items():
             methods[name + end] = replace(marginal, resolution=assumed, **tags)
+    without = {
+        "response": replace(detector, b_response=1.0, light_response=1.0),
+        "tails": replace(detector, jet_tail_fraction=0.0),
+        "resolution": replace(detector, jet_stochastic=0.8, jet_constant=0.05),
+        "charm": replace(detector, c_efficiency=detector.light_efficiency),
+        "hard radiation": replace(detector, radiation_hard_fraction=0.0),
+    }
+    return methods | {
+        f"learned, without {name}": replace(marginal, resolution=assumed, **TAGS) for name, assumed in without.items()
+    }
+
+
+def compare(test: EventBatch, labels: Answers, methods: Mapping[str, Reconstructor]) -> dict[str, Any]:
+    """Efficiencies of all methods."""
+    truth, number = labels[test.event_id[:, 2].numpy()], test.mask.sum(dim=1).numpy()
     found = {}
     for name, method in methods.items():
         found[name] = described(assigned(method, test), truth, number)
@@ -72,13 +89,12 @@ def compare(test: EventBatch, labels: Answers, detector: Detector) -> dict[str, 
     return found
 
 
-def learn(assigner: MatrixElementAssigner, batch: EventBatch, output: Path, *, epochs: int) -> Detector:
-    """Learn a detector and write it."""
+def learn(assigner: MatrixElementAssigner, batch: EventBatch, output: Path, *, epochs: int) -> None:
+    """Learn a detector and write it, as ``hepreco train`` does with a whole file."""
     options = TrainingOptions(epochs=epochs, schedule="cosine")
     result = assigner.train({"events": batch}, options, report=lambda _epoch, _losses: None)
     card = Card("", dict(result.network), "the first half of the file", 1, "benchmark.py", "", dict(result.metrics))
     save_weights(output, result.tensors, card)
-    return read_detector(output)
 
 
 def assigned(method: Reconstructor, batch: EventBatch) -> Found:
@@ -109,7 +125,10 @@ def labelled_tops(file: Path) -> Answers:
 
 
 def described(found: Found, truth: Answers, number: NDArray[np.int64]) -> dict[str, Any]:
-    """Efficiency with its binomial error and mean probability: events with all six jets, by the number of jets."""
+    """Efficiency with its binomial error and mean probability: of events with all six jets, by their number of jets.
+
+    "one complete top" counts how often that top is right in events with jets of all its quarks and not of the other's.
+    """
     complete = (truth >= 0).all(axis=(1, 2))
     right = (found.tops == truth).all(axis=(1, 2))
     kinds = {"all": (0, 99), **NUMBERS}
@@ -118,6 +137,8 @@ def described(found: Found, truth: Answers, number: NDArray[np.int64]) -> dict[s
     whole = (truth >= 0).all(axis=2)
     matched = ((found.tops[:, :, None] == truth[:, None]).all(axis=3) & whole[:, None]).any(axis=(1, 2))
     rates = {name: _rate(right[chosen], found.probability[chosen]) for name, chosen in rows.items()}
+    known = np.isfinite(found.probability) & complete
+    rates["reliability"] = _reliability(right[known], found.probability[known])
     return rates | {"one complete top": _rate(matched[one_top], np.full(one_top.sum(), np.nan))}
 
 
@@ -131,11 +152,15 @@ def _rate(right: NDArray[np.bool_], probability: NDArray[np.float64]) -> dict[st
     }
 
 
-def summary(rows: Mapping[str, Mapping[str, float]]) -> str:
+def _reliability(right: NDArray[np.bool_], probability: NDArray[np.float64]) -> list[dict[str, float]]:
+    """The efficiency and the mean probability in tenths of the events, by probability."""
+    return [_rate(right[part], probability[part]) for part in np.array_split(np.argsort(probability), 10) if len(part)]
+
+
+def summary(rows: Mapping[str, Any]) -> str:
     """One line of the printed table."""
-    return ", ".join(f"{name} {row['efficiency']:.3f} ± {row['error']:.3f}" for name, row in rows.items()) + (
-        f"; says {rows['all']['mean probability']:.3f}"
-    )
+    rates = [f"{name} {row['efficiency']:.3f} ± {row['error']:.3f}" for name, row in rows.items() if "events" in row]
+    return f"{', '.join(rates)}; says {rows['all']['mean probability']:.3f}"
 
 
 if __name__ == "__main__":
