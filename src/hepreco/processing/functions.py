@@ -66,8 +66,9 @@ class _UserFunction:
             return self._resolved()(events, **(self.options or {}))
 
     def _resolved(self) -> Callable[..., ak.Array]:
-        if sent := vars(self).get("_sent"):
-            return sent  # type: ignore[no-any-return]
+        sent: Callable[..., ak.Array] | None = vars(self).get("_sent")
+        if sent is not None:
+            return sent
         said = f"{self._said}: the module of {self.function!r} raised"
         with blamed(said, kind=ConfigError, remedy="mend the module"):
             try:
