@@ -66,7 +66,8 @@ class _UserFunction:
             return self._resolved()(events, **(self.options or {}))
 
     def _resolved(self) -> Callable[..., ak.Array]:
-        if sent := vars(self).get("_sent"):
+        sent: Callable[..., ak.Array] | None = vars(self).get("_sent")
+        if sent is not None:
             return sent
         said = f"{self._said}: the module of {self.function!r} raised"
         with blamed(said, kind=ConfigError, remedy="mend the module"):
