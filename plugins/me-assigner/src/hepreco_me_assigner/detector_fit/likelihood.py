@@ -5,7 +5,7 @@ The derivation is in the page "A detector from unlabelled events" of the documen
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import torch
@@ -116,17 +116,15 @@ class Likelihood:
         count = torch.tensor(JETS, dtype=torch.float64)
         one, other = (kinds - count * torch.log(self._mean) for kinds in self._log_kinds)
         allowed = among.disjoint.to(jets.dtype)
-        pairs = [jets + tags + kinds[among.kind] for kinds in (one, other)]
-        radiated = (self._radiated(sample.momenta, selection.pt_min)).sum(dim=1)
-        joint = _log_sum(pairs[0], allowed, pairs[1]) + radiated + number * torch.log(self._mean)
-        joint = joint - self._log_selected(selection)
+        total = _log_sum(jets + tags + one[among.kind], allowed, jets + tags + other[among.kind])
+        radiated = self._radiated(sample.momenta, selection.pt_min).sum(dim=1)
+        joint = total + radiated + number * torch.log(self._mean) - self._log_selected(selection)
         if sample.tagged is None:
             return joint, torch.zeros_like(joint)
         light = self._log_tag(sample, _t(self.detector.light_efficiency)).sum(dim=1)
         pass_tags = self._log_tags(number, selection.tags).exp()[among.kind][:, among.kind]
         blind = _log_sum(jets + one[among.kind], allowed * pass_tags, jets + other[among.kind])
-        conditional = _log_sum(pairs[0], allowed, pairs[1]) + light - blind
-        return joint + light, conditional
+        return joint + light, total + light - blind
 
     @property
     def _mean(self) -> Tensor:
@@ -301,10 +299,6 @@ def _log_decay(momenta: Float[Tensor, "*event 3 4"], top: float, boson: float) -
     return (orders / (edge**2 / 6 + boson * edge / 2)).clamp(min=1e-9).log()
 
 
-def _inverse(places: list[int]) -> list[int]:
-    return [places.index(place) for place in range(len(places))]
-
-
 def _t(value: float | Tensor) -> Tensor:
     return torch.as_tensor(value, dtype=torch.float64)
 
@@ -318,6 +312,6 @@ def _without_b(branch: Branch) -> Branch:
         ("jet", "jet"),
         ("jet", "jet"),
         tuple(branch.particles[leg] for leg in pair),
-        (type(boson)(boson.particle, (0, 1), boson.mass, boson.width),),
+        (replace(boson, legs=(0, 1)),),
         (),
     )
