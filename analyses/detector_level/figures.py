@@ -38,6 +38,7 @@ def efficiency(axes: Any, results: Mapping[str, Any]) -> None:
         at = [position + shift for position in range(len(rows))]
         axes.errorbar(at, [r["efficiency"] for r in rows], [r["error"] for r in rows], fmt="o", label=method)
     axes.set(xticks=range(3), xticklabels=NUMBERS, xlabel="number of jets", ylabel="event efficiency", ylim=(0, 1))
+    axes.tick_params(axis="x", which="minor", bottom=False, top=False)
 
 
 def calibration(axes: Any, results: Mapping[str, Any]) -> None:
