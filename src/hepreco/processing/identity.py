@@ -75,13 +75,14 @@ def of_code(thing: object) -> str:
 def of_module(name: str, file: str) -> str:
     """A hash of the package and imports of a module, which lies in ``file``."""
     hashes: dict[Path, str] = {}
-    waiting = [Path(file)]
+    waiting, listed = [Path(file)], set()
     while waiting:
-        for source in _package(waiting.pop()):
-            if source not in hashes:
-                status = source.stat()
-                hashes[source], imported = _source(source, status.st_mtime_ns, status.st_size)
-                waiting += imported
+        root = _outermost(waiting.pop())
+        for source in _files(root) if root not in listed else ():
+            status = source.stat()
+            hashes[source], imported = _source(source, status.st_mtime_ns, status.st_size)
+            waiting += imported
+        listed.add(root)
     return digest([name, *sorted(hashes.values())])
 
 
@@ -106,13 +107,17 @@ def distribution_version(name: str) -> str:
         return "not installed"
 
 
-def _package(path: Path) -> Iterator[Path]:
-    """All files of the outermost package that a module belongs to, or the module alone."""
-    root = path
-    while (root.parent / "__init__.py").is_file():
-        root = root.parent
-    if root == path:
-        yield path
+def _outermost(path: Path) -> Path:
+    """The directory of the outermost package that a module belongs to, or the file of the module."""
+    while (path.parent / "__init__.py").is_file():
+        path = path.parent
+    return path
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """All files of a package, or a module alone."""
+    if root.is_file():
+        yield root
         return
     for file in sorted(root.rglob("*")):
         if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".pyc":
