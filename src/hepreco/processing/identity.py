@@ -75,7 +75,8 @@ def of_code(thing: object) -> str:
 def of_module(name: str, file: str) -> str:
     """A hash of the package and imports of a module, which lies in ``file``."""
     hashes: dict[Path, str] = {}
-    waiting, listed = [Path(file)], set()
+    waiting = [Path(file)]
+    listed: set[Path] = set()
     while waiting:
         root = _outermost(waiting.pop())
         for source in _files(root) if root not in listed else ():
