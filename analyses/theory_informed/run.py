@@ -9,9 +9,8 @@ whether everything runs.
 
 import argparse
 import json
-import multiprocessing
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -172,26 +171,25 @@ def main() -> None:
     chosen = {name: step for name, step in steps().items() if name in options.steps}
     needed = list(dict.fromkeys(name for step in chosen.values() for name in step.samples))
     directory = options.samples or options.output / "samples"
-    if options.samples is None:
-        budget = _QUICK if options.quick else None
-        generate(needed, directory, scale=options.scale, budget=budget, workers=options.workers)
     options.output.mkdir(parents=True, exist_ok=True)
     with make_executor("futures", workers=options.workers) as executor:
+        if options.samples is None:
+            budget = _QUICK if options.quick else None
+            with executor.pool(options.workers) as pool:
+                generate(needed, directory, scale=options.scale, budget=budget, pool=pool)
         for name, step in chosen.items():
             files = {sample: directory / f"{sample}.root" for sample in step.samples}
             fill(step, files, options.output / f"{name}.zip", executor)
 
 
 def generate(
-    names: list[str], directory: Path, *, scale: float, budget: IntegrationBudget | None, workers: int
+    names: list[str], directory: Path, *, scale: float, budget: IntegrationBudget | None, pool: Executor
 ) -> None:
     """Write the samples that are not there yet, several at a time."""
     directory.mkdir(parents=True, exist_ok=True)
-    context = multiprocessing.get_context("spawn")
     make = partial(_generate, directory=directory, scale=scale, budget=budget)
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        for name in pool.map(make, reversed(names)):
-            print(f"sample {name}", flush=True)
+    for name in pool.map(make, reversed(names)):
+        print(f"sample {name}", flush=True)
 
 
 def _generate(name: str, *, directory: Path, scale: float, budget: IntegrationBudget | None) -> str:

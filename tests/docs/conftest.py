@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from ready import python
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "analyses").rglob("*.md"))]
@@ -50,22 +51,25 @@ def blocks_of() -> Callable[[Path], list[Block]]:
     return blocks
 
 
+def _new(*command: str, cwd: Path, environment: dict[str, str]) -> tuple[int, str, str]:
+    words = [sys.executable, "-W", "error", *command]
+    done = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
 @pytest.fixture(scope="session")
 def shell() -> Callable[..., str]:
-    """Run Python, or a module, in a directory; warnings are errors there too."""
+    """Run Python in a directory; warnings are errors there too.
 
-    def run(*command: str, cwd: Path, path: Path | None = None) -> str:
+    The process is ``new``, or has imported hepreco already, which saves seconds: pytest complains of what is imported
+    before it, and workers of a cluster start in another directory then.
+    """
+
+    def run(*command: str, cwd: Path, path: Path | None = None, new: bool = False) -> str:
         environment = os.environ | {"MPLBACKEND": "agg", "COLUMNS": "200"} | ({"PYTHONPATH": str(path)} if path else {})
-        done = subprocess.run(
-            [sys.executable, "-W", "error", *command],
-            cwd=cwd,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        status, out, err = (_new if new else python)(*command, cwd=cwd, environment=environment)
+        assert status == 0, out + err
+        return out
 
     return run
 

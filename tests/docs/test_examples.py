@@ -182,7 +182,7 @@ def test_python_runs(page, root, workplace, blocks_of, shell):
     script = workplace / f"{page.replace('/', '-')}.py"
     script.write_text("\n\n".join(code))
     assert code
-    PAGES[page](shell(script.name, cwd=workplace), workplace)
+    PAGES[page](shell(script.name, cwd=workplace, new="cluster" in page), workplace)
 
 
 def first_events(source, target, *, events):
@@ -216,7 +216,7 @@ def test_a_plugin_written_from_its_page_passes(root, tmp_path, write_package, sh
     path = write_package(root / "docs/how-to/write-a-plugin.md", tmp_path, "w-candidate")
     assert "w-candidate" in shell(*HEPRECO, "plugins", "list", cwd=tmp_path, path=path)
     shell(*HEPRECO, "plugins", "check", "w-candidate", cwd=tmp_path, path=path)
-    shell("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", cwd=tmp_path, path=path)
+    shell("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", cwd=tmp_path, path=path, new=True)
 
 
 def test_a_plugin_trained_from_its_page_passes(root, tmp_path, write_package, shell):

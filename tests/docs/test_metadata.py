@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 #: The names of conda's packages that are not PyPI's; coffea's there brings its extra.
 CONDA = {"matplotlib": "matplotlib-base", "torch": "pytorch"}
 #: What imports a package under another name than its own, or through another package.
-IMPORTED = {"cycler": "matplotlib", "dask": "distributed", "rich": "rich", "pytest": None}
+IMPORTED = {"cycler": "matplotlib", "fontTools": "fonttools", "dask": "distributed", "rich": "rich", "pytest": None}
 
 
 def project(folder):

@@ -16,6 +16,7 @@ from hepreco.errors import ConfigError, DatasetError, PluginError
 from hepreco.events import ObjectSelection, to_fileset
 from hepreco.plugin import Reason
 from hepreco.processing import ColumnWriter, make_executor, run
+from hepreco.processing.executors import Workers
 
 NANOAOD = Path(__file__).parents[1] / "data" / "nanoaod_v15.root"
 JETS = {"jets": ObjectSelection("Jet", where=("pt > 60",))}
@@ -73,11 +74,18 @@ def _assigner():
     return Chi2Assigner()
 
 
+@pytest.fixture(scope="module")
+def pool():
+    """Processes for all tests: coffea would start new ones for every call of an executor, of which a run has two."""
+    with Workers() as workers:
+        yield workers
+
+
 @pytest.mark.parametrize("executor", ["iterative", "futures"])
 @pytest.mark.parametrize("selected", ["own", "bound"])
-def test_coffeas_runner_gives_the_columns_of_a_run(hadronic, in_a_run, executor, selected):
+def test_coffeas_runner_gives_the_columns_of_a_run(hadronic, in_a_run, pool, executor, selected):
     executors = {"iterative": processor.IterativeExecutor, "futures": processor.FuturesExecutor}
-    workers = {"workers": 1} if executor == "futures" else {}
+    workers = {"workers": 1, "pool": pool} if executor == "futures" else {}
     runner = processor.Runner(
         executor=executors[executor](status=False, **workers), schema=hepreco.NanoAODSchema, chunksize=150
     )

@@ -68,7 +68,8 @@ def scaled(text: str, scale: float) -> str:
 def measure(directory: Path) -> None:
     """Measure the efficiencies of b tagging in a first run."""
     output = directory / "efficiencies"
-    hepreco(["run", str(directory / "efficiencies.toml"), "--output", str(output)], standalone_mode=False)
+    arguments = ["run", str(directory / "efficiencies.toml"), "--output", str(output), "--no-figures"]
+    hepreco(arguments, standalone_mode=False)
     counts = read_histograms(output / "histograms.zip").histograms
     efficiencies = measure_efficiencies(counts["jets"], {"M": counts["tagged"]})
     write_efficiencies(directory / "corrections" / "btag_efficiencies.json", efficiencies)

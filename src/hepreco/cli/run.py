@@ -2,19 +2,20 @@
 
 import json
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any, Final, cast, get_args
 
 import click
+from coffea.processor.executor import ExecutorBase
 
 from hepreco.cli import results
 from hepreco.cli.answers import run_document
 from hepreco.cli.console import answer, fail, format_option, on_terminal, say
 from hepreco.cli.output import OutputDirectory, claim, writing
-from hepreco.cli.samples import dataset_of
+from hepreco.cli.samples import datasets_of
 from hepreco.config import AnalysisConfig, override_files, read_config
 from hepreco.errors import ConfigError, IncompleteRunError
 from hepreco.events import Dataset
@@ -97,9 +98,10 @@ def run(config: Path, output: Path, files: tuple[str, ...], **options: Any) -> N
     if not tables:
         raise ConfigError(f"{config} names no datasets", "add a table [datasets.<name>], or use --files")
     with claim(output) as directory, _interruptible():
-        datasets = [dataset_of(name, table, directory.path) for name, table in tables.items()]
-        processor = _processor(analysis, directory, columns=options["write_columns"], device=options["device"])
-        result = _processed(processor, datasets, directory, **options)
+        with _executor(options) as executor:
+            datasets = datasets_of(tables, directory.path, executor=executor)
+            processor = _processor(analysis, directory, columns=options["write_columns"], device=options["device"])
+            result = _processed(processor, datasets, directory, executor, options)
         report: RunReport = result["report"]
         labels = {dataset.name: dataset.label or dataset.name for dataset in datasets}
         provenance = {
@@ -123,28 +125,35 @@ def run(config: Path, output: Path, files: tuple[str, ...], **options: Any) -> N
         answer(run_document(directory.path, histograms=result["histograms"]))
 
 
-def _processed(
-    processor: ReconstructionProcessor, datasets: list[Dataset], directory: OutputDirectory, **options: Any
-) -> dict[str, Any]:
-    """Prepare the run, then remove results of earlier runs, and process the chunks."""
-    with make_executor(
+def _executor(options: Mapping[str, Any]) -> AbstractContextManager[ExecutorBase]:
+    return make_executor(
         cast(ExecutorName, options["executor"]),
         workers=options["workers"],
         scheduler=options["scheduler"],
         status=on_terminal(),
-    ) as executor:
-        plan = prepare(
-            processor,
-            datasets,
-            executor=executor,
-            chunksize=options["chunksize"],
-            skip_bad_files=options["skip_bad_files"],
-            timeout=options["timeout"],
-            memory=directory.memory,
-            skims=SkimWriter(directory.skims) if options["write_skim"] else None,
-        )
-        directory.begin(plan.writes, resume=options["resume"])
-        return process(plan, executor=executor, checkpoints=directory.checkpoints, timeout=options["timeout"])
+    )
+
+
+def _processed(
+    processor: ReconstructionProcessor,
+    datasets: list[Dataset],
+    directory: OutputDirectory,
+    executor: ExecutorBase,
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Prepare the run, then remove results of earlier runs, and process the chunks."""
+    plan = prepare(
+        processor,
+        datasets,
+        executor=executor,
+        chunksize=options["chunksize"],
+        skip_bad_files=options["skip_bad_files"],
+        timeout=options["timeout"],
+        memory=directory.memory,
+        skims=SkimWriter(directory.skims) if options["write_skim"] else None,
+    )
+    directory.begin(plan.writes, resume=options["resume"])
+    return process(plan, executor=executor, checkpoints=directory.checkpoints, timeout=options["timeout"])
 
 
 @contextmanager

@@ -1,9 +1,15 @@
 """Events for commands: from the datasets and samples of a configuration, or from files."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import BrokenExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from coffea.processor.executor import ExecutorBase
+
+from hepreco.cli.console import console, progress_bar
 from hepreco.cli.generate import make_sample
 from hepreco.config import AnalysisConfig, DatasetConfig
 from hepreco.errors import ConfigError
@@ -11,6 +17,37 @@ from hepreco.events import Dataset, EventBatch, read_batch
 from hepreco.generation import is_written
 from hepreco.plugin import Reconstructor
 from hepreco.processing import ReconstructionProcessor, read_selected
+from hepreco.processing.attachment import one_thread_of_a_worker
+from hepreco.processing.executors import FuturesExecutor
+
+
+def datasets_of(tables: Mapping[str, DatasetConfig], output: Path, *, executor: ExecutorBase) -> list[Dataset]:
+    """The datasets of a configuration. The processes of ``futures`` generate several samples at a time."""
+    missing = [
+        (name, table)
+        for name, table in tables.items()
+        if table.sample and not table.files and not is_written(table.sample, _path(name, output))
+    ]
+    if isinstance(executor, FuturesExecutor) and len(missing) > 1:
+        with (
+            suppress(BrokenExecutor),  # what is then missing is generated in this process
+            executor.pool(executor.workers) as pool,
+            progress_bar("Generating samples", total=len(missing)) as advance,
+        ):
+            for _ in pool.map(partial(_generate, output=output), missing):
+                advance(1)
+    return [dataset_of(name, table, output) for name, table in tables.items()]
+
+
+def _generate(dataset: tuple[str, DatasetConfig], *, output: Path) -> None:
+    """In a worker, which does not write on the terminal."""
+    console.quiet = True
+    with one_thread_of_a_worker():
+        dataset_of(*dataset, output)
+
+
+def _path(name: str, output: Path) -> Path:
+    return output / "samples" / f"{name}.root"
 
 
 def dataset_of(name: str, table: DatasetConfig, output: Path) -> Dataset:
@@ -19,7 +56,7 @@ def dataset_of(name: str, table: DatasetConfig, output: Path) -> Dataset:
         return table.dataset(name, table.files)
     if table.files:
         raise ConfigError(f"dataset {name!r} has both files and a sample", "keep one of them")
-    path = output / "samples" / f"{name}.root"
+    path = _path(name, output)
     if not is_written(table.sample, path):
         make_sample(table.sample, path, overwrite=True)
     return table.dataset(name, (str(path),))

@@ -1,7 +1,11 @@
 """Saves figures."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+from fontTools import subset
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
@@ -44,7 +48,22 @@ def save_figure(figure: Figure, path: Path) -> list[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(png, dpi=DPI, metadata={"Software": None})
-        figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
+        with _glyphs_only():
+            figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
     except OSError as error:
         raise OutputError(f"cannot write the figure {path}: {error}", "choose a writable directory") from None
     return [png, pdf]
+
+
+@contextmanager
+def _glyphs_only() -> Iterator[None]:
+    """Embed fonts without their rules for ligatures and kerning.
+
+    A PDF has no use for them, since matplotlib has placed the glyphs, and they take most of the time of writing it.
+    """
+    options = subset.Options
+    subset.Options = partial(options, layout_features=[])
+    try:
+        yield
+    finally:
+        subset.Options = options

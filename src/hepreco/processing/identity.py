@@ -78,7 +78,7 @@ def of_module(name: str, file: str) -> str:
     waiting = [Path(file)]
     while waiting:
         path = waiting.pop()
-        for source in () if path in hashes else _package(path):
+        for source in () if path in hashes else _files(_outermost(path)):
             status = source.stat()
             hashes[source], imported = _source(source, status.st_mtime_ns, status.st_size)
             waiting += imported
@@ -106,13 +106,17 @@ def distribution_version(name: str) -> str:
         return "not installed"
 
 
-def _package(path: Path) -> Iterator[Path]:
-    """All files of the outermost package that a module belongs to, or the module alone."""
-    root = path
-    while (root.parent / "__init__.py").is_file():
-        root = root.parent
-    if root == path:
-        yield path
+def _outermost(path: Path) -> Path:
+    """The directory of the outermost package that a module belongs to, or the file of the module."""
+    while (path.parent / "__init__.py").is_file():
+        path = path.parent
+    return path
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """All files of a package, or a module alone."""
+    if root.is_file():
+        yield root
         return
     for file in sorted(root.rglob("*")):
         if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".pyc":
