@@ -56,6 +56,7 @@ def main() -> None:
     if not directory.exists():
         learn(learning, batch[is_first], directory, epochs=arguments.epochs)
     results = compare(batch[~is_first], labelled_tops(arguments.file), methods_with(read_detector(directory)))
+    results["completeness"] = completeness(batch[~is_first], labelled_tops(arguments.file), directory)
     (arguments.output / "benchmark.json").write_text(json.dumps(results, indent=1) + "\n", "utf-8")
 
 
@@ -122,6 +123,23 @@ def labelled_tops(file: Path) -> Answers:
         for name in ("b", "q1", "q2")
     )
     return tops(b, torch.stack((one, other), dim=-1))
+
+
+def completeness(test: EventBatch, labels: Answers, directory: Path) -> dict[str, Any]:
+    """Of all events, the probabilities that every quark has a jet, and that all jets are assigned right as well."""
+    method = MatrixElementAssigner(solver="marginal", weights_directory=str(directory), **JETS, **TAGS)
+    columns = method.reconstruct(test)
+    truth, complete = labels[test.event_id[:, 2].numpy()], columns["complete_probability"].numpy()
+    is_complete = (truth >= 0).all(axis=(1, 2))
+    right = (assigned(method, test).tops == truth).all(axis=(1, 2))
+    found = {}
+    for name, value, holds in (
+        ("complete", complete, is_complete),
+        ("complete and right", complete * columns["probability"].numpy(), right),
+    ):
+        found[name] = {**_rate(holds, value), "reliability": _reliability(holds, value)}
+        print(f"{name:35} {holds.mean():.3f}; says {value.mean():.3f}")
+    return found
 
 
 def described(found: Found, truth: Answers, number: NDArray[np.int64]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Event
 
 @pytest.fixture(scope="session")
 def jets(simulated: Callable[[int], EventBatch]) -> JetSample:
-    return ASSIGNER._jets(simulated(900))
+    return ASSIGNER._jets(simulated(900))[1]
 
 
 def total(sample: JetSample, detector: Detector) -> Tensor:
@@ -94,6 +94,18 @@ def test_the_sum_over_hypotheses_is_that_of_a_loop(jets: JetSample) -> None:
     rest = of._radiated(some.momenta, 25.0) + of._log_tag(some, torch.tensor(SIMULATED.light_efficiency))
     joint, _ = of.log(some, SELECTION)
     torch.testing.assert_close(joint, expected.log() + rest.sum(dim=1) - of._log_selected(SELECTION))
+
+
+def test_the_probability_to_be_complete_is_a_part_of_the_sum(jets: JetSample) -> None:
+    some, of = jets[jets.number == 7][torch.arange(2)].leading(7), likelihood()
+    among = hypotheses(7)
+    densities = torch.stack(of._hypotheses(some, among, SIMULATED.jet_pt_min)).sum(dim=0)
+    prior = of._log_kinds[0] - torch.tensor(JETS) * math.log(SIMULATED.radiation)
+    tops = (densities + prior[among.kind]).exp()
+    pairs = tops[:, :, None] * tops[:, None] * among.disjoint
+    whole = among.kind == KINDS.index(("b", "q", "q"))
+    expected = pairs[:, whole][:, :, whole].sum(dim=(1, 2)) / pairs.sum(dim=(1, 2))
+    torch.testing.assert_close(of.probability_complete(some), expected)
 
 
 def test_probabilities_of_kinds_add_up() -> None:
@@ -182,7 +194,11 @@ def test_a_fitted_detector_is_used(tmp_path: Path, jets: JetSample, simulated: C
     assert learned.weights == tmp_path
     batch = simulated(60)
     expected = replace(ASSIGNER, resolution=found).reconstruct(batch)
-    for name, value in learned.reconstruct(batch).items():
+    columns = dict(learned.reconstruct(batch))
+    complete = columns.pop("complete_probability")
+    assert 0.2 < float(complete.nanmean()) < 0.95
+    assert torch.equal(complete.isnan(), expected["probability"].isnan())
+    for name, value in columns.items():
         torch.testing.assert_close(value, expected[name], equal_nan=True)
     assert float(expected["probability"].nanmean()) > 0.3
 

@@ -19,8 +19,11 @@ _AXES: Final = {
 _LABELS: Final = {"top": "$m_{jjj}$", "leptonic_top": r"$m_{j\ell\nu}$", "w": "$m_{jj}$", "z": "$m_{jj}$"}
 
 
-def columns_of(hypothesis: Hypothesis, *, collection: str) -> tuple[Column, ...]:
-    """ln|M|², resonances, the object of every leg in the order of the process, and the results of the solver."""
+def columns_of(hypothesis: Hypothesis, *, collection: str, knows_losses: bool = False) -> tuple[Column, ...]:
+    """ln|M|², resonances, the object of every leg in the order of the process, and the results of the solver.
+
+    ``knows_losses`` adds the probability that every quark has a jet.
+    """
     peaks = (
         Column(name, "four-vector", per=len(legs), unit="GeV", label=_LABELS.get(name, ""), axis=_AXES.get(name))
         for name, legs in resonances_of(hypothesis).items()
@@ -35,6 +38,7 @@ def columns_of(hypothesis: Hypothesis, *, collection: str) -> tuple[Column, ...]
         Column("calls"),
         Column("probability", label="posterior probability", axis=Axis(50, 0.0, 1.0)),
         Column("b_probability", per=collection),
+        *((Column("complete_probability", axis=Axis(50, 0.0, 1.0)),) if knows_losses else ()),
     )
 
 

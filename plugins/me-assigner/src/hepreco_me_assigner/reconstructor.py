@@ -16,7 +16,16 @@ from hepreco.kinematics import pt
 from hepreco.plugin import Report, Trainable, TrainedNetwork, TrainingOptions
 from hepreco.training import split
 from hepreco_me_assigner.columns import columns_of, resonances_of
-from hepreco_me_assigner.detector_fit import JetSample, fit_detector, pair_of_tops, read_detector
+from hepreco_me_assigner.detector_fit import (
+    JetSample,
+    Likelihood,
+    fit_detector,
+    in_groups,
+    is_pair_of_tops,
+    pair_of_tops,
+    read_detector,
+    read_losses,
+)
 from hepreco_me_assigner.policy import NO_BOUNDS, Policy, Recipe
 from hepreco_me_assigner.problems import (
     LEPTONS,
@@ -164,7 +173,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     @property
     def outputs(self) -> tuple[Column, ...]:
         """ln|M|², the object of every leg in the order of the process, resonances, and the solver's certificate."""
-        return columns_of(self.hypothesis, collection=self.collection)
+        return columns_of(self.hypothesis, collection=self.collection, knows_losses=self._losses is not None)
 
     @property
     def weights(self) -> Path | None:
@@ -202,6 +211,10 @@ class MatrixElementAssigner(Reconstructor, Trainable):
                 for name, indices in lepton_indices(batch[events], problem, solution.objects).items():
                     column = found[f"{name.lower()}_index"]
                     column[events] = indices.reshape(-1, *column.shape[1:])
+        if losses := self._losses:
+            events, sample = self._jets(batch)
+            for rows, some in in_groups(sample):
+                found["complete_probability"][events[rows]] = losses.probability_complete(some)
         return found
 
     def problems(self, batch: EventBatch) -> Iterator[tuple[Tensor, Tensor, Problem]]:
@@ -235,10 +248,19 @@ class MatrixElementAssigner(Reconstructor, Trainable):
 
     def _fit_detector(self, batch: EventBatch, options: TrainingOptions, report: Report) -> TrainedNetwork:
         branches = pair_of_tops(self.hypothesis)
-        return fit_detector(self._jets(batch), branches=branches, assumed=Detector(), options=options, report=report)
+        _, sample = self._jets(batch)
+        return fit_detector(sample, branches=branches, assumed=Detector(), options=options, report=report)
 
-    def _jets(self, batch: EventBatch) -> JetSample:
-        """The jets of events that have enough of them."""
+    @property
+    def _losses(self) -> Likelihood | None:
+        """The likelihood with hypotheses for lost quarks, if a detector was learned and the process is tt̄."""
+        if self._learned is None or not is_pair_of_tops(self.hypothesis):
+            return None
+        detector, lost = self._measurement.detector, read_losses(self._learned)
+        return Likelihood(detector, lost, pair_of_tops(self.hypothesis))
+
+    def _jets(self, batch: EventBatch) -> tuple[Tensor, JetSample]:
+        """The jets of events that have enough of them, and the positions of these events."""
         jets = batch.collection(self.collection)
         if self._has_lepton:
             lepton = leading_lepton(batch)
@@ -247,7 +269,8 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         number = jets.mask.sum(dim=1)
         tagged = (jets.features[self.b_tag] > self.b_tag_threshold) & jets.mask if self.b_tag else None
         finite = jets.momenta.isfinite().all(dim=2).all(dim=1)
-        return JetSample(massless(jets.momenta), number, tagged)[finite & (number >= self.hypothesis.jets)]
+        events = (finite & (number >= self.hypothesis.jets)).nonzero()[:, 0]
+        return events, JetSample(massless(jets.momenta), number, tagged)[events]
 
     @property
     def _learned(self) -> Path | None:

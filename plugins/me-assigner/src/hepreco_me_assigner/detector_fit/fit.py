@@ -14,7 +14,7 @@ from hepreco.errors import DatasetError
 from hepreco.kinematics import eta, pt
 from hepreco.plugin import Report, TrainedNetwork, TrainingOptions
 from hepreco.training import train_by_epochs
-from hepreco_me_assigner.detector_fit.likelihood import JetSample, Likelihood, Selection
+from hepreco_me_assigner.detector_fit.likelihood import JetSample, Likelihood, Selection, in_groups
 from hepreco_me_assigner.detector_fit.parameters import PARAMETERS, UNIT, DetectorModel, detector_of
 from hepreco_me_assigner.process import Branch
 
@@ -22,8 +22,6 @@ from hepreco_me_assigner.process import Branch
 JOINT: Final = 0.3
 #: Fewer events do not determine the parameters.
 FEWEST: Final = 200
-#: Events of one number of jets that are evaluated together, to bound memory.
-_AT_A_TIME: Final = 128
 #: Step of the numerical second derivatives, in widths of the prior.
 _STEP: Final = 0.02
 
@@ -34,11 +32,7 @@ class _Fit:
     def __init__(
         self, sample: JetSample, selection: Selection, branches: tuple[Branch, Branch], fixed: dict[str, Any]
     ) -> None:
-        self.groups = [
-            some.leading(number)
-            for number in range(selection.least, selection.most + 1)
-            for some in _pieces(sample[sample.number == number])
-        ]
+        self.groups = [group for _, group in in_groups(sample)]
         self.selection, self.branches, self.fixed, self.size = selection, branches, fixed, len(sample)
 
     def losses(self, model: DetectorModel) -> Iterator[Float[Tensor, ""]]:
@@ -139,10 +133,6 @@ def _in_slots(sample: JetSample, values: Float[Tensor, "event jet"] | Any) -> Te
     slots = torch.arange(values.shape[1]) < sample.number[:, None]
     chosen: Tensor = values[slots]
     return chosen
-
-
-def _pieces(sample: JetSample) -> list[JetSample]:
-    return [sample[rows] for rows in torch.arange(len(sample)).split(_AT_A_TIME)] if len(sample) else []
 
 
 def _deviations(fit: _Fit, gradients: Float[Tensor, "group parameter"]) -> Float[Tensor, "group parameter"]:

@@ -4,7 +4,7 @@ The derivation is in the page "A detector from unlabelled events" of the documen
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -31,6 +31,8 @@ SPECTRA: Final = {
 }
 #: Width in ln m² of the upper end of the mass of a b jet with one jet of the W.
 _EDGE: Final = 0.08
+#: Events of one number of jets that are evaluated together.
+_AT_A_TIME: Final = 128
 _NORMAL: Final = math.log(2 * math.pi) / 2
 #: Phase space of a decay to two massless particles, ∫ d³p₁/(2E₁) d³p₂/(2E₂) δ⁴.
 _PHASE_SPACE: Final = math.pi / 2
@@ -125,6 +127,17 @@ class Likelihood:
         pass_tags = self._log_tags(number, selection.tags).exp()[among.kind][:, among.kind]
         blind = _log_sum(jets + one[among.kind], allowed * pass_tags, jets + other[among.kind])
         return joint + light, total + light - blind
+
+    def probability_complete(self, sample: JetSample) -> Float[Tensor, " event"]:
+        """For events of one number of jets: the probability that every quark of both top quarks has a jet."""
+        among = hypotheses(sample.momenta.shape[1])
+        densities = sum(self._hypotheses(sample, among, self.detector.jet_pt_min))
+        count = torch.tensor(JETS, dtype=torch.float64)
+        tops = [densities + (kinds - count * torch.log(self._mean))[among.kind] for kinds in self._log_kinds]
+        most = [int(count[kinds.isfinite()].max()) for kinds in self._log_kinds]
+        whole = [top.masked_fill(count[among.kind] != jets, -torch.inf) for top, jets in zip(tops, most, strict=True)]
+        allowed = among.disjoint.to(count.dtype)
+        return (_log_sum(whole[0], allowed, whole[1]) - _log_sum(tops[0], allowed, tops[1])).exp()
 
     @property
     def _mean(self) -> Tensor:
@@ -249,21 +262,35 @@ class Likelihood:
         return torch.stack(terms).flatten().logsumexp(dim=0)
 
 
+def in_groups(sample: JetSample) -> Iterator[tuple[Int[Tensor, " event"], JetSample]]:
+    """Some events of one number of jets at a time, to bound memory, with their positions in the sample."""
+    for number in sample.number.unique().tolist():
+        for events in (sample.number == number).nonzero()[:, 0].split(_AT_A_TIME):
+            yield events, sample[events].leading(number)
+
+
+def is_pair_of_tops(hypothesis: Hypothesis) -> bool:
+    """Whether two top quarks are all that a process makes, of which at least one decays to quarks only."""
+    branches = hypothesis.branches
+    are_tops = [len(branch.cascades) for branch in branches] == [1, 1]
+    return are_tops and any("lepton" not in branch.kinds for branch in branches)
+
+
 def pair_of_tops(hypothesis: Hypothesis) -> tuple[Branch, Branch]:
     """The decays of both top quarks, one with quarks only first.
 
     Raises
     ------
     ConfigError
-        The process is not a pair of top quarks of which one decays to quarks only.
+        The process is another one.
     """
-    branches = sorted(hypothesis.branches, key=lambda branch: "lepton" in branch.kinds)
-    if [len(branch.cascades) for branch in branches] != [1, 1] or "lepton" in branches[0].kinds:
+    if not is_pair_of_tops(hypothesis):
         raise ConfigError(
             f"no detector can be fitted with {hypothesis.process!r}",
             "fit it with process ttbar or ttbar-lepton-jets; any process can then use it",
         )
-    return branches[0], branches[1]
+    one, other = sorted(hypothesis.branches, key=lambda branch: "lepton" in branch.kinds)
+    return one, other
 
 
 def _log_sum(one: Tensor, allowed: Tensor, other: Tensor) -> Float[Tensor, " event"]:

@@ -88,3 +88,10 @@ def read_detector(directory: Path) -> Detector:
     if "jet_stochastic" not in network:
         raise WeightsError(f"{directory} holds no detector", "train one: hepreco train me-assigner --solver marginal")
     return Detector(**network)  # type: ignore[arg-type]  # of which the constructor checks the values
+
+
+def read_losses(directory: Path) -> tuple[Tensor, Tensor]:
+    """Probabilities that a b quark and another quark of a top leave no jet, from the same card."""
+    metrics = read_card(directory).metrics
+    b, quark = (torch.tensor(metrics[name], dtype=torch.float64) for name in ("lost_b", "lost_quark"))
+    return b, quark
