@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,6 +15,7 @@ from hepreco.detector import Detector
 from hepreco.errors import ConfigError, DatasetError, WeightsError
 from hepreco.events import Dataset, read_batch
 from hepreco.generation import Sample, write_sample
+from hepreco.kinematics import pt
 from hepreco.plugin import TrainingOptions
 from hepreco.weights import Card, save_weights
 from hepreco_me_assigner import MatrixElementAssigner
@@ -156,21 +156,19 @@ def test_a_response_is_undone() -> None:
     torch.testing.assert_close(found, plain)
 
 
-def test_radiated_jets_are_tagged_like_light_ones() -> None:
-    """Among seven jets the b quarks are the tagged ones, though all assignments have tags of the same total odds."""
+def test_radiated_jets_are_tagged_like_light_ones(simulated: Callable[[int], EventBatch]) -> None:
+    """The prior is relative to a radiated jet, so that tags of jets without a leg count."""
     plugin = replace(ASSIGNER, b_efficiency=0.7, light_efficiency=0.01)
     charm = (Detector().c_efficiency + 0.01) / 2
-    assert plugin._measurement._rates(plugin.hypothesis) == [0.7, charm, 0.01, 0.7, charm, 0.01]
-    generator = torch.Generator().manual_seed(2)
-    momenta = 60 * torch.randn(1, 7, 4, generator=generator, dtype=torch.float64)
-    momenta[..., 0] = momenta[..., 1:].norm(dim=-1)
-    tagged = torch.tensor([[0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]], dtype=torch.float64)
-    batch = SimpleNamespace(momenta=momenta, features={"btagDeepFlavB": tagged})
-    prior = plugin._measurement.prior(batch, 7, plugin.hypothesis)  # type: ignore[arg-type]
+    rates = torch.tensor([0.7, charm, 0.01, 0.7, charm, 0.01], dtype=torch.float64)
+    jets = simulated(60).collection("Jet")
+    jets = jets.objects_ordered_by(pt(jets.momenta), at_most=7)
+    prior = plugin._measurement.prior(jets, 7, plugin.hypothesis)
     assert prior is not None
-    odds = (prior[0, 2] - prior[0, 3]).tolist()
-    expected = [math.log(p / (1 - p) * 0.99 / 0.01) for p in plugin._measurement._rates(plugin.hypothesis)]
-    assert odds == pytest.approx(expected)
+    tagged = jets.features["btagDeepFlavB"] > plugin.b_tag_threshold
+    assert 0 < (tagged & jets.mask).sum() < jets.mask.sum()
+    torch.testing.assert_close(prior[tagged], (rates / 0.01).log().expand(int(tagged.sum()), 6))
+    torch.testing.assert_close(prior[~tagged], ((1 - rates) / 0.99).log().expand(int((~tagged).sum()), 6))
 
 
 def test_a_fitted_detector_is_used(tmp_path: Path, jets: JetSample, simulated: Callable[[int], EventBatch]) -> None:

@@ -6,7 +6,7 @@ An ellipse is a matrix H, whose points are H (cos t, sin t, 1) for all angles t.
 from typing import Final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 #: Iterations of the search for roots, which converges cubically, and of Newton's method, which converges quadratically.
@@ -61,7 +61,7 @@ def crossings(plane: Float[Tensor, "event 2 2 3"], missing: Float[Tensor, "event
     return angles.gather(1, order[..., None].expand_as(angles))
 
 
-def _roots(coefficients: Float[Tensor, "event 5"]) -> Float[Tensor, "event 4"]:
+def _roots(coefficients: Complex[Tensor, "event 5"]) -> Complex[Tensor, "event 4"]:
     """The complex roots of quartic polynomials, by the iteration of Ehrlich and Aberth; highest power first."""
     largest = coefficients.abs().amax(dim=1, keepdim=True)
     leading = coefficients[:, :1] / largest
@@ -83,14 +83,14 @@ def _roots(coefficients: Float[Tensor, "event 5"]) -> Float[Tensor, "event 4"]:
 
 
 def _gap(
-    plane: Float[Tensor, "*#batch 2 2 3"], missing: Float[Tensor, "*#batch 2"], angles: Float[Tensor, "*batch 2"]
-) -> Float[Tensor, "*batch 2"]:
+    plane: Float[Tensor, "*#batch 2 2 3"], missing: Float[Tensor, "*#batch 2"], angles: Float[Tensor, "*#batch 2"]
+) -> Tensor:
     """The sum of both points minus ``missing``."""
     one, other = points_at(plane, angles).unbind(dim=-2)
     return one + other - missing
 
 
-def _tangents(plane: Float[Tensor, "*#batch 2 2 3"], angles: Float[Tensor, "*batch 2"]) -> Tensor:
+def _tangents(plane: Float[Tensor, "*#batch 2 2 3"], angles: Float[Tensor, "*#batch 2"]) -> Tensor:
     """Derivatives of the points by their angles, (..., side, component)."""
     return plane[..., 1] * angles.cos()[..., None] - plane[..., 0] * angles.sin()[..., None]
 

@@ -15,7 +15,7 @@ from hepreco.kinematics import eta, pt
 from hepreco.plugin import Report, TrainedNetwork, TrainingOptions
 from hepreco.training import train_by_epochs
 from hepreco_me_assigner.detector_fit.likelihood import JetSample, Likelihood, Selection, in_groups
-from hepreco_me_assigner.detector_fit.parameters import PARAMETERS, UNIT, DetectorModel, detector_of
+from hepreco_me_assigner.detector_fit.parameters import PARAMETERS, UNIT, DetectorModel, fields_of, variable
 from hepreco_me_assigner.process import Branch
 
 #: Weight of the density of jets and tags beside that of tags given the jets, of which the model is safer.
@@ -30,7 +30,7 @@ class _Fit:
     """The sample in groups of equal numbers of jets, and the loss of a model."""
 
     def __init__(
-        self, sample: JetSample, selection: Selection, branches: tuple[Branch, Branch], fixed: dict[str, Any]
+        self, sample: JetSample, selection: Selection, branches: tuple[Branch, Branch], fixed: dict[str, float]
     ) -> None:
         self.groups = [group for _, group in in_groups(sample)]
         self.selection, self.branches, self.fixed, self.size = selection, branches, fixed, len(sample)
@@ -39,7 +39,7 @@ class _Fit:
         """Of every group; their sum is the loss per event without the prior."""
         for group in self.groups:
             values = model.values()
-            detector = detector_of(values, **self.fixed)
+            detector = variable(values, self.fixed)
             likelihood = Likelihood(detector, (values["lost_b"], values["lost_quark"]), self.branches)
             joint, conditional = likelihood.log(group, self.selection)
             weight = JOINT if group.tagged is not None else 1.0
@@ -92,12 +92,13 @@ def fit_detector(
     result = train_by_epochs(
         model, train=epoch, validate=lambda: losses[0], sample=(sample.momenta,), options=options, report=report
     )
-    values = {name: value.item() for name, value in model.values().items()}
+    values = model.values()
     metrics = {"loss": result.best_loss, "epochs": float(result.epochs), "events": float(len(sample))}
-    metrics |= {name: values[name] for name in ("lost_b", "lost_quark")} | _uncertainties(fit, model)
+    metrics |= {name: values[name].item() for name in ("lost_b", "lost_quark")} | _uncertainties(fit, model)
+    found = {name: value.item() for name, value in fields_of(values).items()}
     return TrainedNetwork(
         tensors={name: value.detach() for name, value in model.state_dict().items()},
-        network=asdict(detector_of(values, **fixed)),
+        network=asdict(Detector(**fixed, **found)),
         metrics=metrics,
         history=result.history,
     )
@@ -118,7 +119,7 @@ def _selection(sample: JetSample) -> Selection:
     return Selection(int(number.min()), int(number.max()), tags, float(transverse.min()))
 
 
-def _measured(sample: JetSample, assumed: Detector) -> dict[str, Any]:
+def _measured(sample: JetSample, assumed: Detector) -> dict[str, float]:
     """The fields of the detector that are read off the sample or taken over."""
     fixed = {name: value for name, value in asdict(assumed).items() if name not in PARAMETERS}
     pseudorapidity = eta(sample.momenta).abs()

@@ -32,7 +32,7 @@ class Hypotheses:
         Whether two hypotheses share no jet, so that both tops of an event can be described by them.
     """
 
-    jets: tuple[Int[Tensor, "hypothesis jet"], ...]
+    jets: tuple[Int[Tensor, "_ _"], ...]
     kind: Int[Tensor, " hypothesis"]
     disjoint: Bool[Tensor, "hypothesis hypothesis"]
 

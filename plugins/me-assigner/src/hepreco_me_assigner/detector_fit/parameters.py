@@ -1,8 +1,9 @@
 """The parameters of a detector that unlabelled events determine, and the detector that they describe."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from jaxtyping import Float
@@ -70,10 +71,17 @@ class DetectorModel(nn.Module):
         return -(UNIT * self.moved).square().sum() / 2
 
 
-def detector_of(values: dict[str, Any], **measured: Any) -> Detector:
-    """The detector with these parameters, which may be tensors, and with fields that were read off the sample."""
-    fields = {name: value for name, value in values.items() if not name.startswith("lost_")}
-    return Detector(**fields, **measured)
+def fields_of(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those parameters that are fields of the detector."""
+    return {name: value for name, value in values.items() if not name.startswith("lost_")}
+
+
+def variable(values: Mapping[str, Tensor], measured: Mapping[str, float]) -> Detector:
+    """A detector with tensors for fields, so that a likelihood can be differentiated by them."""
+    detector = object.__new__(Detector)
+    for name, value in {**measured, **fields_of(values)}.items():
+        object.__setattr__(detector, name, value)
+    return detector
 
 
 def read_detector(directory: Path) -> Detector:
