@@ -187,7 +187,10 @@ def _recounted(counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def pointers(base: Base, _: Base, rng: np.random.Generator) -> bytes:
-    """The places of two baskets in each other's place, or a place that is none."""
+    """The places of two baskets in each other's place, or a place that is none.
+
+    Pages of an RNTuple have no name: two of one size are not exchanged, which nobody could tell.
+    """
     order = f"{base.layout.byteorder}q"
     starts = [start for start, _ in base.layout.keys or base.layout.payloads]
     known = [(start, place) for start in starts for place in _places(base, start)]
@@ -198,7 +201,9 @@ def pointers(base: Base, _: Base, rng: np.random.Generator) -> bytes:
     elsewhere = int(rng.choice([0, -1, 2**40, len(base.data), other[0] + 1]))
     target = other[0] if rng.random() < 0.6 else elsewhere
     damaged[one[1] : one[1] + 8] = struct.pack(order, target)
-    if target == other[0] and rng.random() < 0.5:
+    sizes = {start: stop - start for start, stop in base.layout.payloads}
+    unlike = bool(base.layout.keys) or sizes[one[0]] != sizes[other[0]]
+    if target == other[0] and rng.random() < 0.5 and unlike:
         damaged[other[1] : other[1] + 8] = struct.pack(order, one[0])
     return _checked(bytes(damaged), base)
 

@@ -123,9 +123,16 @@ def judge_file(base: Base, data: bytes, directory: Path) -> Outcome:
     seen = _restored(base, data)
     if seen == base.data:
         return Outcome("hidden")
-    # Would hepreco take the file if only those bytes were changed that others depend on, and be right?
-    rest = judge(base, seen, analyse(seen, directory / "seen"))
-    return Outcome("hidden") if rest.verdict == "right" else outcome
+    # Would hepreco be right about the same entries if only those bytes were changed that others depend on?
+    again = analyse(seen, directory / "seen")
+    rest = judge(base, seen, again)
+    same = _processed(again) == _processed(run)
+    return Outcome("hidden") if same and rest.verdict in ("right", "unreadable") else outcome
+
+
+def _processed(run: Run) -> list[tuple[int, int]]:
+    """The ranges of entries that a run processed."""
+    return [(chunk["start"], chunk["stop"]) for chunk in run.report["processed"]] if run.report else []
 
 
 def _restored(base: Base, data: bytes) -> bytes:

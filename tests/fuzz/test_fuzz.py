@@ -13,7 +13,7 @@ import uproot
 from bases import EVENTS, READ, RECIPES, Base, make_base
 from click.testing import CliRunner
 from damage import DAMAGES, damaged
-from harness import Answer, harness, read_answers, table
+from harness import Answer, Material, file_case, harness, make_material, read_answers, table
 from oracle import FAULTS, MEANING, Run, analyse, expected, judge, judge_file
 from other_files import WHOLE, judge_configuration
 
@@ -208,6 +208,17 @@ def test_the_table_counts_every_case(answers):
     ]
     assert sum(int(cell) for cell in files.split("|")[2:] if cell.strip()) == FILES
     assert all(f"**{verdict}**" in text for verdict in MEANING)
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
+    return make_material(tmp_path_factory.mktemp("material"))
+
+
+@pytest.mark.parametrize("seed", [569, 702, 715, 734, 1064, 1109])
+def test_what_once_was_wrong(material, tmp_path, seed):
+    """Pages of an RNTuple in each other's place, clusters that lack an entry, and damage of two kinds in one file."""
+    assert file_case(material, seed).judge(tmp_path / "case").verdict in ("unreadable", "hidden")
 
 
 def test_one_case_can_be_run_again():

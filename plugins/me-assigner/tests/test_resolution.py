@@ -143,6 +143,24 @@ def test_it_beats_least_squares(b_tag: str | None, measured: EventBatch) -> None
     assert 0.0 < float(found["probability"].mean()) - right.mean() < 0.1
 
 
+@pytest.mark.parametrize("process", ["ttbar", "ttbar-lepton-jets"])
+def test_parallel_jets_are_assigned_too(process: str, written: Callable[[str, int], Path]) -> None:
+    """Also two of the same momentum, which no W can decay to."""
+    plugin = MatrixElementAssigner(process=process, solver="marginal", resolution=(0.8, 0.05), where=("pt > 20",))
+    sample = "ttbar-hadronic" if process == "ttbar" else process
+    batch = read_batch(Dataset("test", (str(written(sample, 300)),)), plugin.inputs)[:20]
+    jets = batch.species == batch.collections.index("Jet")
+    same = batch.momenta.clone()
+    for event in range(len(batch)):
+        one, other = (jets[event] & batch.mask[event]).nonzero()[:2, 0]
+        same[event, other] = same[event, one]
+    found = plugin.reconstruct(replace(batch, momenta=same))
+    answered = found["leg_index"][:, 0] >= 0
+    assert answered.sum() > 10
+    assert found["probability"][answered].isfinite().all()
+    assert found["log_me2"][answered].isfinite().all()
+
+
 def test_truth_is_not_read(measured: EventBatch) -> None:
     plugin = MatrixElementAssigner(solver="marginal", where=("pt > 20",), resolution=(0.8, 0.05))
     shuffled = replace(measured, features={name: values.flip(0) for name, values in measured.features.items()})

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from itertools import pairwise
 from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, Final, Protocol, TypeVar, runtime_checkable
@@ -194,12 +195,33 @@ class FieldSource(_RootSource):
         super().__init__(path, tree)
         if self.entries > 0 and not tree.keys(recursive=False):
             raise contradiction(path, "it has entries but no fields")
+        self._check()
         top = {name: tree[name].to_akform()[0].contents[0] for name in tree.keys(recursive=False)}
         self._places: dict[str, tuple[str, str | None]] = {}
         self._forms: dict[str, ak.forms.Form] = {}
         for name, form in top.items():
             self._add(name, form)
         self.names = tuple(self._forms)
+
+    def _check(self) -> None:
+        """Check that the clusters cover all entries, and that no two pages overlap, nor the beginning of the file.
+
+        Columns of equal content may share a page that has a checksum.
+        """
+        clusters = self._tree.cluster_summaries
+        edges = np.cumsum([0, *(cluster.num_entries for cluster in clusters)])
+        spans = sum(group.entry_span for group in self._tree.footer.cluster_group_records)
+        if [cluster.num_first_entry for cluster in clusters] != edges[:-1].tolist() or edges[-1] != spans:
+            raise contradiction(self.path, f"its clusters do not cover {spans} entries")
+        columns = [column for cluster in self._tree.page_link_list for column in cluster]
+        pages = [page for column in columns for page in column.pages if page.locator.num_bytes]
+        alone, shared = (
+            [(page.locator.offset, page.locator.num_bytes) for page in pages if page.has_checksum == checked]
+            for checked in (False, True)
+        )
+        places = sorted([(0, self._tree.file.fBEGIN), *alone, *set(shared)])
+        if any(start + size > following for (start, size), (following, _) in pairwise(places)):
+            raise contradiction(self.path, "one of its pages lies where something else is")
 
     def _add(self, name: str, form: ak.forms.Form) -> None:
         if isinstance(form, ak.forms.RegularForm):

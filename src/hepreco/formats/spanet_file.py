@@ -172,7 +172,7 @@ class SpanetFile:
 
 
 @contextmanager
-def open_spanet(path: Path | str, stream: BinaryIO | None = None) -> Iterator[SpanetFile]:
+def open_spanet(path: Path | str, stream: object | None = None) -> Iterator[SpanetFile]:
     """Open a file by its path, or by an open stream.
 
     Raises

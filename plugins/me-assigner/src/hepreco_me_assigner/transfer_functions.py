@@ -73,6 +73,8 @@ class TransferFunctions:
         in_tail, log_probability = self._tails(branch.kinds)
         width = torch.sqrt(variance + in_tail.view(-1, *(1,) * (energy.dim() - 1), energy.shape[-1]))
         shift, weight = self._fit(branch, massless, width)
+        is_found = shift.isfinite().all(dim=-1) & weight.isfinite()  # not if jets are parallel
+        shift, weight = torch.where(is_found[..., None], shift, 0.0), torch.where(is_found, weight, -torch.inf)
         weight = weight + log_probability.view(-1, *(1,) * (energy.dim() - 1))
         weight = weight + 2 * (_sum(energy.log(), jets) + _sum(shift, jets))
         order = torch.arange(len(weight), dtype=weight.dtype).view(-1, *(1,) * (weight.dim() - 1))
