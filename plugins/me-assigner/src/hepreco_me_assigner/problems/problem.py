@@ -76,11 +76,13 @@ class Problem:
     def value(self, objects: Int[Tensor, "event candidate leg"]) -> Float[Tensor, "event candidate"]:
         """ln|M|² of assignments, each in the centre of mass of the objects that it uses, plus the prior.
 
-        With transfer functions, ln of the integral of |M|², parton densities and transfer functions.
+        With transfer functions, ln of the integral of |M|², parton densities and transfer functions. −∞ where |M|² is no
+        number, as for two parallel jets from one W.
         """
         rows = torch.arange(len(self), device=self.momenta.device)[:, None, None]
         assigned = self.momenta[rows, objects]
-        return self._log_me2(assigned) if self.prior is None else self._log_me2(assigned) + self.log_prior(objects)
+        value = self._log_me2(assigned).nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
+        return value if self.prior is None else value + self.log_prior(objects)
 
     def log_prior(self, objects: Int[Tensor, "event candidate leg"]) -> Float[Tensor, "event candidate"]:
         """The prior of assignments, summed over their legs; 0 if there is none."""
