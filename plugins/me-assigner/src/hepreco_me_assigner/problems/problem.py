@@ -76,8 +76,8 @@ class Problem:
     def value(self, objects: Int[Tensor, "event candidate leg"]) -> Float[Tensor, "event candidate"]:
         """ln|M|² of assignments, each in the centre of mass of the objects that it uses, plus the prior.
 
-        With transfer functions, ln of the integral of |M|², parton densities and transfer functions. −∞ where |M|² is no
-        number, as for two parallel jets from one W.
+        With transfer functions, ln of the integral of |M|², parton densities and transfer functions. −∞ where |M|² is
+        not a number, as for two parallel jets from one W.
         """
         rows = torch.arange(len(self), device=self.momenta.device)[:, None, None]
         assigned = self.momenta[rows, objects]
