@@ -3,6 +3,7 @@ from collections.abc import Callable
 import pytest
 
 import hepreco.testing
+from hepreco.detector import Detector
 from hepreco.plugin import Reconstructor
 from hepreco_me_assigner import Anomaly, LikelihoodRatio, MatrixElementAssigner
 
@@ -17,6 +18,10 @@ PLUGINS = {
     "lepton-jets-greedy": MatrixElementAssigner(process="ttbar-lepton-jets", solver="greedy", top_width=15.0),
     "lepton-jets-resolution": MatrixElementAssigner(
         process="ttbar-lepton-jets", solver="marginal", resolution=(0.8, 0.05), b_tag="btagDeepFlavB"
+    ),
+    "two-leptons": MatrixElementAssigner(process="ttbar-dilepton", solver="marginal", resolution=(0.8, 0.05)),
+    "higgs": MatrixElementAssigner(
+        process="tth-lepton-jets", solver="marginal", resolution=Detector(jet_tail_fraction=0.1), lepton_charge=False
     ),
     "likelihood-ratio": LikelihoodRatio(calls=16),
     "anomaly": Anomaly(backgrounds=("ttbar", "wwuu"), fractions=(1.0, 2.0), solver="marginal", calls=16),

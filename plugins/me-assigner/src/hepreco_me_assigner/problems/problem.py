@@ -123,13 +123,16 @@ class Problem:
         return weight + self.hypothesis.log_me2(partonic(fitted), log_flux=log_flux)
 
     def solution(self, objects: Int[Tensor, "event leg"], value: Float[Tensor, " event"], calls: int) -> Solution:
-        """A solution that is not certified and has no probabilities, whose ``log_me2`` is a value without its prior."""
+        """A solution that is not certified and has no probabilities, whose ``log_me2`` is a value without its prior.
+
+        It is NaN where no assignment is possible.
+        """
         unknown = torch.full_like(value, torch.nan)
         shape = (*self.momenta.shape[:2], self.hypothesis.legs)
         rest = value if self.prior is None else value - self.log_prior(objects[:, None])[:, 0]
         return Solution(
             objects,
-            rest,
+            rest.masked_fill(rest.isinf(), torch.nan),
             torch.full_like(objects[:, 0], calls),
             torch.zeros_like(value),
             unknown,
