@@ -427,10 +427,13 @@ def _kept(memory: Path) -> dict[str, Any]:
 
 
 def _remember(files: Iterable[FileOfEvents], memory: Path | None) -> None:
-    """Store the properties of sound files with an identity, in place of those of the run before."""
+    """Store the properties of sound files with an identity, in place of those of the run before if all are sound."""
     if memory is None:
         return
-    known = {
+    files = list(files)
+    before = _kept(memory)
+    known = before if any(file.failure for file in files) else {}
+    known = known | {
         _name(file): {
             "identity": file.identity,
             "entries": file.entries,
@@ -441,7 +444,7 @@ def _remember(files: Iterable[FileOfEvents], memory: Path | None) -> None:
         for file in files
         if file.identity and not file.failure and not file.missing
     }
-    if known != _kept(memory):
+    if known != before:
         try:
             memory.write_text(json.dumps(known), "utf-8")
         except OSError as error:
