@@ -1,5 +1,6 @@
 """Damaged input of every kind: a few minutes' worth of what ``tox -e fuzz`` does, and the harness itself."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,6 +19,8 @@ from oracle import FAULTS, MEANING, Run, analyse, expected, judge, judge_file
 from other_files import WHOLE, judge_configuration
 
 FILES, OTHERS, CONFIGURATIONS = 60, 16, 32
+#: Cases of the stored table.
+STORED = {"file": 2000, "other": 550, "configuration": 640}
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +211,12 @@ def test_the_table_counts_every_case(answers):
     ]
     assert sum(int(cell) for cell in files.split("|")[2:] if cell.strip()) == FILES
     assert all(f"**{verdict}**" in text for verdict in MEANING)
+
+
+def test_the_stored_table_has_no_fault():
+    text = Path(__file__).with_name("outcomes.md").read_text()
+    assert {name: int(count) for count, name in re.findall(r"^## (\d+) × (.*)$", text, re.M)} == STORED
+    assert text.endswith("\n## 0 faults\n")
 
 
 @pytest.fixture(scope="module")
