@@ -211,6 +211,7 @@ def test_the_fit_finds_the_injected_cross_section(analysis):
     assert 0.03 < found["uncertainty"] < 0.3
 
 
+@pytest.mark.slow
 def test_both_observables_close(analysis):
     """The pull of twelve pseudo-experiments: its mean is known to 1/√12, its width to 1/√24."""
     directory, compare, _ = analysis
