@@ -173,7 +173,7 @@ class MatrixElementAssigner(Reconstructor, Trainable):
     @property
     def outputs(self) -> tuple[Column, ...]:
         """ln|M|², the object of every leg in the order of the process, resonances, and the solver's certificate."""
-        return columns_of(self.hypothesis, collection=self.collection, knows_losses=self._losses is not None)
+        return columns_of(self.hypothesis, collection=self.collection, knows_losses=self._knows_losses)
 
     @property
     def weights(self) -> Path | None:
@@ -211,7 +211,8 @@ class MatrixElementAssigner(Reconstructor, Trainable):
                 for name, indices in lepton_indices(batch[events], problem, solution.objects).items():
                     column = found[f"{name.lower()}_index"]
                     column[events] = indices.reshape(-1, *column.shape[1:])
-        if losses := self._losses:
+        if self._knows_losses:
+            losses = self._losses
             events, sample = self._jets(batch)
             for rows, some in in_groups(sample):
                 found["complete_probability"][events[rows]] = losses.probability_complete(some)
@@ -252,12 +253,15 @@ class MatrixElementAssigner(Reconstructor, Trainable):
         return fit_detector(sample, branches=branches, assumed=Detector(), options=options, report=report)
 
     @property
-    def _losses(self) -> Likelihood | None:
-        """The likelihood with hypotheses for lost quarks, if a detector was learned and the process is tt̄."""
-        if self._learned is None or not is_pair_of_tops(self.hypothesis):
-            return None
-        detector, lost = self._measurement.detector, read_losses(self._learned)
-        return Likelihood(detector, lost, pair_of_tops(self.hypothesis))
+    def _knows_losses(self) -> bool:
+        """Whether a detector was learned and the process is tt̄."""
+        return self._learned is not None and is_pair_of_tops(self.hypothesis)
+
+    @property
+    def _losses(self) -> Likelihood:
+        """The likelihood with hypotheses for lost quarks, from the card of a learned detector."""
+        lost = read_losses(Path(str(self.weights_directory)))
+        return Likelihood(self._measurement.detector, lost, pair_of_tops(self.hypothesis))
 
     def _jets(self, batch: EventBatch) -> tuple[Tensor, JetSample]:
         """The jets of events that have enough of them, and the positions of these events."""

@@ -1,6 +1,7 @@
 """Transfer functions of jet energies, and their integral with all resonances on their poles."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -12,6 +13,7 @@ from hepreco.amplitudes import Particle
 from hepreco.detector import Detector
 from hepreco.errors import ConfigError
 from hepreco.generation import SimpleDensities
+from hepreco.kinematics import eta, pt
 from hepreco_me_assigner.process.frames import neutrinos
 from hepreco_me_assigner.process.hypothesis import Branch, Hypothesis, Kind
 
@@ -20,6 +22,7 @@ _STEPS = 4
 _SMALLEST = 1e-12
 #: Differences of ln of an integral that decide nothing.
 _TIE = 1e-9
+_NORMAL = math.log(2 * math.pi) / 2
 
 
 @dataclass(frozen=True)
@@ -171,13 +174,28 @@ class TransferFunctions:
 
     def log_radiation(self, momenta: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch"]:
         """Ln of the density of radiated jets in ln E and solid angle."""
-        pt = momenta[..., 1:3].norm(dim=-1).clamp(min=_SMALLEST)
-        eta = torch.asinh(momenta[..., 3] / pt)
-        spread, hard = self.detector.radiation_eta, self.detector.radiation_hard_fraction
-        slopes = ((1 - hard, self.detector.radiation_slope), (hard, self.detector.radiation_hard_slope))
-        spectrum = [-pt / slope - math.log(slope) + math.log(share) for share, slope in slopes if share]
-        density = torch.stack(spectrum).logsumexp(dim=0) - eta**2 / (2 * spread**2)
-        return density + pt.log() + 2 * torch.cosh(eta).log() - math.log(spread * (2 * math.pi) ** 1.5)
+        return log_radiation(self.detector, momenta, pt_min=self.detector.jet_pt_min)
+
+
+def log_radiation(detector: Detector, momenta: Float[Tensor, "*batch 4"], *, pt_min: float) -> Float[Tensor, "*batch"]:
+    """The same above a threshold, for a detector whose fields may be tensors."""
+    hard, slope = _t(detector.radiation_hard_fraction), _t(detector.radiation_slope)
+    slopes = ((1 - hard, slope), (hard, _t(detector.radiation_hard_slope)))
+    return log_single(momenta, slopes, _t(detector.radiation_eta), pt_min)
+
+
+def log_single(
+    momenta: Float[Tensor, "*event 4"], slopes: Sequence[tuple[Tensor, Tensor]], spread: Tensor, pt_min: float
+) -> Float[Tensor, "*event"]:
+    """Ln of the density in ln E and solid angle of a jet: pt above a threshold a sum of exponentials, η normal."""
+    transverse, pseudorapidity = pt(momenta), eta(momenta)
+    terms = [torch.log(share / slope) - (transverse - pt_min) / slope for share, slope in slopes]
+    angular = -(pseudorapidity**2) / (2 * spread**2) - torch.log(spread) - 3 * _NORMAL
+    return torch.stack(terms).logsumexp(dim=0) + angular + transverse.log() + 2 * torch.cosh(pseudorapidity).log()
+
+
+def _t(value: float | Tensor) -> Tensor:
+    return torch.as_tensor(value, dtype=torch.float64)
 
 
 def _fit_pair(momenta: Tensor, width: Tensor, mass: float) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ The derivation is in the page "A detector from unlabelled events" of the documen
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,7 +17,7 @@ from hepreco.errors import ConfigError
 from hepreco.kinematics import eta, minkowski_dot, pt
 from hepreco_me_assigner.detector_fit.hypotheses import JETS, KINDS, LEPTONIC, Hypotheses, hypotheses
 from hepreco_me_assigner.process import Branch, Hypothesis
-from hepreco_me_assigner.transfer_functions import TransferFunctions
+from hepreco_me_assigner.transfer_functions import TransferFunctions, log_radiation, log_single
 
 #: Of top quarks, W bosons without their b jet, pairs of a b and another jet, and single jets, with jets above 22 GeV:
 #: mean pt (GeV; half of it for systems of jets, whose pt is distributed as pt exp(−pt/slope)) and spread of rapidity.
@@ -174,7 +174,7 @@ class Likelihood:
             return momenta.new_zeros(momenta.shape[:2])
         slope, spread = SPECTRA[kind]
         if len(kind) == 1:
-            return _log_single(momenta[..., 0, :], ((_t(1.0), _t(slope)),), _t(spread), pt_min)
+            return log_single(momenta[..., 0, :], ((_t(1.0), _t(slope)),), _t(spread), pt_min)
         if kind == ("b", "q"):
             return self._pair_with_b(momenta) + _log_spectrum(momenta.sum(dim=-2), slope, spread)
         fit = self._top if "b" in kind else self._w_alone
@@ -232,9 +232,7 @@ class Likelihood:
         return torch.where(eta(sample.momenta).abs() < self.detector.b_tag_eta_max, found, 0.0)
 
     def _radiated(self, momenta: Float[Tensor, "*event 4"], pt_min: float) -> Float[Tensor, "*event"]:
-        hard, slope = _t(self.detector.radiation_hard_fraction), _t(self.detector.radiation_slope)
-        slopes = ((1 - hard, slope), (hard, _t(self.detector.radiation_hard_slope)))
-        return _log_single(momenta, slopes, _t(self.detector.radiation_eta), pt_min)
+        return log_radiation(self.detector, momenta, pt_min=pt_min)
 
     def _log_tags(self, number: int, least: int) -> Float[Tensor, "kind kind"]:
         """Ln of the probability of at least so many tags, for every pair of kinds among a number of jets."""
@@ -298,16 +296,6 @@ def _log_sum(one: Tensor, allowed: Tensor, other: Tensor) -> Float[Tensor, " eve
     first, second = one.amax(dim=1, keepdim=True).detach(), other.amax(dim=1, keepdim=True).detach()
     total = (((one - first).exp() @ allowed) * (other - second).exp()).sum(dim=1)
     return total.clamp(min=1e-300).log() + first[:, 0] + second[:, 0]
-
-
-def _log_single(
-    momenta: Float[Tensor, "*event 4"], slopes: Sequence[tuple[Tensor, Tensor]], spread: Tensor, pt_min: float
-) -> Float[Tensor, "*event"]:
-    """Ln of the density in ln E and solid angle of a jet: pt above a threshold a sum of exponentials, η normal."""
-    transverse, pseudorapidity = pt(momenta), eta(momenta)
-    terms = [torch.log(share / slope) - (transverse - pt_min) / slope for share, slope in slopes]
-    angular = -(pseudorapidity**2) / (2 * spread**2) - torch.log(spread) - 3 * _NORMAL
-    return torch.stack(terms).logsumexp(dim=0) + angular + transverse.log() + 2 * torch.cosh(pseudorapidity).log()
 
 
 def _log_spectrum(momenta: Float[Tensor, "*event 4"], slope: float, spread: float) -> Float[Tensor, "*event"]:
