@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import and_
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import awkward as ak
 import boost_histogram as bh
@@ -30,6 +30,8 @@ from hepreco.plugin import Axis
 Weights = NDArray[np.float32]
 #: Sums in each bin, with flow bins.
 Sums = NDArray[np.float64]
+#: Events whose weights are summed at a time.
+_BLOCK: Final = 4096
 
 
 class Filled(NamedTuple):
@@ -48,6 +50,11 @@ class Entries(NamedTuple):
 
     bins: NDArray[np.intp]
     event: NDArray[np.int64]
+
+    def where(self, mask: NDArray[np.bool_]) -> "Entries":
+        """The entries of events in the mask."""
+        inside = mask[self.event]
+        return Entries(self.bins[inside], self.event[inside])
 
 
 def fill_all(
@@ -91,11 +98,19 @@ def fill_all(
         chosen, masks = events[names[variations[0]]], regions.get(names[variations[0]], {})
         entries, counts = _all_entries(specs, chosen, axes=axes)
         overflow = overflow if variations[0] else counts
-        terms = _Terms([weights[names[position]] for position in variations])
-        for name, found in entries.items():
-            for row, mask in enumerate([masks[region] for region in rows[name]] if known else [None]):
-                for each in found:
-                    sums[name][:, variations, row] += terms.sums(each, bins=sizes[name], mask=mask)
+        wanted = [
+            (name, row, each if mask is None else each.where(mask))
+            for name, found in entries.items()
+            for row, mask in enumerate([masks[region] for region in rows[name]] if known else [None])
+            for each in found
+        ]
+        summed = _sums(
+            [each for *_, each in wanted],
+            [weights[names[position]] for position in variations],
+            bins=[sizes[name] for name, *_ in wanted],
+        )
+        for (name, row, _), found in zip(wanted, summed, strict=True):
+            sums[name][:, variations, row] += found
     return Filled({name: _booked(sums[name], dataset, names, rows[name], axes[name]) for name in sums}, overflow)
 
 
@@ -127,8 +142,11 @@ def squares(weights: NDArray[np.float32]) -> NDArray[np.float64]:
     >>> squares(np.float32([-3, 2**70])).tolist() == [9.0, 2.0**140]
     True
     """
-    fraction, exponent = np.frexp(np.square(weights, dtype=np.float64))
-    return np.ldexp(fraction.astype(np.float32).astype(np.float64), exponent)
+    bits = np.square(weights, dtype=np.float64).view(np.int64)
+    # A float64 has 29 bits more than a float32; halves are rounded to even.
+    bits += (bits >> 29 & 1) + (2**28 - 1)
+    bits &= -(2**29)
+    return bits.view(np.float64)
 
 
 def sort_categories(histogram: hist.Hist) -> hist.Hist:
@@ -228,33 +246,32 @@ def _joint_entries(spec: HistogramSpec, events: ak.Array, axes: Sequence[Booked]
     return Entries(np.ravel_multi_index(bins, [axis.extent for axis in axes]), event.astype(np.int64))
 
 
-class _Terms:
-    """The weights of variations that share their events, and their squares."""
+def _sums(entries: Sequence[Entries], weights: Sequence[Weights], *, bins: Sequence[int]) -> list[Sums]:
+    """Σw and Σw² (2, variation, bin) of several histograms, for variations that share their events."""
+    if len(weights) > 1:
+        return _sums_of_variations(entries, np.stack(weights, axis=1), bins=bins)
+    terms = [_common(term) for term in (weights[0].astype(np.float64), squares(weights[0]))]
+    return [
+        np.stack([_sum(each, term, bins=size)[None] for term in terms])
+        for each, size in zip(entries, bins, strict=True)
+    ]
 
-    def __init__(self, weights: Sequence[Weights]) -> None:
-        self.several = len(weights) > 1
-        every = [np.stack([weight.astype(np.float64) for weight in weights], axis=1)]
-        every.append(np.stack([squares(weight) for weight in weights], axis=1))
-        self._terms = every if self.several else [_common(term[:, 0]) for term in every]
-        self._known: tuple[NDArray[np.int64] | None, list[Sums]] = (None, [])
 
-    def sums(self, entries: Entries, *, bins: int, mask: NDArray[np.bool_] | None) -> Sums:
-        """Σw and Σw² (2, variation, bin) of the entries whose event is in the mask."""
-        where, event = entries
-        if mask is not None:
-            inside = mask[event]
-            where, event = where[inside], event[inside]
-        if self.several:
-            ends = np.cumsum(np.bincount(event, minlength=len(self._terms[0])))
-            matrix = scipy.sparse.csc_array((np.ones(len(where)), where, [0, *ends]), shape=(bins, len(ends)))
-            return np.stack([(matrix @ term).T for term in self._terms])
-        return np.stack([total[None] for total in _sums(where, self._of(event), bins=bins)])
+def _sums_of_variations(entries: Sequence[Entries], weights: NDArray[np.float32], *, bins: Sequence[int]) -> list[Sums]:
+    """The sums for weights (event, variation), as products of matrices (bin, event) and (event, variation).
 
-    def _of(self, event: NDArray[np.int64]) -> list[Sums]:
-        """The terms of each entry, kept because the next column often has the same events."""
-        if self._known[0] is not event:
-            self._known = event, [term[event] if term.ndim else term for term in self._terms]
-        return self._known[1]
+    The events are taken in blocks, so that memory does not grow with variations times events.
+    """
+    sums = [np.zeros((size, 2 * weights.shape[1])) for size in bins]
+    for start in range(0, len(weights), _BLOCK):
+        block = weights[start : start + _BLOCK]
+        terms = np.hstack((block.astype(np.float64), squares(block)))
+        events = np.arange(start, start + len(block) + 1)
+        for number, (found, event) in enumerate(entries):
+            first, *_, last = ends = np.searchsorted(event, events)
+            columns = (np.ones(last - first), found[first:last], ends - first)
+            sums[number] += scipy.sparse.csc_array(columns, shape=(bins[number], len(block))) @ terms
+    return [total.T.reshape(2, weights.shape[1], -1) for total in sums]
 
 
 def _common(terms: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -262,13 +279,12 @@ def _common(terms: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(terms[0]) if len(terms) and (terms == terms[0]).all() else terms
 
 
-def _sums(where: NDArray[np.intp], terms: Sequence[NDArray[np.float64]], *, bins: int) -> list[Sums]:
-    """The sum of each term in each bin; a term has one number per entry, or one number for all entries.
+def _sum(entries: Entries, terms: NDArray[np.float64], *, bins: int) -> Sums:
+    """The sum in each bin of one number per event, or of one number for all events.
 
-    If all entries have the same number, it is multiplied by their count, which equals the sum wherever sums are exact.
+    If all events have the same number, it is multiplied by the count of entries, which equals the sum wherever sums are
+    exact.
     """
-    counts = [np.bincount(where, minlength=bins)] if any(term.ndim == 0 for term in terms) else []
-    return [
-        np.asarray(np.bincount(where, weights=term, minlength=bins) if term.ndim else counts[0] * term, np.float64)
-        for term in terms
-    ]
+    if terms.ndim:
+        return np.bincount(entries.bins, weights=terms[entries.event], minlength=bins)
+    return np.bincount(entries.bins, minlength=bins) * terms
