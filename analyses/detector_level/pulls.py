@@ -24,7 +24,7 @@ from hepreco_me_assigner import MatrixElementAssigner
 TRUE: Final = Detector(
     radiation=1.2, radiation_slope=25.0, radiation_hard_fraction=0.3, radiation_hard_slope=70.0,
     b_response=0.94, light_response=0.97, jet_stochastic=0.9, jet_constant=0.07, jet_tail_fraction=0.1,
-    b_efficiency=0.7, c_efficiency=0.15, light_efficiency=0.02,
+    b_efficiency=0.7, c_efficiency=0.15, light_efficiency=0.02, jet_pt_min=25.0, jet_eta_max=2.4,
 )  # fmt: skip
 ASSIGNER: Final = MatrixElementAssigner(
     solver="marginal", b_tag="btagDeepFlavB", where=("pt > 25", "|eta| < 2.4"), at_most=9

@@ -91,6 +91,9 @@ class DatasetConfig:
         Trigger bits such as ``HLT.IsoMu24``; an event needs at least one. A bit that a file lacks is false there.
     veto_triggers
         Trigger bits that an event must not have, because it is in the dataset of these triggers already.
+    veto_datasets
+        Names of datasets of data whose events are removed from this one, by run, luminosity section and event number.
+        Events that pass the golden JSON and the triggers of those datasets count.
     skim
         Whether the files hold only a part of the generated events; Σw is then read from their ``Runs`` trees.
     """
@@ -107,6 +110,7 @@ class DatasetConfig:
     luminosity_table: str = ""
     triggers: tuple[str, ...] = ()
     veto_triggers: tuple[str, ...] = ()
+    veto_datasets: tuple[str, ...] = ()
     skim: bool = False
 
     def dataset(self, name: str, files: tuple[str | Replicas, ...]) -> Dataset:

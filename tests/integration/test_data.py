@@ -242,7 +242,7 @@ class TestDuplicates:
             report = job.report()
             assert report["duplicates"] == {"x": {"x": 5, "y": 45}, "y": {"x": 45}}
             assert any("5 selected events come again" in said for said in report["warnings"])
-            assert any("give one of them veto_triggers" in said for said in report["warnings"])
+            assert any("give one of them veto_triggers or veto_datasets" in said for said in report["warnings"])
 
     def test_copies_of_files_are_named(self, job):
         shutil.copy(job.write("a.root"), job / "b.root")
@@ -259,6 +259,84 @@ class TestDuplicates:
         job.configure(datasets={"x": {"files": ["a.root", "other/a.root"], "data": True}})
         assert job.run().exit_code == 0
         assert job.report()["duplicates"] == {}
+
+
+class TestEventsOfOtherDatasets:
+    @pytest.fixture
+    def muons_and_electrons(self, job):
+        """Events 0 to 99 with a muon trigger, of which the second half passes, and 40 to 139 as electrons."""
+        job.write("mu.root", **numbered(), HLT_IsoMu24=np.arange(EVENTS) >= 50)
+        job.write("ele.root", **numbered(first=40), seed=2)
+
+        def configure(**more):
+            muon = {"files": ["mu.root"], "data": True, "triggers": ["HLT.IsoMu24"]}
+            electron = {"files": ["ele.root"], "data": True, "veto_datasets": ["muon"], **more}
+            job.configure(datasets={"electron": electron, "muon": muon}, selection=[])
+            return job
+
+        return configure
+
+    @pytest.mark.parametrize("options", [(), ("--chunksize", 9), ("--executor", "futures", "--workers", 2)])
+    def test_they_are_removed_by_number(self, muons_and_electrons, options):
+        job = muons_and_electrons()
+        printed = job.run(*options)
+        assert printed.exit_code == 0, printed.output
+        # Events 50 to 99 are in both datasets; 40 to 49 do not fire the trigger of the other.
+        assert flow(job, "electron")["overlap"] == EVENTS - 50
+        assert flow(job, "muon")["overlap"] == 50
+        report = job.report()
+        assert report["removed"]["electron"] == {"triggers": 0, "overlap": 50}
+        assert report["duplicates"] == {}
+        jets = uproot.open({job / "ele.root": "Events"})["Jet_pt"].array()
+        kept = ~np.isin(np.arange(40, 140), np.arange(50, 100))
+        filled = result(job)["jet_pt"][{"dataset": "electron", "variation": "nominal"}]
+        assert filled.sum(flow=True).value == ak.sum(ak.num(jets[kept]))
+
+    def test_a_resumed_run_notices_other_events(self, muons_and_electrons):
+        job = muons_and_electrons()
+        assert job.run().exit_code == 0
+        job.write("mu.root", **numbered(), HLT_IsoMu24=np.arange(EVENTS) >= 90)
+        assert job.run("--resume").exit_code == 0
+        assert flow(job, "electron")["overlap"] == EVENTS - 10
+
+    def test_events_of_a_file_that_is_skipped_stay(self, muons_and_electrons):
+        job = muons_and_electrons()
+        (job / "mu.root").write_bytes(b"no ROOT file")
+        assert job.run("--skip-bad-files").exit_code == 0
+        assert flow(job, "electron")["overlap"] == EVENTS
+
+    def test_files_without_numbers_are_refused(self, muons_and_electrons, refused):
+        job = muons_and_electrons()
+        job.write("ele.root", event=None, run=None, luminosityBlock=None)
+        refused(job.run(), "dataset 'electron' cannot be compared", "event", "veto triggers", status=(2,))
+
+    @pytest.mark.parametrize(
+        ("vetoes", "words"),
+        [
+            ({"electron": ["muons"]}, ["vetoes the dataset 'muons'", "did you mean 'muon'?"]),
+            ({"electron": ["ttbar"]}, ["'ttbar', which is not data"]),
+            ({"electron": ["muon"], "muon": ["electron"]}, ["veto each other"]),
+            ({"electron": ["muon"], "muon": ["tau"], "tau": ["electron"]}, ["veto each other"]),
+            ({"ttbar": ["muon"]}, ["has veto_datasets and is not data"]),
+        ],
+    )
+    def test_vetoes_that_cannot_be_are_refused(self, job, refused, vetoes, words):
+        job.write()
+        data = {name: {"files": ["a.root"], "data": True} for name in ("electron", "muon", "tau")}
+        datasets = {**data, "ttbar": {"files": ["a.root"]}}
+        job.configure(
+            datasets={name: {**each, "veto_datasets": vetoes.get(name, [])} for name, each in datasets.items()}
+        )
+        refused(job.run(), *words, status=(2,))
+
+    def test_a_runner_of_coffea_cannot_compare(self, job):
+        job.write(**numbered())
+        files = (str(job / "a.root"),)
+        datasets = [Dataset("muon", files, data=True), Dataset("electron", files, data=True, veto_datasets=("muon",))]
+        spec = HistogramSpec("jet_pt", ("Jet.pt",), Axis(20, 0.0, 200.0))
+        runner = Runner(executor=IterativeExecutor(status=False), schema=NanoAODSchema)
+        with pytest.raises(Exception, match=r"electron.*is to have no events of muon"):
+            runner(to_fileset(datasets), processor_instance=ReconstructionProcessor(histograms=[spec]))
 
 
 def test_each_period_has_its_luminosity(job):

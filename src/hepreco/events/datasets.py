@@ -15,7 +15,7 @@ from hepreco.names import check_name
 #: Paths or addresses of one file.
 Replicas = tuple[str, ...]
 Kind = Literal["data", "skim", "simulation"]
-_OF_DATA: Final = ("certified", "luminosity_table")
+_OF_DATA: Final = ("certified", "luminosity_table", "veto_datasets")
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,9 @@ class Dataset:
         Trigger bits such as ``HLT.IsoMu24``; an event needs at least one. A bit that a file lacks is false there.
     veto_triggers
         Trigger bits that an event must not have, because it is in the dataset of these triggers already.
+    veto_datasets
+        Names of datasets of data whose events are removed from this one, by run, luminosity section and event number.
+        Events that pass the golden JSON and the triggers of those datasets count.
     skim
         Whether the files hold only a part of the generated events; Σw is then read from their ``Runs`` trees.
 
@@ -69,6 +72,7 @@ class Dataset:
     luminosity_table: str = ""
     triggers: tuple[str, ...] = ()
     veto_triggers: tuple[str, ...] = ()
+    veto_datasets: tuple[str, ...] = ()
     skim: bool = False
 
     def __post_init__(self) -> None:
@@ -84,7 +88,7 @@ class Dataset:
                 )
 
     def _check_kind(self) -> None:
-        """Refuse a cross-section of data, and a golden JSON of simulation."""
+        """Refuse a cross-section of data, and options of data for simulation."""
         of_simulation = {"cross_section": self.cross_section is not None, "skim": self.skim}
         for key, said in of_simulation.items():
             if self.data and said:

@@ -12,6 +12,14 @@ from hepreco.events.hashes import mixed
 LIMIT: Final = 2**22
 
 
+def identifiers(
+    runs: NDArray[np.integer], sections: NDArray[np.integer], events: NDArray[np.integer]
+) -> NDArray[np.uint64]:
+    """A hash of run, luminosity section and number of each event."""
+    run, section, event = (each.astype(np.uint64) for each in (runs, sections, events))
+    return mixed(mixed((run << np.uint64(32)) | section) ^ event)
+
+
 class EventIds:  # noqa: PLW1641  it grows, so it has no hash
     """Hashes of run, luminosity section and event number: eight bytes per event, at most 64 MiB.
 
@@ -27,8 +35,7 @@ class EventIds:  # noqa: PLW1641  it grows, so it has no hash
     """
 
     def __init__(self, runs: ArrayLike = (), sections: ArrayLike = (), events: ArrayLike = ()) -> None:
-        runs, sections, events = (np.asarray(each, np.uint64) for each in (runs, sections, events))
-        self._parts = [np.sort(mixed(mixed((runs << np.uint64(32)) | sections) ^ events))]
+        self._parts = [np.sort(identifiers(*(np.asarray(each, np.uint64) for each in (runs, sections, events))))]
         self._end: int = 2**64  # all smaller hashes are kept
 
     def add(self, other: "EventIds") -> None:

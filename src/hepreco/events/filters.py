@@ -1,4 +1,4 @@
-"""Filters that come before the cuts: certified luminosity and triggers."""
+"""Filters that come before the cuts: certified luminosity, triggers, and events that another dataset has."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -7,6 +7,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
+from hepreco.errors import ConfigError
 from hepreco.events.arrays import column
 from hepreco.events.columns import EVENT_ID
 from hepreco.events.datasets import Dataset
@@ -15,8 +16,9 @@ from hepreco.events.luminosity import LumiSections, is_certified, read_certified
 
 CERTIFIED: Final = "certified"
 TRIGGERS: Final = "triggers"
+OVERLAP: Final = "overlap"
 #: Rows of the cut flow before the cuts, if a dataset of the run needs them.
-FILTERS: Final = (CERTIFIED, TRIGGERS)
+FILTERS: Final = (CERTIFIED, TRIGGERS, OVERLAP)
 
 Masks = dict[str, NDArray[np.bool_]]
 
@@ -36,7 +38,9 @@ def conditions(datasets: Iterable[Dataset]) -> dict[str, dict[str, Any]]:
         read_table(path)  # refuses it before events are read
     golden = {each.name: read_certified(each.certified) if each.certified else "" for each in datasets}
     triggered = any(each.triggers or each.veto_triggers for each in datasets)
-    rows = [name for name, used in ((CERTIFIED, any(golden.values())), (TRIGGERS, triggered)) if used]
+    overlap = any(each.veto_datasets for each in datasets)
+    used = {CERTIFIED: any(golden.values()), TRIGGERS: triggered, OVERLAP: overlap}
+    rows = [name for name in FILTERS if used[name]]
     return {
         each.name: {
             "period": each.period,
@@ -44,6 +48,7 @@ def conditions(datasets: Iterable[Dataset]) -> dict[str, dict[str, Any]]:
             "certified": golden[each.name],
             "triggers": list(each.triggers),
             "veto_triggers": list(each.veto_triggers),
+            "veto_datasets": list(each.veto_datasets),
             "filters": rows,
         }
         for each in datasets
@@ -52,7 +57,7 @@ def conditions(datasets: Iterable[Dataset]) -> dict[str, dict[str, Any]]:
 
 def filters(events: ak.Array) -> Masks:
     """For each filter of the run, the events that pass it and the filters before it, according to their metadata."""
-    made = {CERTIFIED: _certified, TRIGGERS: _triggered}
+    made = {CERTIFIED: _certified, TRIGGERS: _triggered, OVERLAP: _not_elsewhere}
     passed, masks = np.ones(len(events), dtype=bool), {}
     for name in events.metadata.get("filters", ()):
         passed = passed & made[name](events)
@@ -97,6 +102,19 @@ def _triggered(events: ak.Array) -> NDArray[np.bool_]:
     wanted, vetoed = events.metadata["triggers"], events.metadata["veto_triggers"]
     passed = _any(events, wanted) if wanted else np.ones(len(events), dtype=bool)
     return passed & ~_any(events, vetoed)
+
+
+def _not_elsewhere(events: ak.Array) -> NDArray[np.bool_]:
+    """Whether no other dataset has the event, as the preparation of the run found."""
+    others, found = events.metadata["veto_datasets"], events.metadata.get("elsewhere")
+    if not others:
+        return np.ones(len(events), dtype=bool)
+    if found is None:
+        raise ConfigError(
+            f"dataset {events.metadata['dataset']!r} is to have no events of {', '.join(others)}",
+            "run it with 'hepreco run' or hepreco.run, which compare event numbers before they process events",
+        )
+    return ~np.unpackbits(np.frombuffer(found, np.uint8), count=len(events)).astype(bool)
 
 
 def _any(events: ak.Array, paths: Iterable[str]) -> NDArray[np.bool_]:

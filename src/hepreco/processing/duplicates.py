@@ -23,7 +23,7 @@ def find_duplicates(report: RunReport) -> Iterator[str]:
             report.duplicates.setdefault(one, {})[other] = report.duplicates.setdefault(other, {})[one] = count
             yield (
                 f"{_about(count, min(ids.fraction, others.fraction))} selected events are in both datasets {one!r} and"
-                f" {other!r}: give one of them veto_triggers, the triggers of the other"
+                f" {other!r}: give one of them veto_triggers or veto_datasets, the triggers or the name of the other"
             )
 
 

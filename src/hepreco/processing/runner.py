@@ -3,7 +3,7 @@
 import io
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, nullcontext, redirect_stderr
 from dataclasses import dataclass, replace
@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 import cloudpickle
+import numpy as np
 from coffea.processor.accumulator import iadd
 from coffea.processor.executor import ExecutorBase
 from coffea.util import coffea_console
+from numpy.typing import NDArray
 
 from hepreco.errors import ConfigError, DatasetError, OutputError, blamed
 from hepreco.events import Dataset
@@ -26,6 +28,7 @@ from hepreco.events.reading import TIMEOUT
 from hepreco.processing import identity
 from hepreco.processing.conclusions import conclude, copies
 from hepreco.processing.executors import DaskExecutor, FuturesExecutor, IterativeExecutor, Workers, interrupts_held
+from hepreco.processing.overlap import Numbers, ReadNumbers, bits, find_elsewhere, involved
 from hepreco.processing.processor import Output, ReconstructionProcessor
 from hepreco.processing.report import Chunk, Failure, RunReport
 from hepreco.processing.skims import SkimWriter
@@ -207,11 +210,18 @@ def prepare(
         listed = "\n".join(f"  - {failure.reason}" for failure in refused[:20])
         remedies = sorted({failure.remedy for failure in refused})
         raise DatasetError(f"{len(refused)} of the files cannot be opened:\n{listed}", "; ".join(remedies[:3]))
+    elsewhere = _overlap(files, datasets, executor=executor, timeout=timeout, conditions=of_events)
     golden = {name: each["certified"] for name, each in of_events.items()}
     files = [replace(file, names=(), sections=file.sections.certified(golden[file.dataset])) for file in files]
     fingerprint = identity.digest([reconstruction.fingerprint, skims is not None])
     tasks = tuple(
-        _task(chunk, file, fingerprint=fingerprint, conditions=of_events[file.dataset])
+        _task(
+            chunk,
+            file,
+            fingerprint=fingerprint,
+            conditions=of_events[file.dataset],
+            elsewhere=bits(elsewhere.get((file.dataset, file.path)), chunk),
+        )
         for file in files
         if not file.failure
         for chunk in _chunks(file, chunksize)
@@ -360,10 +370,32 @@ def _chunks(file: FileOfEvents, chunksize: int) -> Iterator[Chunk]:
         yield Chunk(file.dataset, file.path, start, min(start + size, file.entries))
 
 
-def _task(chunk: Chunk, file: FileOfEvents, *, fingerprint: str, conditions: dict[str, Any]) -> Task:
+def _overlap(
+    files: Sequence[FileOfEvents],
+    datasets: Sequence[Dataset],
+    *,
+    executor: ExecutorBase,
+    timeout: float,
+    conditions: Mapping[str, Mapping[str, Any]],
+) -> dict[tuple[str, str], NDArray[np.bool_]]:
+    """For each file of a dataset that is to lack events of others: which of its events the others have."""
+    read = ReadNumbers(executor.file_retries, timeout, conditions)
+    results = _surviving(
+        lambda part: _executed(executor, part, read, desc="Comparing", unit="files"),
+        involved(files, datasets),
+        divide=_halves,
+        lost=lambda part: [Numbers(part[0], failure=f"cannot read {part[0].path}: {DEATH}")],
+    )
+    return find_elsewhere([numbers for _, result in results for numbers in result], datasets)
+
+
+def _task(
+    chunk: Chunk, file: FileOfEvents, *, fingerprint: str, conditions: dict[str, Any], elsewhere: bytes | None
+) -> Task:
     """The task of a chunk; its key is a hash of all that determines the result."""
     content = [file.identity, file.uuid, file.tree, file.columns.required, file.kind, file.generated]
-    return Task(chunk, identity.digest([fingerprint, *content, conditions, *chunk]), file)
+    content += [] if elsewhere is None else [elsewhere.hex()]
+    return Task(chunk, identity.digest([fingerprint, *content, conditions, *chunk]), file, elsewhere)
 
 
 def _refuse_unknown_columns(files: Sequence[FileOfEvents], datasets: Iterable[Dataset]) -> None:

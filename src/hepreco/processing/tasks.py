@@ -80,11 +80,15 @@ class FileOfEvents:
 
 
 class Task(NamedTuple):
-    """One chunk to process; ``key`` is a hash of all that determines the result."""
+    """One chunk to process; ``key`` is a hash of all that determines the result.
+
+    ``elsewhere`` has a bit for each event that another dataset has, if the dataset is to lack such events.
+    """
 
     chunk: Chunk
     key: str
     file: FileOfEvents
+    elsewhere: bytes | None = None
 
 
 Bundle = tuple[Task, ...]
@@ -103,7 +107,7 @@ class Preparation:
     def __call__(self, file: FileOfEvents) -> list[FileOfEvents]:
         """The file with its properties, or with its failure."""
         try:
-            return [_tried(partial(self._look, file), retries=self.retries)]
+            return [tried(partial(self._look, file), retries=self.retries)]
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -152,7 +156,7 @@ class Processing:
         saved = time.monotonic()
         for task in bundle:
             try:
-                total = iadd(total, _tried(partial(self._process, task), retries=self.retries))
+                total = iadd(total, tried(partial(self._process, task), retries=self.retries))
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
@@ -184,7 +188,7 @@ class Processing:
             metadata = {
                 "dataset": chunk.dataset, "filename": chunk.file, "treename": file.tree, "fileuuid": file.uuid,
                 "entrystart": chunk.start, "entrystop": chunk.stop, **self.conditions[chunk.dataset],
-                "numbered": not set(EVENT_ID) <= set(source.names),
+                "numbered": not set(EVENT_ID) <= set(source.names), "elsewhere": task.elsewhere,
             }  # fmt: skip
             events = read_events(reader, file.columns, metadata=metadata)
             try:
@@ -234,7 +238,7 @@ def _failed(bundle: Bundle, error: BaseException) -> Output:
     return {"histograms": {}, "report": RunReport(failures=failures)}
 
 
-def _tried(function: Callable[[], Value], *, retries: int) -> Value:
+def tried(function: Callable[[], Value], *, retries: int) -> Value:
     """Call a function, and again if reading fails, since a server may recover; other errors would recur."""
     for _ in range(retries):
         try:

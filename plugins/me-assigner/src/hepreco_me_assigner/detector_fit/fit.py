@@ -151,7 +151,8 @@ def _uncertainties(fit: _Fit, model: DetectorModel) -> dict[str, float]:
     """Standard errors of the parameters of the detector, as ``<name>_error``.
 
     The loss is not a likelihood of independent data, so that its second derivatives alone do not give them: the
-    variance of the gradient among groups of events enters as well (Godambe, Ann. Math. Stat. 31 (1960) 1208).
+    variance of the gradient among groups of events enters as well (Godambe, Ann. Math. Stat. 31 (1960) 1208), and that of
+    the prior, whose mean counts as a measurement.
     """
     start = model.moved.detach().clone()
     rows, step = [], _STEP / UNIT
@@ -166,7 +167,8 @@ def _uncertainties(fit: _Fit, model: DetectorModel) -> dict[str, float]:
     hessian = torch.stack(rows)
     inverse = torch.linalg.pinv((hessian + hessian.T) / 2, hermitian=True)
     spread = _deviations(fit, fit.gradients(model)[1])
-    covariance = inverse @ (spread.T @ spread) @ inverse
+    prior = (UNIT / fit.size) ** 2 * torch.eye(len(start), dtype=torch.float64)
+    covariance = inverse @ (spread.T @ spread + prior) @ inverse
     values = model.values()
     found = {}
     for position, name in enumerate(PARAMETERS):

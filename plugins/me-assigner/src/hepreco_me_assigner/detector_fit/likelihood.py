@@ -15,20 +15,11 @@ from torch import Tensor
 from hepreco.detector import Detector
 from hepreco.errors import ConfigError
 from hepreco.kinematics import eta, minkowski_dot, pt
+from hepreco_me_assigner.detector_fit.acceptance import SPECTRA, log_acceptance, log_within
 from hepreco_me_assigner.detector_fit.hypotheses import JETS, KINDS, LEPTONIC, Hypotheses, hypotheses
 from hepreco_me_assigner.process import Branch, Hypothesis
 from hepreco_me_assigner.transfer_functions import TransferFunctions, log_radiation, log_single
 
-#: Of top quarks, W bosons without their b jet, pairs of a b and another jet, and single jets, with jets above 22 GeV:
-#: mean pt (GeV; half of it for systems of jets, whose pt is distributed as pt exp(−pt/slope)) and spread of rapidity.
-#: From 2000 simulated all-hadronic events; the likelihood depends little on them.
-SPECTRA: Final = {
-    ("b", "q", "q"): (69.0, 1.27),
-    ("q", "q"): (67.0, 1.22),
-    ("b", "q"): (67.0, 1.28),
-    ("b",): (60.0, 1.35),
-    ("q",): (60.0, 1.35),
-}
 #: Width in ln m² of the upper end of the mass of a b jet with one jet of the W.
 _EDGE: Final = 0.08
 #: Events of one number of jets that are evaluated together.
@@ -169,9 +160,17 @@ class Likelihood:
     def _density(
         self, kind: tuple[str, ...], momenta: Float[Tensor, "event hypothesis jet 4"], pt_min: float
     ) -> Tensor:
-        """Ln of the density in ln E and solid angle of the jets of a top quark."""
+        """Ln of the density in ln E and solid angle of the jets of a top quark, all of which are found."""
         if not kind:
             return momenta.new_zeros(momenta.shape[:2])
+        top, boson = (resonance.mass for resonance in self.branches[0].resonances)
+        found = log_acceptance(kind, self.detector, top=top, boson=boson, pt_min=pt_min)
+        return self._density_of_all(kind, momenta, pt_min) - found
+
+    def _density_of_all(
+        self, kind: tuple[str, ...], momenta: Float[Tensor, "event hypothesis jet 4"], pt_min: float
+    ) -> Tensor:
+        """The same without the condition that they are found."""
         slope, spread = SPECTRA[kind]
         if len(kind) == 1:
             return log_single(momenta[..., 0, :], ((_t(1.0), _t(slope)),), _t(spread), pt_min)
@@ -252,9 +251,10 @@ class Likelihood:
         one, other = self._log_kinds
         count = torch.tensor(JETS, dtype=torch.float64)
         used = count[:, None] + count
+        log_mean = torch.log(self._mean) + log_within(_t(self.detector.radiation_eta), self.detector.jet_eta_max)
         terms = []
         for number in range(selection.least, selection.most + 1):
-            radiated = (number - used) * torch.log(self._mean) - torch.lgamma((number - used).clamp(min=0) + 1)
+            radiated = (number - used) * log_mean - torch.lgamma((number - used).clamp(min=0) + 1)
             term = one[:, None] + other + torch.where(used <= number, radiated, -torch.inf)
             terms.append(term + self._log_tags(number, selection.tags))
         return torch.stack(terms).flatten().logsumexp(dim=0)
