@@ -335,8 +335,9 @@ class TestEventsOfOtherDatasets:
         datasets = [Dataset("muon", files, data=True), Dataset("electron", files, data=True, veto_datasets=("muon",))]
         spec = HistogramSpec("jet_pt", ("Jet.pt",), Axis(20, 0.0, 200.0))
         runner = Runner(executor=IterativeExecutor(status=False), schema=NanoAODSchema)
-        with pytest.raises(Exception, match=r"electron.*is to have no events of muon"):
+        with pytest.raises(Exception) as caught:  # noqa: PT011  coffea's own, caused by ours
             runner(to_fileset(datasets), processor_instance=ReconstructionProcessor(histograms=[spec]))
+        assert "'electron' is to have no events of muon" in str(caught.value.__cause__ or caught.value)
 
 
 def test_each_period_has_its_luminosity(job):

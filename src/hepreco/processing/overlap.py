@@ -14,9 +14,9 @@ from hepreco.events import Columns, Dataset
 from hepreco.events.columns import EVENT_ID
 from hepreco.events.event_ids import identifiers
 from hepreco.events.filters import OVERLAP, filters
-from hepreco.events.objects import closest
 from hepreco.events.reading import ChunkReader, attempt, first_readable, read_events
 from hepreco.events.sources import open_source
+from hepreco.plugin.options import closest
 from hepreco.processing.report import Chunk
 from hepreco.processing.tasks import FileOfEvents, tried
 
@@ -87,7 +87,7 @@ def involved(files: Sequence[FileOfEvents], datasets: Sequence[Dataset]) -> list
     for dataset in datasets:
         for name in dataset.veto_datasets:
             if name not in known:
-                raise ConfigError(f"dataset {dataset.name!r} vetoes the dataset {name!r}", closest(name, list(known)))
+                raise ConfigError(f"dataset {dataset.name!r} vetoes the dataset {name!r}", closest(name, known))
             if not known[name].data:
                 raise ConfigError(
                     f"dataset {dataset.name!r} vetoes {name!r}, which is not data", "name a dataset of data"
