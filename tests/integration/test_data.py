@@ -329,6 +329,7 @@ class TestEventsOfOtherDatasets:
         )
         refused(job.run(), *words, status=(2,))
 
+    @pytest.mark.filterwarnings("ignore:Performed attempt")
     def test_a_runner_of_coffea_cannot_compare(self, job):
         job.write(**numbered())
         files = (str(job / "a.root"),)
