@@ -15,11 +15,12 @@ from hepreco.detector import Detector
 from hepreco.errors import ConfigError, DatasetError, WeightsError
 from hepreco.events import Dataset, read_batch
 from hepreco.generation import Sample, write_sample
-from hepreco.kinematics import pt
+from hepreco.kinematics import eta, pt
 from hepreco.plugin import TrainingOptions
 from hepreco.weights import Card, save_weights
 from hepreco_me_assigner import MatrixElementAssigner
 from hepreco_me_assigner.detector_fit import JetSample, fit_detector, pair_of_tops, read_detector
+from hepreco_me_assigner.detector_fit.acceptance import _quarks, log_acceptance
 from hepreco_me_assigner.detector_fit.hypotheses import JETS, KINDS, hypotheses
 from hepreco_me_assigner.detector_fit.likelihood import Likelihood, Selection
 from hepreco_me_assigner.transfer_functions import TransferFunctions
@@ -68,6 +69,31 @@ def test_the_true_detector_is_likelier(jets: JetSample, name: str, shifted: floa
     assert len(jets) > 200
     gain = total(jets, SIMULATED) - total(jets, replace(SIMULATED, **{name: shifted}))
     assert float(gain) > 2.0
+
+
+@pytest.mark.parametrize("kind", [("b", "q", "q"), ("q", "q"), ("b", "q")])
+def test_acceptance_is_the_share_of_simulated_jets_that_are_found(kind: tuple[str, ...]) -> None:
+    detector = replace(SIMULATED, jet_tail_fraction=0.2, jet_eta_max=2.4)
+    quarks = _quarks(kind, 173.0, 80.4)
+    generator = torch.Generator().manual_seed(3)
+    spread, u = (
+        torch.randn(quarks.shape[:2], generator=generator, dtype=torch.float64),
+        torch.rand(quarks.shape[:2], generator=generator, dtype=torch.float64),
+    )
+    width = detector.jet_resolution(quarks[..., 0])
+    width = torch.where(u < 0.2, torch.hypot(width, torch.tensor(0.5, dtype=torch.float64)), width)
+    response = torch.tensor([0.92 if quark == "b" else 0.96 for quark in kind], dtype=torch.float64)
+    found = pt(quarks) * response * torch.exp(width * spread) > 30
+    share = (found & (eta(quarks).abs() < 2.4)).all(dim=1).double().mean()
+    expected = log_acceptance(kind, detector, top=173.0, boson=80.4, pt_min=30.0).exp()
+    assert float(expected) == pytest.approx(float(share), abs=3 * 0.5 / math.sqrt(len(quarks)))
+
+
+def test_acceptance_of_top_quarks_is_that_of_a_generator() -> None:
+    """Of 40 000 top quarks that hepreco.generation made, 21 518 have three quarks above 22 GeV with |η| < 2.4."""
+    exact = Detector(jet_stochastic=0.0, jet_constant=1e-3, jet_eta_max=2.4)
+    found = log_acceptance(("b", "q", "q"), exact, top=173.0, boson=80.4, pt_min=22.0).exp()
+    assert float(found) == pytest.approx(0.538, abs=0.03)
 
 
 def test_hypotheses_are_all_choices_of_jets() -> None:

@@ -15,9 +15,9 @@ from torch import Tensor
 from hepreco.detector import Detector
 from hepreco.kinematics import eta, pt, two_body_decay
 
-#: Of top quarks, W bosons, pairs of a b and another quark, and single jets above the threshold: mean pt (GeV; half of it
-#: for systems of quarks, whose pt is distributed as pt exp(−pt/slope)) and spread of rapidity. From 20 000 simulated
-#: all-hadronic events; the likelihood depends little on them.
+#: Of top quarks, W bosons, pairs of a b and another quark, and single jets above the threshold: mean pt (GeV; half of
+#: it for systems of quarks, whose pt is distributed as pt exp(−pt/slope)) and spread of rapidity. From 20 000
+#: simulated all-hadronic events; the likelihood depends little on them.
 SPECTRA: Final = {
     ("b", "q", "q"): (64.4, 1.26),
     ("q", "q"): (47.6, 1.30),

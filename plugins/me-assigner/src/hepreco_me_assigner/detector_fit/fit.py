@@ -151,8 +151,8 @@ def _uncertainties(fit: _Fit, model: DetectorModel) -> dict[str, float]:
     """Standard errors of the parameters of the detector, as ``<name>_error``.
 
     The loss is not a likelihood of independent data, so that its second derivatives alone do not give them: the
-    variance of the gradient among groups of events enters as well (Godambe, Ann. Math. Stat. 31 (1960) 1208), and that of
-    the prior, whose mean counts as a measurement.
+    variance of the gradient among groups of events enters as well (Godambe, Ann. Math. Stat. 31 (1960) 1208), and that
+    of the prior, whose mean counts as a measurement.
     """
     start = model.moved.detach().clone()
     rows, step = [], _STEP / UNIT
