@@ -12,6 +12,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
+#: ``pytest`` as code: what it cannot rewrite, because it is imported already, are no tests.
+TESTS = """
+import sys
+import pytest
+early = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
+sys.exit(pytest.main(["-W", early, *sys.argv[1:]]))
+"""
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["hepreco.cli.run", "distributed"])  # which look for no plugins
 
