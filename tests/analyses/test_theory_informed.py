@@ -13,6 +13,7 @@ from ready import python
 
 from hepreco.events import Dataset, read_batch
 from hepreco.generation import Sample, write_sample
+from hepreco.generation.hard import IntegrationBudget
 from hepreco.histograms import read_histograms
 from hepreco.kinematics import from_pt_eta_phi_mass, mass
 from hepreco_me_assigner import Anomaly, MatrixElementAssigner
@@ -40,7 +41,9 @@ def analysis():
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory):
     path = tmp_path_factory.mktemp("samples") / "ttbar.root"
-    write_sample(Sample("ttbar-hadronic", EVENTS, seed=5), path)
+    write_sample(
+        Sample("ttbar-hadronic", EVENTS, seed=5, budget=IntegrationBudget(iterations=2, points=2000, last=5000)), path
+    )
     return path
 
 
