@@ -17,7 +17,7 @@ from hepreco_me_assigner import MatrixElementAssigner
 from hepreco_me_assigner.process.frames import partonic
 from hepreco_me_assigner.process.hypothesis import MASSLESS
 
-QUICK = IntegrationBudget(iterations=2, points=2000, last=5000)
+QUICK = IntegrationBudget(iterations=3, points=3000, last=8000)
 PARTONS = {"collection": "LHEPart", "where": ("status == 1",)}
 
 

@@ -75,6 +75,10 @@ def of_code(thing: object) -> str:
 
 def of_module(name: str, file: str) -> str:
     """A hash of the package and imports of a module, which lies in ``file``."""
+    return _of_hepreco(name, file) if Path(file).is_relative_to(_OURS) else _of_package(name, file)
+
+
+def _of_package(name: str, file: str) -> str:
     hashes: dict[Path, str] = {}
     waiting = [Path(file)]
     while waiting:
@@ -84,6 +88,9 @@ def of_module(name: str, file: str) -> str:
             hashes[source], imported = _source(source, status.st_mtime_ns, status.st_size)
             waiting += imported
     return digest([name, *sorted(hashes.values())])
+
+
+_of_hepreco = cache(_of_package)  # which does not change once it is imported
 
 
 @lru_cache(maxsize=4096)
