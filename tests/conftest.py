@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import ready
 import torch
 from filelock import FileLock
 from torch import Tensor
@@ -24,6 +25,13 @@ def fonts_as_outlines() -> Iterator[None]:
     """In PDF files of tests: a subset of a font takes a second to make for every figure."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(STYLE, "pdf.fonttype", 3)
+        yield
+
+
+@pytest.fixture(scope="session")
+def ready_workers() -> Iterator[None]:
+    """Workers that need not import hepreco, which takes each of them seconds."""
+    with ready.workers():
         yield
 
 

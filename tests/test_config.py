@@ -1,11 +1,11 @@
 """The configuration file: what is wrong is said in words, with the nearest right key and the page."""
 
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import pytest
 import uproot
+from ready import python
 
 from hepreco.config import PAGE, read_config
 from hepreco.errors import ConfigError
@@ -165,9 +165,9 @@ main()
 def run_elsewhere(path, *options):
     """``hepreco run`` in a process of its own, which starts in another directory."""
     words = ["run", str(path), "--output", str(path.with_name("out")), "--no-figures", *options]
-    done = subprocess.run([sys.executable, "-c", RUN, *words], cwd="/", capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    status, out, err = python("-c", RUN, *words, cwd=Path("/"), environment=os.environ)
+    assert status == 0, out + err
+    return out
 
 
 @pytest.mark.parametrize("executor", ["iterative", "futures", "dask"])
@@ -178,7 +178,7 @@ def test_workers_find_the_function_too(executor, config, tmp_path, hadronic):
 
 
 @pytest.fixture(scope="module")
-def scheduler():
+def scheduler(ready_workers):
     """The address of a cluster whose workers know nothing of the directories of configurations."""
     from distributed import LocalCluster  # noqa: PLC0415  slow to import
 

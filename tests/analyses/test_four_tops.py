@@ -13,6 +13,7 @@ import uproot
 from sklearn.metrics import roc_auc_score
 
 from hepreco.generation import Sample, write_sample
+from hepreco.generation.hard import IntegrationBudget
 
 HERE = Path(__file__).parents[2] / "analyses" / "four_tops"
 SIZES = {"tttt": 400, "tth": 300, "ttw": 200, "ttww": 100, "ttz": 250}
@@ -161,7 +162,8 @@ def test_a_skim_knows_what_was_generated(
     samples = analysis["samples"]
     monkeypatch.setattr(samples, "in_region", lambda events: ak.num(events.Jet_pt) >= 3)
     whole, skim = tmp_path / "all.root", tmp_path / "skim.root"
-    write_sample(Sample("ttbar-dilepton", 200, seed=3, detector=samples.Detector(radiation=2.0)), whole)
+    quick = IntegrationBudget(iterations=2, points=2000, last=5000)
+    write_sample(Sample("ttbar-dilepton", 200, seed=3, budget=quick, detector=samples.Detector(radiation=2.0)), whole)
     kept = samples.skim(whole, skim)
     with uproot.open(whole) as before, uproot.open(skim) as after:
         events = before["Events"].arrays()

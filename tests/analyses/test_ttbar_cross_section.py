@@ -18,7 +18,7 @@ from hepreco_corrections.smearing import normal_of_objects
 pytest.importorskip("cabinetry")
 
 HERE = Path(__file__).parents[2] / "analyses" / "ttbar_cross_section"
-SCALE = 0.1
+SCALE = 0.05
 #: The mass of the muon and the electron does not matter here: only pt, η and φ of leptons are used.
 DATASETS = {"ttbar": 240.0, "ttbar_dilepton": 38.0, "single_top": 46.0, "wjets": 50.0}
 WEIGHT_ONLY = ("btag_hf", "btag_lf", "lepton", "extra_jets", "top_pt")

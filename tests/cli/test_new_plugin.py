@@ -1,12 +1,11 @@
 import json
 import os
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from ready import TESTS, python
 
 from hepreco.cli.new_plugin import new_plugin, write_plugin
 from hepreco.errors import ConfigError, OutputError
@@ -28,12 +27,12 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory / f"hepreco-{NAME}"
 
 
-def _run(*command: str, cwd: Path, path: Path) -> subprocess.CompletedProcess[str]:
+def _run(*command: str, cwd: Path, path: Path) -> str:
     environment = os.environ | {"PYTHONPATH": str(path)}
     environment.pop("HEPRECO_DISABLE_PLUGINS", None)
-    return subprocess.run(
-        [sys.executable, *command], cwd=cwd, env=environment, capture_output=True, text=True, check=False
-    )
+    status, out, err = python(*command, cwd=cwd, environment=environment)
+    assert status == 0, out + err
+    return out
 
 
 def test_writes_the_files_it_returns(tmp_path):
@@ -59,10 +58,9 @@ def test_nothing_is_left_to_substitute(package):
 
 
 def test_its_own_tests_pass(package):
-    outcome = _run("-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=package, path=package / "src")
-    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
-    assert "passed" in outcome.stdout
-    assert "skipped" not in outcome.stdout
+    outcome = _run("-c", TESTS, "-q", "-p", "no:cacheprovider", cwd=package, path=package / "src")
+    assert "passed" in outcome
+    assert "skipped" not in outcome
 
 
 def test_it_is_discovered_once_installed(package, tmp_path):
@@ -77,9 +75,8 @@ def test_it_is_discovered_once_installed(package, tmp_path):
     (metadata / "entry_points.txt").write_text("\n".join(["[hepreco]", *entries]))
     (tmp_path / "hepreco_two_jets2").symlink_to(package / "src" / "hepreco_two_jets2")
     outcome = _run("-c", FOUND, cwd=tmp_path, path=tmp_path)
-    assert outcome.returncode == 0, outcome.stderr
     expected = "TwoJets2Reconstructor(pt_min=25.0, eta_max=2.4)"
-    assert json.loads(outcome.stdout) == ["hepreco-two-jets2", "0.1.0", expected]
+    assert json.loads(outcome) == ["hepreco-two-jets2", "0.1.0", expected]
 
 
 @pytest.mark.parametrize("name", ["", "My-plugin", "my_plugin", "2jets", "-a", "a-", "a--b", "a b", "a/b", "../a", "é"])

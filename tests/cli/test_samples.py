@@ -26,7 +26,7 @@ def events(dataset):
         return tree["GenPart_pt"].array().to_list(), tree["Jet_pt"].array().to_list()
 
 
-def test_samples_are_the_same_from_other_processes(tmp_path, capfd):
+def test_samples_are_the_same_from_other_processes(tmp_path, capfd, ready_workers):
     with make_executor("iterative") as executor:
         here = datasets_of(tables("ab"), tmp_path / "here", executor=executor)
     with make_executor("futures", workers=1) as executor:

@@ -1,19 +1,20 @@
 """A program that drives hepreco as docs/llms.txt says: it reads JSON documents, and nothing else."""
 
 import json
-import subprocess
+import os
 import sys
 from pathlib import Path
 
 import tomli_w
+from ready import python
 
 
 def ask(*words: str) -> dict:
-    command = [sys.executable, "-c", "from hepreco.cli import main; main()", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    document = json.loads(done.stdout)
-    if done.returncode != document.get("error", {}).get("status", 0):
-        raise SystemExit(f"status {done.returncode}, document {document}")
+    command = ("-c", "from hepreco.cli import main; main()", *words)
+    status, out, _ = python(*command, cwd=Path.cwd(), environment=os.environ)
+    document = json.loads(out)
+    if status != document.get("error", {}).get("status", 0):
+        raise SystemExit(f"status {status}, document {document}")
     return document
 
 

@@ -61,8 +61,8 @@ def _new(*command: str, cwd: Path, environment: dict[str, str]) -> tuple[int, st
 def shell() -> Callable[..., str]:
     """Run Python in a directory; warnings are errors there too.
 
-    The process is ``new``, or has imported hepreco already, which saves seconds: pytest complains of what is imported
-    before it, and workers of a cluster start in another directory then.
+    The process is ``new``, or has imported hepreco already, which saves seconds: workers of a cluster start in another
+    directory then.
     """
 
     def run(*command: str, cwd: Path, path: Path | None = None, new: bool = False) -> str:

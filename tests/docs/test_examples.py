@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 import uproot
+from ready import TESTS
 
 HEPRECO = ("-c", "from hepreco.cli import main; main()")
 #: The order of the momenta of gg → tt̄, all hadronic.
@@ -216,7 +217,7 @@ def test_a_plugin_written_from_its_page_passes(root, tmp_path, write_package, sh
     path = write_package(root / "docs/how-to/write-a-plugin.md", tmp_path, "w-candidate")
     assert "w-candidate" in shell(*HEPRECO, "plugins", "list", cwd=tmp_path, path=path)
     shell(*HEPRECO, "plugins", "check", "w-candidate", cwd=tmp_path, path=path)
-    shell("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", cwd=tmp_path, path=path, new=True)
+    shell("-c", TESTS, "-q", "-p", "no:cacheprovider", "tests", cwd=tmp_path, path=path)
 
 
 def test_a_plugin_trained_from_its_page_passes(root, tmp_path, write_package, shell):

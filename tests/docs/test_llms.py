@@ -16,7 +16,7 @@ def driven(once, shell):
     client = Path(__file__).with_name("client.py")
 
     def drive(directory):
-        (directory / "said.json").write_text(shell(str(client), str(directory), cwd=directory, new=True))
+        (directory / "said.json").write_text(shell(str(client), str(directory), cwd=directory))
 
     return json.loads((once("client", drive) / "said.json").read_text())
 

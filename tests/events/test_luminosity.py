@@ -1,8 +1,8 @@
+import importlib
 import json
 
 import numpy as np
 import pytest
-from coffea.lumi_tools import LumiData, LumiMask
 
 from hepreco.errors import DatasetError
 from hepreco.events.luminosity import LumiSections, is_certified, luminosity, read_certified
@@ -31,14 +31,20 @@ def test_largest_numbers_fit():
     assert largest.as_json() == {str(2**32 - 1): [[2**32 - 1, 2**32 - 1]]}
 
 
-def test_certified_is_what_coffea_says_and_what_the_table_says(tmp_path):
+@pytest.fixture(scope="module")
+def lumi_tools():
+    """Of coffea; its import compiles for seconds."""
+    return importlib.import_module("coffea.lumi_tools")
+
+
+def test_certified_is_what_coffea_says_and_what_the_table_says(tmp_path, lumi_tools):
     table = {"10": [[1, 5], [9, 9]], "11": [[3, 4]], "12": []}
     path = tmp_path / "golden.json"
     path.write_text(json.dumps(table))
     golden = read_certified(str(path))
     runs, numbers = (each.ravel() for each in np.meshgrid(np.arange(9, 14), np.arange(12)))
     found = is_certified(golden, runs, numbers)
-    assert np.array_equal(found, LumiMask(str(path))(runs.astype(np.uint32), numbers.astype(np.uint32)))
+    assert np.array_equal(found, lumi_tools.LumiMask(str(path))(runs.astype(np.uint32), numbers.astype(np.uint32)))
     by_hand = [
         any(first <= number <= last for first, last in table.get(str(run), []))
         for run, number in zip(runs, numbers, strict=True)
@@ -48,7 +54,7 @@ def test_certified_is_what_coffea_says_and_what_the_table_says(tmp_path):
     assert LumiSections(runs, numbers).certified("") == LumiSections(runs, numbers)
 
 
-def test_luminosity_is_what_coffea_says(tmp_path):
+def test_luminosity_is_what_coffea_says(tmp_path, lumi_tools):
     path = tmp_path / "lumi.csv"
     rows = [
         f"{run}:7,{number}:{number},t,STABLE,6800,2.0,{run + number / 8},30,HFET\n"
@@ -59,7 +65,7 @@ def test_luminosity_is_what_coffea_says(tmp_path):
     sections = LumiSections([1, 1, 2, 2, 3], [0, 4, 2, 9, 1])
     total, lacking = luminosity(str(path), sections)
     assert total == pytest.approx(1e-3 * (1 + 1.5 + 2.25))
-    assert total == 1e-3 * LumiData(str(path)).get_lumi(np.stack((sections.runs, sections.numbers), axis=-1))
+    assert total == 1e-3 * lumi_tools.LumiData(str(path)).get_lumi(np.stack((sections.runs, sections.numbers), axis=-1))
     assert lacking == LumiSections([2, 3], [9, 1])
     assert luminosity(str(path), LumiSections()) == (0.0, LumiSections())
 

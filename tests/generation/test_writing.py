@@ -10,6 +10,7 @@ import pytest
 import torch
 import uproot
 from coffea.nanoevents import NanoAODSchema, NanoEventsFactory
+from ready import CONTEXT
 
 from hepreco.amplitudes import LEADING_ORDER
 from hepreco.errors import ConfigError, DatasetError, OutputError
@@ -78,7 +79,8 @@ def test_trials_do_not_depend_on_their_batch():
     assert torch.equal(whole.weights, torch.cat([part.weights for part in parts]))
 
 
-def test_processes_share_the_work(tmp_path):
+def test_processes_share_the_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(production_module, "get_context", lambda _: CONTEXT)
     sample = light(20_000, seed=2)
     alone, shared = (produce(sample, tmp_path / str(workers), workers=workers) for workers in (1, 2))
     assert alone.cross_section == shared.cross_section

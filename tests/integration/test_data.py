@@ -417,6 +417,7 @@ class TestReplicas:
 
 
 class TestSkims:
+    @pytest.mark.usefixtures("ready_workers")
     def test_they_can_be_written_from_python_in_any_process(self, job, tmp_path):
         dataset = Dataset("x", (str(job.write()),))
         with make_executor("futures", workers=1) as executor:

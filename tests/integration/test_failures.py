@@ -188,6 +188,7 @@ ENDINGS = ("sys.exit(0)", "sys.exit(3)", "sys.exit('odd')", "raise GeneratorExit
 HEAD = "import sys\nimport numpy as np\nclass Odd(BaseException):\n    pass\n"
 
 
+@pytest.mark.usefixtures("ready_workers")
 @pytest.mark.parametrize(
     ("executor", "ending"),
     [*(("iterative", ending) for ending in ENDINGS), ("futures", ENDINGS[0]), ("futures", ENDINGS[-1])],
@@ -199,7 +200,7 @@ def test_a_cut_that_ends_the_process(job, refused, ending, executor):
     assert failure(job)["kind"] == "error"
 
 
-def test_a_cut_that_ends_the_process_on_dask(job, refused):
+def test_a_cut_that_ends_the_process_on_dask(job, refused, ready_workers):
     job.write()
     function_cut(job, "sys.exit(0)", head=HEAD)
     refused(job.run("--executor", "dask", "--workers", 1), "my cut", status=(1,))

@@ -223,7 +223,7 @@ def test_a_file_of_a_server(job, serve):
 
 
 @pytest.mark.parametrize("executor", ["iterative", "futures"])
-def test_a_server_that_never_answers(job, refused, monkeypatch, executor):
+def test_a_server_that_never_answers(job, refused, monkeypatch, ready_workers, executor):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     job.write()
     with silence() as address:

@@ -4,12 +4,12 @@ import re
 import tomllib
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
 
 import awkward as ak
 import numpy as np
 import pytest
 from coffea.nanoevents import NanoEventsFactory
+from ready import CONTEXT
 
 import hepreco
 from hepreco.events import ObjectSelection
@@ -83,7 +83,7 @@ def exported(plugin, tmp_path_factory):
     """It as ONNX, written in a process in which no shapes are checked, since torch traces it."""
     path = tmp_path_factory.mktemp("exported") / "part_sm.onnx"
     network = load_network(ClassifierNetwork, directory=plugin.weights, device="cpu", options=plugin.network)
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as executor:
+    with ProcessPoolExecutor(max_workers=1, mp_context=CONTEXT) as executor:
         executor.submit(export_onnx, network, path).result()
     return path
 

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from hepreco.cli import main
 from hepreco.errors import PluginError
 from hepreco.generation import Sample, write_sample
+from hepreco.generation.hard import IntegrationBudget
 from hepreco.plugin import (
     API_VERSION,
     OLDEST_API_VERSION,
@@ -91,7 +92,8 @@ def test_a_trainable_is_given_samples_as_its_version_of_the_contract_says(instal
     code = GOOD.replace("VERSION = 1", f"VERSION = {version}").replace("(Reconstructor)", "(Reconstructor, Trainable)")
     train = f"{TRAIN.replace('SAMPLES', samples)}\n@hookimpl"
     install("one", "from hepreco.plugin import Trainable, TrainedNetwork" + code.replace("@hookimpl", train))
-    write_sample(Sample("bbbar", 40), tmp_path / "events.root")
+    quick = IntegrationBudget(iterations=2, points=2000, last=5000)
+    write_sample(Sample("bbbar", 40, budget=quick), tmp_path / "events.root")
     command = ["train", "good", "--files", str(tmp_path / "events.root"), "--output", str(tmp_path / "weights")]
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 0, result.output

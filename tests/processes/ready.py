@@ -5,12 +5,36 @@ import os
 import runpy
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing import forkserver
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
+#: ``pytest`` as code: what it cannot rewrite, because it is imported already, are no tests.
+TESTS = """
+import sys
+import pytest
+early = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
+sys.exit(pytest.main(["-W", early, *sys.argv[1:]]))
+"""
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["hepreco.cli.run"])  # which looks for no plugins
+CONTEXT.set_forkserver_preload(["hepreco.cli.run", "distributed"])  # which look for no plugins
+
+
+@contextmanager
+def workers() -> Iterator[None]:
+    """Executors of this process start workers that have imported these, too."""
+    import dask  # noqa: PLC0415
+    from loky.backend import context  # noqa: PLC0415
+
+    forkserver.ensure_running()
+    with (
+        patch.object(context, "_DEFAULT_START_METHOD", "forkserver"),
+        dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}),
+    ):
+        yield
 
 
 def python(*command: str, cwd: Path, environment: Mapping[str, str]) -> tuple[int, str, str]:

@@ -75,7 +75,7 @@ def _assigner():
 
 
 @pytest.fixture(scope="module")
-def pool():
+def pool(ready_workers):
     """Processes for all tests: coffea would start new ones for every call of an executor, of which a run has two."""
     with Workers() as workers:
         yield workers

@@ -18,6 +18,7 @@ from hepreco.processing import ColumnWriter, Cut, ReconstructionProcessor, make_
 
 # distributed leaves sockets and processes to the garbage collector when a worker is killed.
 pytestmark = [
+    pytest.mark.usefixtures("ready_workers"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -43,8 +44,8 @@ def execute(processor, datasets, *, name="iterative", workers=2, **options):
 
 
 @pytest.fixture(scope="module", params=["futures", "dask"])
-def workers(request):
-    """Two processes, which start once for several tests: importing takes them seconds."""
+def workers(request, ready_workers):
+    """Two processes, which start once for several tests."""
     with make_executor(request.param, workers=2, file_retries=0) as executor:
         yield executor
 

@@ -10,14 +10,17 @@ import torch
 import hepreco
 from hepreco.events import Dataset, read_batch
 from hepreco.generation import Sample, write_sample
+from hepreco.generation.hard import IntegrationBudget
 from hepreco_chi2_assigner import Chi2Assigner
+
+QUICK = IntegrationBudget(iterations=2, points=2000, last=5000)
 
 
 @pytest.fixture(scope="module", params=[3000, pytest.param(20_000, marks=pytest.mark.slow)])
 def batch(request, tmp_path_factory):
     """All-hadronic tt̄ with the truth beside the jets, which the plugin is not given."""
     path = tmp_path_factory.mktemp("samples") / "hadronic.root"
-    write_sample(Sample("ttbar-hadronic", request.param, seed=11), path)
+    write_sample(Sample("ttbar-hadronic", request.param, seed=11, budget=QUICK), path)
     inputs = hepreco.InputSpec(
         (hepreco.ObjectSpec("Jet", Chi2Assigner().where, at_least=6, features=("btagDeepFlavB", "truthParton")),)
     )

@@ -11,11 +11,13 @@ from torch import Tensor
 from hepreco.amplitudes import MatrixElement
 from hepreco.events import Dataset, EventBatch, read_batch
 from hepreco.generation import Detector, Sample, write_sample
+from hepreco.generation.hard import IntegrationBudget
 from hepreco.kinematics import boost
 from hepreco_me_assigner import MatrixElementAssigner
 from hepreco_me_assigner.process.frames import partonic
 from hepreco_me_assigner.process.hypothesis import MASSLESS
 
+QUICK = IntegrationBudget(iterations=3, points=3000, last=8000)
 PARTONS = {"collection": "LHEPart", "where": ("status == 1",)}
 
 
@@ -29,7 +31,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int], Pa
         path = directory / f"{process}-{events}.root"
         with FileLock(path.with_suffix(".lock")):  # processes that test in parallel share the samples
             if not path.exists():
-                write_sample(Sample(process, events, seed=77, detector=Detector(radiation=1.0)), path)
+                write_sample(Sample(process, events, seed=77, budget=QUICK, detector=Detector(radiation=1.0)), path)
         return path
 
     return write

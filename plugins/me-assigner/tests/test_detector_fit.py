@@ -15,6 +15,7 @@ from hepreco.detector import Detector
 from hepreco.errors import ConfigError, DatasetError, WeightsError
 from hepreco.events import Dataset, read_batch
 from hepreco.generation import Sample, write_sample
+from hepreco.generation.hard import IntegrationBudget
 from hepreco.kinematics import eta, pt
 from hepreco.plugin import TrainingOptions
 from hepreco.weights import Card, save_weights
@@ -27,6 +28,7 @@ from hepreco_me_assigner.transfer_functions import TransferFunctions
 
 #: Jets with another response than simulated by default, and tags that are not counted in the selection.
 SIMULATED = Detector(b_response=0.92, light_response=0.96, jet_constant=0.08, b_efficiency=0.7)
+QUICK = IntegrationBudget(iterations=2, points=2000, last=5000)
 ASSIGNER = MatrixElementAssigner(solver="marginal", b_tag="btagDeepFlavB", where=("pt > 25",))
 SELECTION = Selection(least=6, most=8, tags=0, pt_min=25.0)
 LOST = (torch.tensor(0.05), torch.tensor(0.15))
@@ -40,7 +42,7 @@ def likelihood(detector: Detector = SIMULATED) -> Likelihood:
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], EventBatch]:
     def read(events: int) -> EventBatch:
         path = tmp_path_factory.mktemp("simulated") / "ttbar.root"
-        write_sample(Sample("ttbar-hadronic", events, seed=91, detector=SIMULATED), path)
+        write_sample(Sample("ttbar-hadronic", events, seed=91, budget=QUICK, detector=SIMULATED), path)
         return read_batch(Dataset("ttbar", (str(path),)), ASSIGNER.inputs)
 
     return read

@@ -1,11 +1,11 @@
 import json
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
+from ready import CONTEXT
 
 from hepreco.errors import ConfigError
 from hepreco.training import initialised
@@ -51,7 +51,7 @@ def classifier_of(model: str, *, members: int) -> ClassifierNetwork:
 @pytest.fixture(scope="module")
 def elsewhere():
     """A process of its own, in which no shapes are checked: torch cannot trace the checks."""
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as executor:
+    with ProcessPoolExecutor(max_workers=1, mp_context=CONTEXT) as executor:
         yield executor
 
 
@@ -59,7 +59,7 @@ def elsewhere():
     ("model", "members"),
     [
         pytest.param("part-int-sm", 1, marks=pytest.mark.slow),
-        ("pn-int", 2),
+        ("pn-int", 1),
         ("fcn", 2),
         ("cnn", 1),
         pytest.param("lgatr", 1, marks=pytest.mark.slow),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
@@ -53,7 +54,9 @@ def closest(word: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known) or 'none'}"
 
 
+@cache
 def _converter() -> cattrs.Converter:
+    """One converter for all, since it keeps the code that it writes for each class."""
     converter = cattrs.Converter()
     for kind in (bool, int, float, str):
         converter.register_structure_hook(kind, _scalar)

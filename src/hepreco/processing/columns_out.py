@@ -116,5 +116,5 @@ def _flat(name: str, values: ak.Array) -> dict[str, ak.Array]:
     return {name: ak.to_packed(ak.without_parameters(values))}
 
 
-def _type(values: ak.Array | NDArray[np.generic]) -> str | np.dtype[np.generic]:
-    return values.dtype if isinstance(values, np.ndarray) else str(values.type.content)
+def _type(values: ak.Array | NDArray[np.generic]) -> Any:
+    return values.dtype if isinstance(values, np.ndarray) else values.type.content

@@ -5,11 +5,12 @@ import hashlib
 import importlib.util
 import inspect
 import json
+import os
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
@@ -74,6 +75,10 @@ def of_code(thing: object) -> str:
 
 def of_module(name: str, file: str) -> str:
     """A hash of the package and imports of a module, which lies in ``file``."""
+    return _of_hepreco(name, file) if Path(file).is_relative_to(_OURS) else _of_package(name, file)
+
+
+def _of_package(name: str, file: str) -> str:
     hashes: dict[Path, str] = {}
     waiting = [Path(file)]
     while waiting:
@@ -85,6 +90,9 @@ def of_module(name: str, file: str) -> str:
     return digest([name, *sorted(hashes.values())])
 
 
+_of_hepreco = cache(_of_package)  # which does not change once it is imported
+
+
 @lru_cache(maxsize=4096)
 def _source(path: Path, mtime: int, size: int) -> tuple[str, tuple[Path, ...]]:  # noqa: ARG001  they are part of the cache's key
     """The hash of a file, and the files that it imports."""
@@ -93,7 +101,8 @@ def _source(path: Path, mtime: int, size: int) -> tuple[str, tuple[Path, ...]]: 
     return hashlib.sha256(content).hexdigest(), imported
 
 
-def of_libraries() -> dict[str, str]:
+@cache
+def of_libraries() -> Mapping[str, str]:
     """Versions of the libraries that affect results."""
     return {name: distribution_version(name) for name in LIBRARIES}
 
@@ -118,9 +127,11 @@ def _files(root: Path) -> Iterator[Path]:
     if root.is_file():
         yield root
         return
-    for file in sorted(root.rglob("*")):
-        if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".pyc":
-            yield file
+    for directory, inner, names in os.walk(root):
+        inner[:] = [name for name in inner if name != "__pycache__"]
+        for name in names:
+            if not name.endswith(".pyc") and (file := Path(directory, name)).is_file():
+                yield file
 
 
 def _imported(content: bytes) -> Iterator[Path]:

@@ -3,6 +3,7 @@
 import hashlib
 import tomllib
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -58,10 +59,8 @@ def read_card(directory: Path) -> Card:
         found = hashlib.sha256(directory.read_bytes()).hexdigest()
         return Card(found, {}, sample=f"{directory.name}, without a card", seed=0, command="", hepreco="")
     path = directory / CARD
-    converter = cattrs.Converter(forbid_extra_keys=True)
-    converter.register_structure_hook(Option, lambda value, _: value)
     try:
-        return converter.structure(tomllib.loads(path.read_text()), Card)
+        return _converter().structure(tomllib.loads(path.read_text()), Card)
     except OSError as error:
         raise WeightsError(
             f"no weights in {directory}: {error.strerror}", "train them, or install them again"
@@ -71,6 +70,13 @@ def read_card(directory: Path) -> Card:
             "; ".join(cattrs.transform_error(error)) if isinstance(error, cattrs.BaseValidationError) else str(error)
         )
         raise WeightsError(f"{path} is not a card of weights: {problem}", "train them, or install them again") from None
+
+
+@cache
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    converter.register_structure_hook(Option, lambda value, _: value)
+    return converter
 
 
 def write_card(directory: Path, card: Card) -> None:
