@@ -9,6 +9,7 @@ import argparse
 import ast
 import builtins
 import csv
+import gc
 import json
 import os
 import random
@@ -41,9 +42,10 @@ OTHERS = {
 OPERATOR = re.compile(rb"\b(?:is not|not in|and|or|in|is)\b|\*\*|//|<<|>>|[-+*/&|<>!=]=|[-+*/%&|<>@]")
 COMMENT = re.compile(rb"#[^\n]*")
 #: Imported once before the tests of any change start, which saves seconds in each.
-HEAVY = ("torch", "coffea.nanoevents", "coffea.processor", "matplotlib.figure", "iminuit.cost", "scipy.stats", "pandas")
+HEAVY = ("torch", "coffea.nanoevents", "coffea.processor", "matplotlib.figure", "iminuit.cost", "scipy.stats", "pandas",
+         "beartype", "cattrs", "h5py", "hypothesis", "jaxtyping", "pylhe")  # fmt: skip
 #: Tests of rooms that are not in the folder of the room's name.
-ELSEWHERE = {"config": ("tests/cli", "tests/processing", "tests/integration"), "processing": ("tests/integration",)}
+ELSEWHERE = {"config": ("tests/test_config.py", "tests/cli"), "processing": ("tests/integration",)}
 #: A change may slow its tests down: their processor time, relative to that without a change, and in seconds.
 SLOWER, AT_LEAST = 3.0, 60.0
 #: Tests that take longer, in seconds, run last.
@@ -311,6 +313,7 @@ def main() -> None:
     os.environ.pop("HEPRECO_SHARED", None)  # what a clone alone would notice
     for name in HEAVY:
         import_module(name)
+    gc.freeze()  # what was imported is not looked through again and again in each process
     failed = [room for room in options.rooms if not tried(room, options)]
     sys.exit(bool(failed))
 
