@@ -45,7 +45,10 @@ COMMENT = re.compile(rb"#[^\n]*")
 HEAVY = ("torch", "coffea.nanoevents", "coffea.processor", "matplotlib.figure", "iminuit.cost", "scipy.stats", "pandas",
          "beartype", "cattrs", "h5py", "hypothesis", "jaxtyping", "pylhe")  # fmt: skip
 #: Tests of rooms that are not in the folder of the room's name.
-ELSEWHERE = {"config": ("tests/test_config.py", "tests/cli"), "processing": ("tests/integration",)}
+ELSEWHERE = {
+    "config": ("tests/test_config.py", "tests/docs/test_generated.py", "tests/cli"),
+    "processing": ("tests/integration",),
+}
 #: A change may slow its tests down: their processor time, relative to that without a change, and in seconds.
 SLOWER, AT_LEAST = 3.0, 60.0
 #: Tests that take longer, in seconds, run last.
@@ -309,6 +312,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--survivors", action="store_true", help="try again only what was not noticed before")
     parser.add_argument("--tests", nargs="+", help="run only these tests")
+    parser.add_argument("--skip", nargs="+", default=[], help="leave out tests whose names begin so")
     options = parser.parse_args()
     os.environ.pop("HEPRECO_SHARED", None)  # what a clone alone would notice
     for name in HEAVY:
@@ -326,12 +330,13 @@ def tried(room: str, options: argparse.Namespace) -> bool:
         mutants = survivors(sources, list(known.values()))
     else:
         mutants = draw(room, sources, number=options.number, seed=options.seed)
+    skipped = [f"--deselect={name}" for name in options.skip]
     made = {}
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "hepreco"
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".tox", "output", "__pycache__"))
         try:
-            for mutant, outcome, seconds in try_room(mutants, copy, options.tests or [*sources, *own]):
+            for mutant, outcome, seconds in try_room(mutants, copy, [*(options.tests or [*sources, *own]), *skipped]):
                 place, change = mutant.described((ROOT / mutant.path).read_bytes())
                 reason = known.get((mutant.path, change)) if outcome == "survived" else None
                 row = Row(room, place, change, outcome, seconds, reason.why if reason else "")
