@@ -72,6 +72,16 @@ def test_a_seed_gives_the_same_changes_and_another_one_others(tool):
         compile(mutant.applied(source), mutant.path, "exec")
 
 
+def test_survivors_are_found_by_their_lines(tool):
+    files, _ = tool.rooms()["kinematics"]
+    mutants = tool.draw("kinematics", files, number=3, seed=1)
+    described = [mutant.described((tool.ROOT / mutant.path).read_bytes()) for mutant in mutants]
+    outcomes = ("survived", "failed", "survived")
+    rows = [tool.Row("kinematics", *said, outcome, "1", "") for said, outcome in zip(described, outcomes, strict=True)]
+    gone = tool.Row("kinematics", f"{files[0]}:1", "x = 1 → x = 2", "survived", "1", "")
+    assert set(tool.survivors(files, [*rows, gone])) == {mutants[0], mutants[2]}
+
+
 def test_every_room_and_plugin_has_tests_of_its_own(tool):
     for room, (sources, tests) in tool.rooms().items():
         assert sources
