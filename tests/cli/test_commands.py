@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import uproot
 from click.testing import CliRunner, Result
 
 from hepreco.cli import main
@@ -135,16 +136,16 @@ def test_what_cannot_be_done_is_refused_with_advice(arguments, word, tmp_path, m
     assert "what to do" in result.output
 
 
-def test_a_toy_is_made_once_and_kept(tmp_path: Path):
-    budget = "{ iterations = 1, points = 1000, last = 3000 }"
-    sample = f'{{ process = "bbbar", events = 50, budget = {budget} }}'
-    (tmp_path / "a.toml").write_text(f"[datasets.a]\nsample = {sample}\n")
-    made = []
-    for _ in range(2):
+def test_a_toy_is_made_once_and_kept_until_it_is_another(tmp_path: Path):
+    made, budget = [], "{ iterations = 1, points = 1000, last = 3000 }"
+    for events in (50, 50, 60):
+        sample = f'{{ process = "bbbar", events = {events}, budget = {budget} }}'
+        (tmp_path / "a.toml").write_text(f"[datasets.a]\nsample = {sample}\n")
         assert hepreco("run", tmp_path / "a.toml", "--output", tmp_path / "out", "--no-figures").exit_code == 0
-        (sample,) = (tmp_path / "out" / "samples").iterdir()
-        made.append(sample.stat().st_mtime_ns)
+        (path,) = (tmp_path / "out" / "samples").iterdir()
+        made.append((path.stat().st_mtime_ns, uproot.open(path)["Events"].num_entries))
     assert made[0] == made[1]
+    assert [entries for _, entries in made] == [50, 50, 60]
 
 
 def test_files_replace_datasets_and_keep_their_cross_section(tmp_path: Path):
