@@ -10,6 +10,7 @@ from hepreco_part_sm.features import PairFeatures, pair_kinematics, token_featur
 from hepreco_part_sm.labelled import Labelled
 from hepreco_part_sm.lists import ConvolutionalNetwork, ConvolutionSize, in_slots
 from hepreco_part_sm.models import build_member
+from hepreco_part_sm.particle_net import EdgeConvolution
 from hepreco_part_sm.training import balanced, calibrate, cross_entropy, focal
 from hepreco_part_sm.transformer import ParticleTransformer, TransformerSize
 
@@ -100,6 +101,22 @@ def test_widths_may_differ_from_layer_to_layer(particles):
         ConvolutionalNetwork(lists, outputs=3),
     ):
         assert network.double().eval()(particles).shape == (12, 3)
+
+
+def test_an_edge_convolution_is_a_mean_over_neighbours():
+    layer = initialised(lambda: EdgeConvolution(3, (5, 4), pair_width=2), seed=1).double().eval()
+    generator = torch.Generator().manual_seed(1)
+    objects, pairs = (torch.randn(2, 4, *more, generator=generator, dtype=torch.float64) for more in ((3,), (4, 2)))
+    mask = torch.tensor([[True] * 4, [True, True, True, False]])
+    edges = mask[:, :, None] & mask[:, None] & ~torch.eye(4, dtype=torch.bool)
+    found = layer(objects, mask, edges, pairs)
+    for event, one in mask.nonzero().tolist():
+        x, others = objects[event, one], edges[event, one]
+        said = objects[event, others] + layer.of_pair(pairs[event, one, others]) - x
+        messages = layer.message.module(torch.cat((x.expand_as(said), said), dim=-1))
+        expected = torch.relu(layer.shortcut.module(x[None])[0] + messages.mean(dim=0))
+        torch.testing.assert_close(found[event, one], expected, rtol=CLOSE, atol=CLOSE)
+    assert not found[~mask].any()
 
 
 def test_tokens_of_padding_are_zero_but_their_kind(particles):
