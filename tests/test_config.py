@@ -64,11 +64,12 @@ def test_the_page_exists():
         (b"a = " + b"[" * 100_000, "nests tables or lists more than 50 deep"),
         (b"a = " + b"[" * 60 + b"]" * 60, "nests tables or lists more than 50 deep"),
         (b".".join([b"a"] * 5000) + b" = 1", "nests tables or lists more than 50 deep"),
+        (b"a = " + b"[" * 49 + b"]" * 49, "unknown key 'a'"),
         (b"\x00", "is not TOML"),
         (b"a = '" + b"x" * 1_000_000 + b"'", "unknown key 'a'"),
         (b"luminosity = '" + b"x" * 1_000_000 + b"'", "is not a float"),
     ],
-    ids=["latin-1", "open lists", "lists", "dotted", "zero", "long value", "long misfit"],
+    ids=["latin-1", "open lists", "lists", "dotted", "fifty levels", "zero", "long value", "long misfit"],
 )
 def test_a_file_of_any_shape_is_one_message(config, text, message):
     with pytest.raises(ConfigError, match=message) as refused:
@@ -81,9 +82,16 @@ def test_a_byte_order_mark_is_passed_over(config):
 
 
 def test_a_directory_or_nothing_is_refused(tmp_path):
-    for path in (tmp_path, tmp_path / "nowhere.toml", Path("\0")):
-        with pytest.raises(ConfigError, match="cannot read"):
+    reasons = ("Is a directory", "No such file or directory", "embedded null byte")
+    for path, reason in zip((tmp_path, tmp_path / "nowhere.toml", Path("\0")), reasons, strict=True):
+        with pytest.raises(ConfigError, match=f"cannot read .*: {reason}"):
             read_config(path)
+
+
+def test_files_of_datasets_are_beside_the_configuration(config, tmp_path):
+    dataset = read_config(config('[datasets.a]\nfiles = ["b.root", "/c.root", "root://d//e.root"]')).datasets["a"]
+    assert dataset.files == (str(tmp_path / "b.root"), "/c.root", "root://d//e.root")
+    assert dataset.certified == ""
 
 
 def test_a_study_of_an_unknown_histogram_is_refused(config):

@@ -59,6 +59,12 @@ def test_defaults(name):
     assert set(given) - set(DEFAULTS[name]) == set()
 
 
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_defaults_are_shown_by_the_help(name):
+    shown = {option.name for option in parameters(name) if getattr(option, "show_default", False)}
+    assert set(DEFAULTS[name]) - shown <= {"directory"}  # of which the help says so in words
+
+
 @pytest.mark.parametrize("name", FLAGS)
 def test_flags_are_off_and_take_no_value(name):
     flags = {option.name for option in parameters(name) if getattr(option, "is_flag", False) and option.expose_value}

@@ -7,7 +7,7 @@ import torch
 
 from hepreco.errors import ConfigError
 from hepreco.generation import Cuts
-from hepreco.generation.hard import Beams, HardProcess, adapt
+from hepreco.generation.hard import Beams, HardProcess, IntegrationBudget, adapt
 from hepreco.generation.hard.mappings import breit_wigner, logarithmic, pole, power, root, uniform
 from hepreco.generation.hard.phase_space import Chosen, Emission, Given, TChannel, t_channel_momenta
 from hepreco.generation.randomness import uniforms
@@ -114,6 +114,22 @@ def test_a_point_cross_section_from_a_formula():
     found = sampler.tally.cross_section
     assert found.value == pytest.approx(expected, abs=5 * found.error)
     assert found.error < 0.003 * expected
+
+
+def test_largest_weights_leave_the_excess_that_is_allowed():
+    process = HardProcess("e- e+ > mu- mu+", beams=Beams(200.0, None), cuts=Cuts(pt_min=5.0))
+    budget = IntegrationBudget(iterations=1, points=2000, last=20_000)
+    sampler = adapt([process], seed=1, budget=budget, overweight=0.05)
+    largest = sum(channel.max_weight for channel in sampler.channels)
+    excess = sampler.trials(0, 50_000).excess / 50_000 * largest
+    assert excess / sampler.tally.cross_section.value == pytest.approx(0.05, rel=0.2)
+
+
+def test_several_channels_share_a_budget_of_which_each_needs_some():
+    budget = IntegrationBudget(iterations=7, points=20_000, last=60_000)
+    assert budget.shared_by(2) == IntegrationBudget(7, 10_000, 30_000)
+    assert budget.shared_by(100) == IntegrationBudget(7, 8_000, 15_000)
+    assert IntegrationBudget(1, 1000, 3000).shared_by(100) == IntegrationBudget(1, 1000, 3000)
 
 
 @pytest.mark.parametrize("energy", [91.188, 200.0])

@@ -282,6 +282,21 @@ def test_an_entry_that_is_missing_in_one_column_is_not_filled():
     assert found.sum(flow=True).value == pytest.approx(total)
 
 
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ([10.0, None, 30.0], [1.0, 2.0, 3.0]),
+        ([[10.0, None], [], [30.0]], [[1.0, 2.0], [], [3.0]]),
+        ([[[10.0], [None]], [[30.0]], []], [[[1.0], [2.0]], [[3.0]], []]),
+    ],
+    ids=["events", "objects", "parts of objects"],
+)
+def test_numbers_of_events_of_objects_and_of_their_parts_are_filled_together(a, b):
+    spec = HistogramSpec("two", axes=(Dimension("a", Axis(4, 0, 40)), Dimension("b", Axis(4, 0, 4))))
+    found = filled(ak.Array({"a": a, "b": b}), np.ones(3, np.float32), spec=spec)[{"dataset": 0, "variation": 0}]
+    assert np.argwhere(found.values(flow=True)).tolist() == [[2, 2], [4, 4]]
+
+
 def test_columns_of_different_objects_cannot_be_filled_together():
     events = ak.Array({"a": [[1.0, 2.0]], "b": [[1.0]]})
     spec = HistogramSpec("two", axes=(Dimension("a", Axis(5, 0, 100)), Dimension("b", Axis(5, 0, 100))))

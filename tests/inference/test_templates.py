@@ -114,6 +114,11 @@ def test_bins_of_two_axes_follow_each_other():
     assert found.edges.tolist() == [0, 1, 2, 3, 4]
 
 
+def test_an_axis_is_named_by_its_label_or_else_by_its_name(ht):
+    assert rows(ht, ChannelConfig("ht", "4j1b")).label == "H_T [GeV]"
+    assert rows(small([[[1.0]]]), ChannelConfig("x")).label == "x"
+
+
 def test_what_is_odd_is_named():
     h = small(
         [
@@ -152,6 +157,8 @@ def test_acts_are_done_only_where_asked_for_and_named():
     } <= found
     assert "tiny" not in channel.templates["ttbar"].effects
     assert channel.templates["ttbar"].shifts["single"].down.tolist() == [80, 9]
+    at_the_limit, _ = fitted(h, prune=0.2)  # single changes a bin by 20 of 100
+    assert "single" in at_the_limit.templates["ttbar"].effects
     assert channel.templates["negative"].values.tolist() == [5, 0]
 
 

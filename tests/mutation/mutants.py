@@ -9,6 +9,7 @@ import argparse
 import ast
 import builtins
 import csv
+import gc
 import json
 import os
 import random
@@ -23,9 +24,9 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, dataclass, fields
 from importlib import import_module
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,13 @@ OTHERS = {
 OPERATOR = re.compile(rb"\b(?:is not|not in|and|or|in|is)\b|\*\*|//|<<|>>|[-+*/&|<>!=]=|[-+*/%&|<>@]")
 COMMENT = re.compile(rb"#[^\n]*")
 #: Imported once before the tests of any change start, which saves seconds in each.
-HEAVY = ("torch", "coffea.nanoevents", "coffea.processor", "matplotlib.figure", "iminuit.cost", "scipy.stats", "pandas")
+HEAVY = ("torch", "coffea.nanoevents", "coffea.processor", "matplotlib.figure", "iminuit.cost", "scipy.stats", "pandas",
+         "beartype", "cattrs", "h5py", "hypothesis", "jaxtyping", "pylhe")  # fmt: skip
 #: Tests of rooms that are not in the folder of the room's name.
-ELSEWHERE = {"config": ("tests/cli", "tests/processing", "tests/integration"), "processing": ("tests/integration",)}
+ELSEWHERE = {
+    "config": ("tests/test_config.py", "tests/docs/test_generated.py", "tests/cli"),
+    "processing": ("tests/integration",),
+}
 #: A change may slow its tests down: their processor time, relative to that without a change, and in seconds.
 SLOWER, AT_LEAST = 3.0, 60.0
 #: Tests that take longer, in seconds, run last.
@@ -178,10 +183,14 @@ def draw(room: str, files: Sequence[str], *, number: int, seed: int) -> list[Mut
 
 
 class QuickestFirst:
-    """Runs quick tests before slow ones, going by how long each took before, and keeps together those of a file."""
+    """Runs quick tests before slow ones, going by how long each took before, and keeps together those of a file.
 
-    def __init__(self, times: Path) -> None:
+    Of quick ones, and of slow ones, those come first that are named after the module which is changed.
+    """
+
+    def __init__(self, times: Path, module: str) -> None:
         self.times = times
+        self.module = module
         self.before = json.loads(times.read_text()) if times.exists() else {}
         self.now: Counter[str] = Counter()
 
@@ -191,9 +200,10 @@ class QuickestFirst:
         for name, seconds in self.before.items():
             files[name.partition("::")[0]] += seconds
 
-        def key(item: Any) -> tuple[bool, float, str]:
+        def key(item: Any) -> tuple[bool, bool, float, str]:
             file = item.nodeid.partition("::")[0]
-            return self.before.get(item.nodeid, 0.0) > QUICK, files[file], file
+            other = Path(file).stem.removeprefix("test_") != self.module
+            return self.before.get(item.nodeid, 0.0) > QUICK, other, files[file], file
 
         items.sort(key=key)
 
@@ -207,13 +217,13 @@ class QuickestFirst:
             self.times.write_text(json.dumps(self.now))
 
 
-def run_tests(copy: Path, paths: Sequence[str], *, limit: float, log: Path) -> tuple[str, float]:
-    """What became of the tests in a process of their own, and the processor time that they took."""
+def run_tests(copy: Path, paths: Sequence[str], *, limit: float, log: Path, module: str = "") -> tuple[str, float]:
+    """What became of the tests in a process of their own, first those of a module, and the processor time they took."""
     child = os.fork()
     if not child:
         os.setsid()
         try:
-            _test(copy, paths, limit, log)
+            _test(copy, paths, limit, log, module)
         except BaseException:
             traceback.print_exc()
         finally:
@@ -230,7 +240,7 @@ def run_tests(copy: Path, paths: Sequence[str], *, limit: float, log: Path) -> t
     return outcome, usage.ru_utime + usage.ru_stime
 
 
-def _test(copy: Path, paths: Sequence[str], limit: float, log: Path) -> None:
+def _test(copy: Path, paths: Sequence[str], limit: float, log: Path, module: str) -> None:
     import pytest  # noqa: PLC0415
 
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -244,32 +254,38 @@ def _test(copy: Path, paths: Sequence[str], limit: float, log: Path) -> None:
     early = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"  # what is heavy was imported before
     shapes = ["-p", "shapes"] if code[-1].exists() else []
     options = ["-x", "-q", "-p", "no:cacheprovider", "-W", early, *shapes]
-    status = pytest.main([*options, *paths], plugins=[QuickestFirst(copy.with_name("times.json"))])
+    status = pytest.main([*options, *paths], plugins=[QuickestFirst(copy.with_name("times.json"), module)])
     sys.stdout.flush()
     os._exit(int(status))
 
 
-def try_room(room: str, copy: Path, *, known: Sequence[Row], number: int, seed: int, again: bool) -> Iterator[Row]:
-    """Draw changes and see which the tests notice; unless ``again``, those known to be noticed are not tried."""
-    sources, tests = rooms()[room]
+def try_room(mutants: Sequence[Mutant], copy: Path, tests: Sequence[str]) -> Iterator[tuple[Mutant, str, str]]:
+    """The outcome of each change, and the seconds that the tests took."""
     log = copy.with_name("log")
-    outcome, usual = run_tests(copy, [*sources, *tests], limit=3600, log=log)
+    outcome, usual = run_tests(copy, tests, limit=3600, log=log)
+    print(f"{usual:.0f} s without any change", flush=True)
     if outcome != "survived":
-        raise RuntimeError(f"{log.read_text()[-3000:]}\nthe tests of {room} fail without any change")
-    noticed = {(row.file, row.change): row for row in known if row.outcome != "survived" and not again}
-    reasons = {(row.file, row.change): row.why for row in known}
-    for mutant in draw(room, sources, number=number, seed=seed):
+        raise RuntimeError(f"{log.read_text()[-3000:]}\nthe tests fail without any change")
+    for mutant in mutants:
         target, source = copy / mutant.path, (ROOT / mutant.path).read_bytes()
-        row = Row(room, *mutant.described(source), "survived", "", "")
-        key = row.file, row.change
-        if key in noticed:
-            yield replace(noticed[key], place=row.place)
-            continue
         target.write_bytes(mutant.applied(source))
-        outcome, seconds = run_tests(copy, [*sources, *tests], limit=SLOWER * usual + AT_LEAST, log=log)
+        limit = SLOWER * usual + AT_LEAST
+        outcome, seconds = run_tests(copy, tests, limit=limit, log=log, module=target.stem)
         target.write_bytes(source)
-        why = reasons.get(key, "") if outcome == "survived" else ""
-        yield replace(row, outcome=outcome, seconds=f"{seconds:.0f}", why=why)
+        yield mutant, outcome, f"{seconds:.0f}"
+
+
+def survivors(files: Sequence[str], known: Sequence[Row]) -> list[Mutant]:
+    """Changes of a table that nothing noticed, as far as the source still has their lines."""
+    unnoticed = {(row.file, row.change) for row in known if row.outcome == "survived"}
+    found = {}
+    for path in files:
+        source = (ROOT / path).read_bytes()
+        for mutant in chain.from_iterable(changes(path, source)):
+            key = path, mutant.described(source)[1]
+            if key in unnoticed:
+                found.setdefault(key, mutant)
+    return list(found.values())
 
 
 def read_table() -> list[Row]:
@@ -294,29 +310,44 @@ def main() -> None:
     parser.add_argument("--rooms", nargs="+", choices=sorted(rooms()), default=sorted(rooms()))
     parser.add_argument("--number", type=int, default=11, help="changes of each room")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--survivors", action="store_true", help="try only what was not noticed before, or is new")
+    parser.add_argument("--survivors", action="store_true", help="try again only what was not noticed before")
+    parser.add_argument("--tests", nargs="+", help="run only these tests")
+    parser.add_argument("--skip", nargs="+", default=[], help="leave out tests whose names begin so")
     options = parser.parse_args()
     os.environ.pop("HEPRECO_SHARED", None)  # what a clone alone would notice
     for name in HEAVY:
         import_module(name)
-    failed: list[str] = []
-    for room in options.rooms:
-        known = [row for row in read_table() if row.room == room]
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / "hepreco"
-            shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".tox", "output", "__pycache__"))
-            asked = {"number": options.number, "seed": options.seed, "again": not options.survivors}
-            made = []
-            try:
-                for row in try_room(room, copy, known=known, **asked):
-                    print(*astuple(row)[:5], sep=" | ", flush=True)
-                    made.append(row)
-            except RuntimeError as error:
-                print(error, flush=True)
-                failed.append(room)
-                continue
-        write_table([row for row in read_table() if row.room != room] + made)
+    gc.freeze()  # what was imported is not looked through again and again in each process
+    failed = [room for room in options.rooms if not tried(room, options)]
     sys.exit(bool(failed))
+
+
+def tried(room: str, options: argparse.Namespace) -> bool:
+    """Try the changes of a room and replace their rows of the table; whether its tests pass without any."""
+    sources, own = rooms()[room]
+    known = {(row.file, row.change): row for row in read_table() if row.room == room}
+    if options.survivors:
+        mutants = survivors(sources, list(known.values()))
+    else:
+        mutants = draw(room, sources, number=options.number, seed=options.seed)
+    skipped = [f"--deselect={name}" for name in options.skip]
+    made = {}
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "hepreco"
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".tox", "output", "__pycache__"))
+        try:
+            for mutant, outcome, seconds in try_room(mutants, copy, [*(options.tests or [*sources, *own]), *skipped]):
+                place, change = mutant.described((ROOT / mutant.path).read_bytes())
+                reason = known.get((mutant.path, change)) if outcome == "survived" else None
+                row = Row(room, place, change, outcome, seconds, reason.why if reason else "")
+                print(*astuple(row)[:5], sep=" | ", flush=True)
+                made[row.file, row.change] = row
+        except RuntimeError as error:
+            print(error, flush=True)
+            return False
+    kept = known if options.survivors else {}
+    write_table([*(row for row in read_table() if row.room != room), *(kept | made).values()])
+    return True
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The tool that changes the source, and its table."""
 
-import csv
 import importlib.util
 import subprocess
 import sys
@@ -9,8 +8,8 @@ from pathlib import Path
 import pytest
 
 TABLE = Path(__file__).with_name("mutants.csv")
-#: Of the rows of the table, 68 of 77; the aim is 0.92 of 200.
-LEAST_NOTICED = 0.88
+#: Of the rows of the table.
+LEAST_NOTICED = 0.92
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +71,16 @@ def test_a_seed_gives_the_same_changes_and_another_one_others(tool):
         compile(mutant.applied(source), mutant.path, "exec")
 
 
+def test_survivors_are_found_by_their_lines(tool):
+    files, _ = tool.rooms()["kinematics"]
+    mutants = tool.draw("kinematics", files, number=3, seed=1)
+    described = [mutant.described((tool.ROOT / mutant.path).read_bytes()) for mutant in mutants]
+    outcomes = ("survived", "failed", "survived")
+    rows = [tool.Row("kinematics", *said, outcome, "1", "") for said, outcome in zip(described, outcomes, strict=True)]
+    gone = tool.Row("kinematics", f"{files[0]}:1", "x = 1 → x = 2", "survived", "1", "")
+    assert set(tool.survivors(files, [*rows, gone])) == {mutants[0], mutants[2]}
+
+
 def test_every_room_and_plugin_has_tests_of_its_own(tool):
     for room, (sources, tests) in tool.rooms().items():
         assert sources
@@ -105,10 +114,14 @@ def test_outcomes(tmp_path, test, limit, outcome):
     assert 0 < float(seconds) < 2 * limit
 
 
-def test_the_table_explains_what_was_not_noticed():
-    with TABLE.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    survivors = [row for row in rows if row["outcome"] == "survived"]
-    assert len({row["room"] for row in rows}) >= 7
+def test_the_table_explains_what_was_not_noticed(tool):
+    rows = tool.read_table()
+    survivors = [row for row in rows if row.outcome == "survived"]
+    assert len(rows) >= 200
     assert 1 - len(survivors) / len(rows) >= LEAST_NOTICED
-    assert [row["place"] for row in survivors if not row["why"]] == []
+    assert [row.place for row in survivors if not row.why] == []
+    readme = " ".join(TABLE.with_name("README.md").read_text().split())
+    noticed = len(rows) - len(survivors)
+    assert f"{noticed} of their {len(rows)} changes were noticed ({100 * noticed / len(rows):.0f} %)" in readme
+    missing = sorted(tool.rooms().keys() - {row.room for row in rows})
+    assert all(f"`{room}`" in readme for room in missing)

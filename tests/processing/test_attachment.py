@@ -27,8 +27,9 @@ BOUND = {"chi2_assigner": {"jets": "jets"}}
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
-def events_of(path, *, mode="virtual"):
-    return NanoEventsFactory.from_root({str(path): "Events"}, schemaclass=hepreco.NanoAODSchema, mode=mode).events()
+def events_of(path, *, mode="virtual", metadata=None):
+    options = {"schemaclass": hepreco.NanoAODSchema, "mode": mode, "metadata": metadata}
+    return NanoEventsFactory.from_root({str(path): "Events"}, **options).events()
 
 
 class Plain(processor.ProcessorABC):
@@ -150,6 +151,8 @@ def test_what_a_plugin_raises_says_which_and_where(hadronic, faulty):
     plugin = faulty.ScalarSum(fault="raise", event=150)
     with pytest.raises(PluginError, match="plugin 'ht' raised FileNotFoundError: a file that the plugin wants"):
         hepreco.attach(events_of(hadronic.files[0]), {"ht": plugin})
+    with pytest.raises(PluginError, match=r"plugin 'ht' raised .*mine\.root"):
+        hepreco.attach(events_of(hadronic.files[0], metadata={"filename": "mine.root"}), {"ht": plugin})
     runner = processor.Runner(
         executor=processor.IterativeExecutor(status=False, retries=0), schema=hepreco.NanoAODSchema, skipbadfiles=True
     )

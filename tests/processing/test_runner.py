@@ -1,6 +1,7 @@
 """The same histograms whatever the chunks, the executor and the misfortune."""
 
 import multiprocessing
+from functools import partial
 
 import awkward as ak
 import dask
@@ -14,7 +15,7 @@ from hepreco.errors import ConfigError, DatasetError
 from hepreco.events import Dataset, Variation, to_fileset
 from hepreco.histograms import HistogramSpec
 from hepreco.plugin import Axis
-from hepreco.processing import ColumnWriter, Cut, ReconstructionProcessor, make_executor, prepare, process, run
+from hepreco.processing import ColumnWriter, Cut, ReconstructionProcessor, make_executor, prepare, process, run, runner
 
 # distributed leaves sockets and processes to the garbage collector when a worker is killed.
 pytestmark = [
@@ -67,6 +68,24 @@ def test_a_run_is_prepared_and_then_processed(faulty, hadronic, multijet, refere
         plan = prepare(build(faulty), [hadronic, multijet], executor=executor, chunksize=150)
         assert sum(task.chunk.stop - task.chunk.start for task in plan.tasks) == 700
         assert_same(process(plan, executor=executor), reference)
+
+
+def test_a_file_that_cannot_be_opened_stops_a_run_unless_it_may_be_skipped(faulty, multijet, tmp_path):
+    (tmp_path / "bad.root").write_bytes(b"no ROOT file")
+    datasets = [Dataset("mixed", (*multijet.files, str(tmp_path / "bad.root")))]
+    with make_executor("iterative", file_retries=0) as executor:
+        with pytest.raises(DatasetError, match="1 of the files cannot be opened"):
+            prepare(build(faulty), datasets, executor=executor)
+        plan = prepare(build(faulty), datasets, executor=executor, skip_bad_files=True)
+    assert [task.chunk.file for task in plan.tasks] == list(multijet.files)
+
+
+def test_files_that_are_remembered_are_not_opened_again(faulty, multijet, tmp_path, monkeypatch):
+    with make_executor("iterative", file_retries=0) as executor:
+        prepared = partial(prepare, build(faulty), [multijet], executor=executor, memory=tmp_path / "files.json")
+        tasks = prepared().tasks
+        monkeypatch.setattr(runner, "_executed", lambda *_, **__: pytest.fail("a file is opened"))
+        assert prepared().tasks == tasks
 
 
 def test_reference_is_not_empty(reference):

@@ -112,6 +112,12 @@ def test_rejection_is_the_analytic_one(efficiency: float) -> None:
     assert found.value == pytest.approx(1 / norm.sf(norm.isf(efficiency, SEPARATION)), abs=4 * found.uncertainty)
 
 
+def test_rejection_between_two_points_of_the_curve_is_on_the_line_between_them() -> None:
+    coarse = {"bins": 2, "low": 0, "high": 2}  # at 1 the curve has (0.75, 0.25), at 0 all
+    curve = roc(filled(np.repeat([1.5, 0.5], [3, 1]), **coarse), filled(np.repeat([1.5, 0.5], [1, 3]), **coarse))
+    assert [1 / curve.background_rejection(each).value for each in (0.375, 0.75, 0.875)] == [0.125, 0.25, 0.625]
+
+
 def test_rejection_uncertainty_is_the_spread_over_samples() -> None:
     curves = [gaussian_roc(seed, size=2000) for seed in range(400)]
     for efficiency in (0.3, 0.6, 0.9):

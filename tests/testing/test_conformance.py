@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -177,6 +178,17 @@ def silent(found: Mapping[str, Tensor], _: EventBatch) -> Mapping[str, Tensor]:
     }
 
 
+def writes_by_descriptor(_: Mapping[str, Tensor], __: EventBatch) -> Mapping[str, Tensor]:
+    with suppress(FileNotFoundError):
+        os.open("nowhere/file", os.O_WRONLY | os.O_CREAT)
+    return {}
+
+
+def writes_into_nothing(_: Mapping[str, Tensor], __: EventBatch) -> Mapping[str, Tensor]:
+    Path(os.devnull).write_text("lost")
+    return {}
+
+
 def sets_dtype(_: Mapping[str, Tensor], __: EventBatch) -> Mapping[str, Tensor]:
     torch.set_default_dtype(torch.float64)
     return {}
@@ -201,6 +213,7 @@ BROKEN = [
     ("edge_events", Broken(instead=divided_by_missing_momentum), "with no missing momentum, b_score is infinite"),
     ("another_process", Broken(instead=drawn_by_the_process), "in another process .*, b_score of event 0 changes"),
     ("side_effects", Broken(instead=sets_dtype), "changes torch's default dtype .* in reconstruct"),
+    ("side_effects", Broken(instead=writes_by_descriptor), "writes nowhere/file"),
     ("speed", Broken(instead=slow), "ms per event, .* times a χ² assignment .* calls of functions per event"),
     ("options", Undecorated(), "not a frozen dataclass of its own"),
     ("options", ChangingOutputs(), "outputs changes between two calls"),
@@ -321,6 +334,10 @@ def test_fault_fails_its_check(check, plugin, message):
         _check(check)(plugin)
     failed = {result.name: result.detail for result in check_all(plugin) if not result.passed}
     assert failed[check]
+
+
+def test_what_is_written_into_nothing_is_no_side_effect():
+    _check("side_effects")(Broken(instead=writes_into_nothing))
 
 
 def test_every_check_can_fail():

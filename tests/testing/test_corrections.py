@@ -26,6 +26,7 @@ BUGS = {
     planted.NothingVaried: "variations",
     planted.GeneratedJets: "generator",
     planted.ChangesColumns: "purity",
+    planted.SmallestChunk: "purity",
     planted.SharedGenerator: "random_state",
     planted.MeanOfChunk: "chunks",
     planted.RowsForNumbers: "chunks",

@@ -96,6 +96,7 @@ def drawn(*where, feature="charge", collection="Muon", at_least=2):
         ("Muon", "tightId", {0, 1}),
         ("Jet", "jetId", {0, 2, 6}),
         ("Tau", "decayMode", {0, 1, 2, 10, 11}),
+        ("Electron", "cutBased", {0, 1, 2, 3, 4}),
     ],
 )
 def test_features_of_few_values_have_those_of_nanoaod(collection, feature, values):

@@ -32,6 +32,16 @@ def test_conformance(correction: Correction) -> None:
     assert len(results) == 13
 
 
+def test_examples_of_jets_differ_in_what_is_applied() -> None:
+    applied = [(bool(each.resolution), each.level, each.type_1) for each in JetEnergy.examples()]
+    assert applied == [
+        (True, "L1L2L3Res", False),
+        (False, "L1L2L3Res", False),
+        (True, "", False),
+        (True, "L1L2L3Res", True),
+    ]
+
+
 def test_corrections_of_data_read_nothing_that_only_simulation_has() -> None:
     results = hepreco.testing.check_correction(JetEnergy.examples()[1], data=True)
     assert all(result.passed for result in results)

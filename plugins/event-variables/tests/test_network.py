@@ -69,6 +69,13 @@ def test_features_are_finite_for_particles_at_rest_in_a_corner(name):
     assert found.isfinite().all()
 
 
+def test_a_pair_and_the_sum_of_two_particles_have_one_mass():
+    visible = torch.tensor([[[50.0, 30.0, 0.0, 40.0], [50.0, -30.0, 0.0, -40.0]]], dtype=torch.float64)
+    found = symmetric_features(visible, torch.zeros(1, 2, dtype=torch.float64), topology=find_topology("visible-pair"))
+    for arrangement in found[0].tolist():
+        assert sum(feature == pytest.approx(math.log(100.0**2)) for feature in arrangement) == 2
+
+
 def test_a_feature_that_never_varies_is_ignored():
     """In semi-visible decays the missing momentum always points away from b, which has no mass."""
     sample = sample_topology("semi-visible", events=1000, seed=1)

@@ -32,6 +32,15 @@ def jets(count: int, legs: int, *, seed: int = 1) -> Tensor:
     return momenta
 
 
+def test_the_flux_has_two_ways_which_a_reflection_exchanges() -> None:
+    momenta = jets(12, TTW.legs)
+    flux = FINE.log_flux(TTW, momenta)
+    assert flux.shape == (12, 2)
+    reflected = momenta * torch.tensor([1.0, 1.0, 1.0, -1.0], dtype=torch.float64)
+    torch.testing.assert_close(FINE.log_flux(TTW, reflected), flux.flip(-1))
+    torch.testing.assert_close(FINE.log_flux(TTW, momenta.reshape(3, 4, -1, 4)), flux.reshape(3, 4, 2))
+
+
 def test_fitted_resonances_are_on_their_poles() -> None:
     for branch in TTW.branches:
         fitted, _ = FINE.fit(branch, jets(50, len(branch.legs)))

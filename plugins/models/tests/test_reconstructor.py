@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from hepreco import ReconstructionProcessor
 from hepreco.errors import ConfigError, HepRecoError, PluginError, WeightsError
 from hepreco.events import EventBatch, ObjectSpec
+from hepreco.kinematics import eta, phi, pt
 from hepreco.plugin import Axis, discover
 from hepreco.testing import toy_batch
 from hepreco_models import Case, Feature, ModelInput, ModelOutput, ModelReconstructor
@@ -340,6 +341,22 @@ def test_it_travels_as_a_value(write_onnx: Callable[..., Path]) -> None:
     assert copy == plugin
     assert hash(copy) == hash(plugin)
     assert plugin.tensors[0].pad == "nan"
+
+
+def test_the_example_is_as_by_hand() -> None:
+    plugin = ModelReconstructor()
+    batch = toy_batch(plugin.inputs, events=50)
+    first, bias, second = (
+        torch.from_numpy(onnx.numpy_helper.to_array(each).copy()).double()
+        for each in onnx.load(EXAMPLE).graph.initializer[:3]
+    )
+    jets = batch.objects_ordered_by(pt(batch.momenta), at_most=4)
+    columns = (pt(jets.momenta).log() - 4, eta(jets.momenta), phi(jets.momenta), jets.features["btagDeepFlavB"])
+    hidden = torch.tanh(torch.stack(columns, dim=-1) @ first + bias)
+    summed = torch.where(jets.mask[..., None], hidden, 0.0).sum(dim=1)
+    event = torch.stack((batch.missing_momentum.norm(dim=-1) / 100, batch.mask.sum(dim=1)), dim=-1)
+    expected = torch.softmax(torch.cat((summed, event), dim=1) @ second, dim=-1)[:, 1]
+    np.testing.assert_allclose(scores(plugin, batch).numpy(), expected.numpy(), rtol=1e-4)
 
 
 def test_the_example_is_what_its_script_writes() -> None:

@@ -6,10 +6,11 @@ from hepreco.errors import ConfigError
 from hepreco.training import initialised
 from hepreco_part_sm import MODELS, ClassifierNetwork, Particles
 from hepreco_part_sm.classifier import likelihood_ratio
-from hepreco_part_sm.features import PairFeatures, pair_kinematics
+from hepreco_part_sm.features import PairFeatures, pair_kinematics, token_features
 from hepreco_part_sm.labelled import Labelled
-from hepreco_part_sm.lists import in_slots
+from hepreco_part_sm.lists import ConvolutionalNetwork, ConvolutionSize, in_slots
 from hepreco_part_sm.models import build_member
+from hepreco_part_sm.particle_net import EdgeConvolution
 from hepreco_part_sm.training import balanced, calibrate, cross_entropy, focal
 from hepreco_part_sm.transformer import ParticleTransformer, TransformerSize
 
@@ -71,6 +72,57 @@ def test_the_full_transformer_has_the_parameters_of_part():
     found = ParticleTransformer(TransformerSize(), pairs=PairFeatures("running"), outputs=2)
     number = sum(parameter.numel() for parameter in found.parameters())
     assert number - 4 * 128 + (64 + 2) == PART_PARAMETERS
+
+
+@pytest.mark.parametrize(
+    ("name", "small", "full"),
+    [
+        ("fcn", 146_283, 146_283),
+        ("cnn", 55_453, 55_453),
+        ("pn-int-sm", 12_527, 60_367),
+        ("part-int-sm", 28_771, 2_142_627),
+        ("sett-int-sm", 28_771, 1_942_939),
+        ("lgatr", 27_765, 1_265_029),
+        ("lloca", 31_720, 2_381_704),
+    ],
+)
+def test_numbers_of_parameters_for_five_classes(name, small, full):
+    """Stored weights fit only a network of the same widths and depth."""
+    for size, number in (("small", small), ("full", full)):
+        network = build_member(name, size=size, outputs=5)
+        assert sum(parameter.numel() for parameter in network.parameters()) == number
+
+
+def test_widths_may_differ_from_layer_to_layer(particles):
+    size = TransformerSize(embedding=(16, 24, 32), pair_embedding=(8, 16), heads=4, blocks=1, class_blocks=1)
+    lists = ConvolutionSize(channels=(8, 16), kernels=(5, 7), hidden=32)
+    for network in (
+        ParticleTransformer(size, pairs=PairFeatures("running"), outputs=3),
+        ConvolutionalNetwork(lists, outputs=3),
+    ):
+        assert network.double().eval()(particles).shape == (12, 3)
+
+
+def test_an_edge_convolution_is_a_mean_over_neighbours():
+    layer = initialised(lambda: EdgeConvolution(3, (5, 4), pair_width=2), seed=1).double().eval()
+    generator = torch.Generator().manual_seed(1)
+    objects, pairs = (torch.randn(2, 4, *more, generator=generator, dtype=torch.float64) for more in ((3,), (4, 2)))
+    mask = torch.tensor([[True] * 4, [True, True, True, False]])
+    edges = mask[:, :, None] & mask[:, None] & ~torch.eye(4, dtype=torch.bool)
+    found = layer(objects, mask, edges, pairs)
+    for event, one in mask.nonzero().tolist():
+        x, others = objects[event, one], edges[event, one]
+        said = objects[event, others] + layer.of_pair(pairs[event, one, others]) - x
+        messages = layer.message.module(torch.cat((x.expand_as(said), said), dim=-1))
+        expected = torch.relu(layer.shortcut.module(x[None])[0] + messages.mean(dim=0))
+        torch.testing.assert_close(found[event, one], expected, rtol=CLOSE, atol=CLOSE)
+    assert not found[~mask].any()
+
+
+def test_tokens_of_padding_are_zero_but_their_kind(particles):
+    tokens = token_features(particles)[~particles.mask]
+    assert len(tokens) == 12
+    assert torch.equal(tokens, torch.eye(tokens.shape[1], dtype=tokens.dtype)[4].expand_as(tokens))
 
 
 def test_pair_features_are_masses_and_distances():
@@ -174,6 +226,8 @@ def test_the_score_is_the_ratio_of_densities():
     yields = torch.tensor([7.0, 3.0, 1.0], dtype=torch.float64)
     found = likelihood_ratio(probabilities, yields, signal=0)
     assert found.item() == pytest.approx(0.5 / (0.5 + 0.75 * 0.3 + 0.25 * 0.2))
+    of_members = likelihood_ratio(probabilities.expand(4, 2, 3), yields, signal=0)
+    assert torch.equal(of_members, found.expand(4, 2))
 
 
 def test_members_differ_and_probabilities_add_up(particles):

@@ -349,7 +349,13 @@ def _executed(executor: ExecutorBase, items: list[Any], function: Callable[[Any]
 
 
 def _halves(items: list[Any]) -> list[list[Any]]:
-    """Divide items into two halves, or a single bundle into two; an indivisible list is returned whole."""
+    """Divide items into two halves, or a single bundle into two; an indivisible list is returned whole.
+
+    Example
+    -------
+    >>> _halves([1, 2, 3]), _halves([(4, 5)]), _halves([(6,)])
+    ([[1], [2, 3]], [[(4,)], [(5,)]], [[(6,)]])
+    """
     if len(items) == 1 and isinstance(items[0], tuple):
         middle = len(items[0]) // 2
         return [[items[0][:middle]], [items[0][middle:]]] if middle else [items]

@@ -22,6 +22,10 @@ def _uniform(event_id):
     return (event_id[:, 2] * _PRIME % 1000) / 1000
 
 
+#: Of SmallestChunk.
+SMALLEST = [1_000_000]
+
+
 @dataclass(frozen=True)
 class Weight(WeightCorrection):
     """A factor for each jet, and for the event."""
@@ -146,6 +150,16 @@ class Remembers(Weight):
         if len(density):
             _SEEN.setdefault(0, float(density[0]))
         return super().factor(events, slope) * _SEEN.get(0, 1.0)
+
+
+@dataclass(frozen=True)
+class SmallestChunk(Weight):
+    """Remembers the smallest chunk so far."""
+
+    def factor(self, events, slope):
+        """Relative to its number of events."""
+        SMALLEST[0] = min(SMALLEST[0], len(events) or SMALLEST[0])
+        return super().factor(events, slope) * (len(events) / SMALLEST[0])
 
 
 @dataclass(frozen=True)
