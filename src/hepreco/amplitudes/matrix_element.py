@@ -1,13 +1,14 @@
 """The squared matrix element of a process."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal, cast, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hepreco.amplitudes.compiled import Polarised, Runs, is_covered, prepare_runs
 from hepreco.amplitudes.diagrams import build_graph, count_diagrams
 from hepreco.amplitudes.evaluation import EventBlock
 from hepreco.amplitudes.fillings import Fillings, Slots, canonical, check_assignments, join_slots
@@ -67,6 +68,7 @@ class MatrixElement:
         self.model = StandardModel() if model is None else model
         self._graph = build_graph(self.process, self.model.zeros)
         self._kept: tuple[Tensor | None, tuple[Fillings, ...]] = (None, ())
+        self._kept_runs: tuple[Tensor | None, Polarised | None, Runs | None] = (None, None, None)
 
     def __repr__(self) -> str:
         return f"MatrixElement({str(self.process)!r})"
@@ -100,14 +102,14 @@ class MatrixElement:
             The momenta have a wrong shape or type, are not finite, off their mass shells or unbalanced (by 1e-6 of the
             energies, in float32 by 1e-5).
         """
-        return self._per_event(momenta, lambda block: squared(self._graph, block) * self._scale(block))
+        return self._per_event(momenta)[..., 0]
 
     def log(self, momenta: Tensor) -> Float[Tensor, "*batch"]:
         """ln|M|², finite even if |M|² would underflow; −∞ if |M|² vanishes.
 
         Parameters and errors are those of :meth:`__call__`.
         """
-        return self._per_event(momenta, self._log_squared)
+        return self._per_event(momenta, as_log=True)[..., 0]
 
     def sweep(
         self, momenta: Tensor, assignments: Tensor | Sequence[Sequence[int]]
@@ -136,11 +138,9 @@ class MatrixElement:
         if momenta.ndim != 3:
             raise MomentaError(f"momenta of shape {tuple(momenta.shape)}", "give (event, leg, 4) for a sweep")
         check_shape(momenta, legs=len(self.pdg_ids))
-        self._check(momenta, any_leg=True)
         assignments = torch.as_tensor(assignments, device=momenta.device)
         check_assignments(assignments, legs=len(self.process.final))
-        blocks = self._fillings_of(assignments.long())
-        return torch.cat([self._evaluate(momenta, self._log_squared, block).mT for block in blocks], dim=1)
+        return self._evaluate(momenta, assignments.long(), as_log=True, any_leg=True)
 
     def polarised(
         self, momenta: Tensor, *, frame: Frame | str = "partonic"
@@ -168,36 +168,61 @@ class MatrixElement:
         """
         if frame not in get_args(Frame):
             raise ProcessError(f"unknown frame {frame!r}", f"choose among {', '.join(get_args(Frame))}")
-        bosons = [self._find_boson(PARTICLES[name]) for name in ("w+", "w-")]
-
-        def evaluate(block: EventBlock) -> Tensor:
-            squares = squared_polarised(self._graph, block, bosons=bosons, frame=cast(Frame, frame))
-            return squares * self._scale(block)
-
+        plus, minus = (self._find_boson(PARTICLES[name]) for name in ("w+", "w-"))
+        polarised = Polarised((plus, minus), cast(Frame, frame))
         names: tuple[Literal["LL", "LT", "TL", "TT"], ...] = ("LL", "LT", "TL", "TT")
-        return dict(zip(names, self._per_event(momenta, evaluate).unbind(0), strict=True))
+        return dict(zip(names, self._per_event(momenta, polarised=polarised).unbind(-1), strict=True))
 
-    def _per_event(self, momenta: Tensor, function: Callable[[EventBlock], Tensor]) -> Tensor:
-        """Evaluate a function for momenta (..., leg, 4) with one assignment, the identity."""
+    def _per_event(self, momenta: Tensor, *, polarised: Polarised | None = None, as_log: bool = False) -> Tensor:
+        """Results (..., result) for momenta (..., leg, 4) with one assignment, the identity."""
         check_shape(momenta, legs=len(self.pdg_ids))
         events = momenta.reshape(-1, *momenta.shape[-2:])
-        self._check(events, any_leg=False)
-        (identity,) = self._fillings_of(torch.arange(len(self.process.final), device=momenta.device)[None])
-        result = self._evaluate(events, function, identity)
-        return result.squeeze(-2).reshape((*result.shape[:-2], *momenta.shape[:-2]))
+        identity = torch.arange(len(self.process.final), device=momenta.device)[None]
+        result = self._evaluate(events, identity, polarised=polarised, as_log=as_log)
+        return result.reshape(*momenta.shape[:-2], result.shape[-1])
 
-    def _evaluate(self, momenta: Tensor, function: Callable[[EventBlock], Tensor], fillings: Fillings) -> Tensor:
-        """Apply a function to blocks of events and join its results (..., assignment, event)."""
+    def _evaluate(
+        self,
+        momenta: Tensor,
+        assignments: Tensor,
+        *,
+        polarised: Polarised | None = None,
+        as_log: bool = False,
+        any_leg: bool = False,
+    ) -> Tensor:
+        """|M|² or its logarithm, (event, assignment), or with one assignment (event, choice of polarisations).
+
+        Compiled code evaluates what it covers. The code that it is compiled from evaluates the rest, and also momenta
+        that fail a check, to say what is wrong.
+        """
+        if momenta.numel() and assignments.numel() and is_covered(momenta, self.model):
+            ratios = self._runs(assignments, polarised)(momenta, model=self.model, any_leg=any_leg)
+            if ratios is not None:
+                return ratios.log_().add_(self._log_factor) if as_log else ratios.mul_(math.exp(self._log_factor))
+        self._check(momenta, any_leg=any_leg)
+        blocks = self._fillings_of(assignments)
+        return torch.cat([self._eager(momenta, block, polarised, as_log=as_log) for block in blocks], dim=1)
+
+    def _eager(self, momenta: Tensor, fillings: Fillings, polarised: Polarised | None, *, as_log: bool) -> Tensor:
+        """The same, by tensors of blocks of events."""
+
+        def evaluate(block: EventBlock) -> Tensor:
+            log_scale = log_propagators(self._graph, block) + self._log_factor
+            if polarised:
+                squares = squared_polarised(self._graph, block, bosons=polarised.bosons, frame=polarised.frame)
+                return (squares * torch.exp(log_scale))[:, 0]
+            squares = squared(self._graph, block)
+            return torch.log(squares) + log_scale if as_log else squares * torch.exp(log_scale)
+
         incoming = len(self.process.incoming)
         dtype = torch.complex128 if momenta.dtype == torch.float64 else torch.complex64
         model = self.model.in_units_of(_UNIT)
         results = []
         for some in momenta.split(max(1, _BLOCK // max(1, self._size(fillings)))):
             p = to_centre_of_mass(some.double() / _UNIT, incoming=incoming).permute(2, 1, 0).contiguous()
-            results.append(
-                function(EventBlock(p[:, :incoming], p[:, incoming:], fillings=fillings, model=model, dtype=dtype))
-            )
-        return torch.cat(results, dim=-1)
+            block = EventBlock(p[:, :incoming], p[:, incoming:], fillings=fillings, model=model, dtype=dtype)
+            results.append(evaluate(block))
+        return torch.cat(results, dim=-1).mT
 
     def _check(self, momenta: Tensor, *, any_leg: bool) -> None:
         """Refuse momenta (event, leg, 4) off the mass shell of their leg, or for final ones of any final leg."""
@@ -209,16 +234,18 @@ class MatrixElement:
         allowed = [[mass] * len(final) for mass in masses[:incoming]] + [final] * len(final) if any_leg else own
         check_values(momenta, incoming=incoming, masses=allowed, names=[particle.name for particle in particles])
 
-    def _log_squared(self, block: EventBlock) -> Tensor:
-        return torch.log(squared(self._graph, block)) + self._log_scale(block)
+    @property
+    def _log_factor(self) -> float:
+        """The logarithm of the constant factors of squared amplitudes: averages and units."""
+        return 2 * (4 - len(self.pdg_ids)) * math.log(_UNIT) - math.log(self.process.averaging_factor)
 
-    def _scale(self, block: EventBlock) -> Tensor:
-        return torch.exp(self._log_scale(block))
-
-    def _log_scale(self, block: EventBlock) -> Tensor:
-        """The logarithm of the factors of squared amplitudes: propagators of resonances, averages, units."""
-        constant = 2 * (4 - len(self.pdg_ids)) * math.log(_UNIT) - math.log(self.process.averaging_factor)
-        return log_propagators(self._graph, block) + constant
+    def _runs(self, assignments: Tensor, polarised: Polarised | None) -> Runs:
+        """The compiled code for assignments; that of the last call is cached."""
+        kept, kept_polarised, runs = self._kept_runs
+        if runs is None or kept is None or kept_polarised != polarised or not torch.equal(kept, assignments):
+            runs = prepare_runs(self.process, self._graph, self.model, assignments, polarised)
+            self._kept_runs = (assignments.clone(), polarised, runs)
+        return runs
 
     def _fillings_of(self, assignments: Tensor) -> tuple[Fillings, ...]:
         """The fillings of assignments, in blocks; those of the last call are cached."""

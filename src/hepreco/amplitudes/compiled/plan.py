@@ -1,0 +1,219 @@
+"""What a program computes: quantities in memory, and the kernels that compute them from each other."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from hepreco.amplitudes.compiled.assembly import Assembly
+from hepreco.amplitudes.compiled.expressions import Expressions
+from hepreco.amplitudes.compiled.kernels import Output
+from hepreco.amplitudes.compiled.parameters import SymbolicModel
+from hepreco.amplitudes.compiled.symbols import Symbols, numbers, symbols
+from hepreco.amplitudes.evaluation import EventBlock
+from hepreco.amplitudes.fillings import Fillings, Slots
+from hepreco.amplitudes.lorentz import Current, Fermion, Momentum
+from hepreco.amplitudes.model import Zeros
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Numbers in memory, for each filling of ``slots`` and each choice of the states of ``legs``.
+
+    Parameters
+    ----------
+    number
+        Its position in a plan.
+    legs
+        The legs on whose states it depends; the state of the last changes fastest.
+    size
+        How many numbers it is for one filling and choice of states.
+    stride
+        How many it is for one filling.
+    """
+
+    number: int
+    slots: Slots
+    legs: tuple[int, ...]
+    size: int
+    stride: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """A group of numbers that a kernel reads or writes: a quantity, or for each filling the momentum on a final leg."""
+
+    quantity: int
+    final: int | None = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """A kernel, run for all fillings of ``slots``, or for all assignments if it has none."""
+
+    slots: Slots | None
+    sources: tuple[Source, ...]
+
+
+#: The shape of the tensor, or of both parts of a fermion, of a quantity.
+Layout = tuple[int, ...] | tuple[tuple[int, ...] | None, tuple[int, ...] | None]
+
+
+class Inputs:
+    """The quantities that a kernel reads, in the order in which it asks for them first."""
+
+    def __init__(self, expressions: Expressions) -> None:
+        self.expressions = expressions
+        self.sources: list[Source] = []
+        self.quantities: list[Quantity] = []
+
+    def numbers(self, quantity: Quantity, *, size: int | None = None, final: int | None = None) -> list[int]:
+        """The expressions that stand for the numbers of a quantity."""
+        source = Source(quantity.number, final)
+        if source not in self.sources:
+            self.sources.append(source)
+            self.quantities.append(quantity)
+        group = self.sources.index(source)
+        return [self.expressions.input(group, position) for position in range(size or quantity.size)]
+
+    def tensor(self, quantity: Quantity, shape: Sequence[int], *, is_complex: bool = True) -> Symbols:
+        """A quantity as one tensor."""
+        numbers = self.numbers(quantity, size=math.prod(shape) * (1 + is_complex))
+        return symbols(numbers, self.expressions, shape=shape, is_complex=is_complex)
+
+    def current(self, quantity: Quantity, like: Current) -> Current:
+        """A quantity as a current with the shape of another one."""
+        numbers = iter(self.numbers(quantity))
+
+        def part(one: Tensor) -> Tensor:
+            entries = [next(numbers) for _ in range(2 * one.numel())]
+            return symbols(entries, self.expressions, shape=one.shape, is_complex=True)
+
+        if isinstance(like, Fermion):
+            return Fermion(*(None if one is None else part(one) for one in like))
+        return part(like)
+
+
+def flat(value: Current, expressions: Expressions) -> tuple[int, ...]:
+    """The expressions in a current or a tensor, real and imaginary parts of its entries one after the other."""
+    parts = [part for part in value if part is not None] if isinstance(value, Fermion) else [value]
+    return tuple(number for part in parts for number in numbers(part, expressions))
+
+
+@dataclass
+class Plan:
+    """Collects the quantities and kernels of a program.
+
+    Parameters
+    ----------
+    incoming, final
+        The number of momenta.
+    """
+
+    incoming: int
+    final: int
+    zeros: Zeros
+    lanes: int
+    expressions: Expressions = field(default_factory=Expressions)
+    quantities: list[Quantity] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    #: The number of states of each leg of the production.
+    states: dict[int, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.assembly = Assembly(self.expressions, self.lanes)
+        components = 4 * (self.incoming + self.final)
+        self.raw, self.momenta = (self.quantity((), size=components) for _ in range(2))
+        self.faults = self.quantity((), size=2)
+        self.result = self.faults
+        self.cleared: list[int] = []
+        self.one_filling = Fillings(torch.arange(self.final)[None])
+        self.model = SymbolicModel(self.expressions, self.zeros)
+
+    def quantity(self, slots: Slots, *, size: int, legs: Sequence[int] = (), cleared: bool = False) -> Quantity:
+        """A new quantity; if it is ``cleared``, kernels may add to it."""
+        stride = size * math.prod(self.states[leg] for leg in legs)
+        made = Quantity(len(self.quantities), slots, tuple(legs), size, stride)
+        self.quantities.append(made)
+        if cleared:
+            self.cleared.append(made.number)
+        return made
+
+    def results(self, *, size: int) -> Quantity:
+        """The numbers that a program computes for each assignment."""
+        self.result = self.quantity((), size=size)
+        return self.result
+
+    def call(
+        self,
+        inputs: Inputs,
+        outputs: Sequence[tuple[Quantity, Output]],
+        *,
+        slots: Slots | None,
+        legs: Sequence[int] = (),
+        offset: Callable[[Mapping[int, int]], int] = lambda _: 0,
+    ) -> None:
+        """Add a kernel, which runs for all states of ``legs``; ``offset`` is added to the places of the outputs."""
+        outputs = [*outputs, *self._faulty()]
+        table = [
+            [
+                *(self._place(quantity, chosen) for quantity in inputs.quantities),
+                *(self._place(quantity, chosen) + offset(chosen) for quantity, _ in outputs),
+            ]
+            for chosen in self.choices(legs)
+        ]
+        self.assembly.call([output for _, output in outputs], inputs=len(inputs.sources), table=table)
+        written = (Source(quantity.number) for quantity, _ in outputs)
+        self.calls.append(Call(slots, (*inputs.sources, *written)))
+
+    def choices(self, legs: Sequence[int]) -> Iterator[dict[int, int]]:
+        """All choices of the states of some legs."""
+        for states in product(*(range(self.states[leg]) for leg in legs)):
+            yield dict(zip(legs, states, strict=True))
+
+    def _place(self, quantity: Quantity, chosen: Mapping[int, int]) -> int:
+        index = 0
+        for leg in quantity.legs:
+            index = index * self.states[leg] + chosen.get(leg, 0)
+        return quantity.size * index
+
+    def _faulty(self) -> list[tuple[Quantity, Output]]:
+        """The output that counts guards that hold."""
+        guards, self.expressions.guards = self.expressions.guards, []
+        fault = 0
+        for guard in guards:
+            fault = self.expressions.either(fault, guard)
+        number = self.expressions.select(fault, 1, 0)
+        return [(self.faults, Output((number,), accumulate=True))] if number else []
+
+
+class RowBlock(EventBlock):
+    """A block of one event and one filling, whose momenta are read from memory."""
+
+    def __init__(self, plan: Plan, momentum: Callable[[Slots], Quantity]) -> None:
+        self.inputs, self._quantity, self._plan = Inputs(plan.expressions), momentum, plan
+        nothing = torch.empty(0)
+        super().__init__(nothing, nothing, fillings=plan.one_filling, model=plan.model, dtype=torch.complex128)
+        del self.incoming
+
+    def __getattr__(self, name: str) -> Tensor:
+        if name != "incoming":
+            raise AttributeError(name)
+        plan = self._plan
+        self.incoming = self.inputs.tensor(plan.momenta, (plan.incoming, 4, 1), is_complex=False).transpose(0, 1)
+        return self.incoming
+
+    def momentum(self, slots: Slots) -> Momentum:
+        """The sum of the final momenta on these slots."""
+        if slots not in self._momenta:
+            shape = (4, 1, 1)
+            if slots:
+                total = self.inputs.tensor(self._quantity(slots), shape, is_complex=False)
+            else:
+                total = symbols([0] * 4, self._plan.expressions, shape=shape, is_complex=False)
+            self._momenta[slots] = Momentum(total, self.dtype)
+        return self._momenta[slots]

@@ -1,0 +1,146 @@
+"""The program of a process: what has to be known, beside its machine code, to run it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from hepreco.amplitudes.compiled.kernels import Output
+from hepreco.amplitudes.compiled.plan import Call, Inputs, Plan, Source, flat
+from hepreco.amplitudes.compiled.rolled import Polarised, Rolled
+from hepreco.amplitudes.diagrams import ProcessGraph
+from hepreco.amplitudes.fillings import Slots
+from hepreco.amplitudes.model import Zeros
+from hepreco.amplitudes.momenta import check_values, to_centre_of_mass
+from hepreco.amplitudes.process import Process
+
+#: The unit of energy in GeV of momenta in programs: numbers near 1 stay in the range of single precision.
+UNIT = 100.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """The numbers of a quantity for one filling of its slots."""
+
+    slots: Slots
+    stride: int
+
+
+@dataclass(frozen=True)
+class Program:
+    """The memory and the calls of a program.
+
+    Parameters
+    ----------
+    lanes
+        Events in a vector.
+    parameters
+        The names of the parameters of the model.
+    uniforms
+        How many numbers are computed from the parameters.
+    incoming, components
+        How many momenta come first, and how many components they all have.
+    places
+        The quantities; the first are the momenta as given, those in the partonic centre of mass, and the faults.
+    cleared
+        The quantities that are set to zero before a vector of events.
+    calls
+        The kernels.
+    result
+        The quantity that is computed for each assignment.
+    """
+
+    lanes: int
+    parameters: tuple[str, ...]
+    uniforms: int
+    incoming: int
+    components: int
+    places: tuple[Place, ...]
+    cleared: tuple[int, ...]
+    calls: tuple[Call, ...]
+    result: int
+
+    def to_json(self) -> str:
+        """The program as text."""
+        return json.dumps(
+            {
+                "numbers": [self.lanes, self.uniforms, self.incoming, self.components, self.result],
+                "parameters": self.parameters,
+                "places": [[place.slots, place.stride] for place in self.places],
+                "cleared": self.cleared,
+                "calls": [
+                    [call.slots, [[source.quantity, source.final] for source in call.sources]] for call in self.calls
+                ],
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "Program":
+        """The program that :meth:`to_json` wrote."""
+        read = json.loads(text)
+        lanes, uniforms, incoming, components, result = read["numbers"]
+        places = tuple(Place(_slots(slots), stride) for slots, stride in read["places"])
+        calls = tuple(
+            Call(None if slots is None else _slots(slots), tuple(Source(*source) for source in sources))
+            for slots, sources in read["calls"]
+        )
+        cleared, names = tuple(read["cleared"]), tuple(read["parameters"])
+        return cls(lanes, names, uniforms, incoming, components, places, cleared, calls, result)
+
+
+def _slots(read: Sequence[Sequence[int]]) -> Slots:
+    return tuple(map(tuple, read))
+
+
+@torch.no_grad()
+def write_program(
+    process: Process,
+    graph: ProcessGraph,
+    zeros: Zeros,
+    *,
+    is_open: Sequence[bool],
+    polarised: Polarised | None,
+    lanes: int,
+) -> tuple[Program, str]:
+    """The program of a process, and its code in LLVM's language."""
+    plan = Plan(len(process.incoming), len(process.final), zeros, lanes)
+    _add_start(plan, process)
+    Rolled(plan, graph, is_open=is_open, polarised=polarised).ratio()
+    components = 4 * (plan.incoming + plan.final)
+    text, names = plan.assembly.text(components=components)
+    places = tuple(Place(quantity.slots, quantity.stride) for quantity in plan.quantities)
+    uniforms = len(plan.assembly.uniforms.places)
+    program = Program(
+        lanes, names, uniforms, plan.incoming, components, places, tuple(plan.cleared), tuple(plan.calls),
+        plan.result.number,
+    )  # fmt: skip
+    return program, text
+
+
+def _add_start(plan: Plan, process: Process) -> None:
+    """The kernel that checks momenta and boosts them to the partonic centre of mass.
+
+    It counts events with momenta that fit no leg, and those with momenta that do not fit their own leg.
+    """
+    inputs, given = Inputs(plan.expressions), plan.expressions
+    momenta = inputs.tensor(plan.raw, (1, plan.incoming + plan.final, 4), is_complex=False) / UNIT
+    particles = (*process.incoming, *process.final)
+    masses = [torch.as_tensor(plan.model.mass(particle), dtype=torch.float64) for particle in particles]
+    final = masses[plan.incoming :]
+    own = [[mass] for mass in masses]
+    any_leg = [[mass] * len(final) for mass in masses[: plan.incoming]] + [final] * len(final)
+    faults = []
+    for allowed in (any_leg, own):
+        table = torch.stack([torch.stack(row) for row in allowed])
+        check_values(momenta, incoming=plan.incoming, masses=table, names=[particle.name for particle in particles])
+        guards, given.guards = given.guards, []
+        fault = 0
+        for guard in guards:
+            fault = given.either(fault, guard)
+        faults.append(given.select(fault, 1, 0))
+    outputs = [
+        (plan.momenta, Output(flat(to_centre_of_mass(momenta, incoming=plan.incoming), given))),
+        (plan.faults, Output(tuple(faults), accumulate=True)),
+    ]
+    plan.call(inputs, outputs, slots=())
