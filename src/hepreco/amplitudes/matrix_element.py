@@ -24,8 +24,10 @@ from hepreco.errors import MomentaError, ProcessError
 _UNIT: Final = 100.0
 #: Approximate limit of complex numbers in the largest tensors of one event; longer lists of assignments are split.
 _MOST: Final = 2**19
+#: The least number of full precision; the logarithm of a smaller one is computed from logarithms of its factors.
+_TINY: Final = 2.3e-308
 #: Approximate number of complex numbers in the largest tensors of a block of events, so that some fit a core's cache.
-_BLOCK: Final = 2**18
+_BLOCK: Final = 3 * 2**18
 
 
 class MatrixElement:
@@ -38,6 +40,9 @@ class MatrixElement:
 
     Momenta are boosted to the partonic centre-of-mass frame, so that results do not depend on their frame. In this
     frame gluon polarisations are transverse; as in MadGraph, this matters if fixed widths break gauge invariance.
+
+    On a CPU, unless gradients are asked for, a process runs as machine code. It is compiled at the first call, within
+    seconds, and kept in the user's directory for caches for all later ones. Otherwise, tensor code runs.
 
     Parameters
     ----------
@@ -68,7 +73,7 @@ class MatrixElement:
         self.model = StandardModel() if model is None else model
         self._graph = build_graph(self.process, self.model.zeros)
         self._kept: tuple[Tensor | None, tuple[Fillings, ...]] = (None, ())
-        self._kept_runs: tuple[Tensor | None, Polarised | None, Runs | None] = (None, None, None)
+        self._kept_runs: dict[tuple[Polarised | None, bool], tuple[Tensor, Runs]] = {}
 
     def __repr__(self) -> str:
         return f"MatrixElement({str(self.process)!r})"
@@ -93,8 +98,8 @@ class MatrixElement:
         Parameters
         ----------
         momenta
-            (..., leg, 4): (E, px, py, pz) in GeV in the order of :attr:`pdg_ids`, in any frame. For float32, spinors
-            are computed in single precision, but the result is float64, since |M|² can be below the range of float32.
+            (..., leg, 4): (E, px, py, pz) in GeV in the order of :attr:`pdg_ids`, in any frame. The result is float64
+            for float32 too, since |M|² can be below its range; then only tensor code computes in single precision.
 
         Raises
         ------
@@ -196,10 +201,19 @@ class MatrixElement:
         that fail a check, to say what is wrong.
         """
         if momenta.numel() and assignments.numel() and is_covered(momenta, self.model):
-            ratios = self._runs(assignments, polarised)(momenta, model=self.model, any_leg=any_leg)
+            ratios = self._runs(assignments, polarised, any_leg=any_leg)(momenta, model=self.model, any_leg=any_leg)
+            if ratios is not None and not as_log:
+                return ratios.mul_(math.exp(self._log_factor))
             if ratios is not None:
-                return ratios.log_().add_(self._log_factor) if as_log else ratios.mul_(math.exp(self._log_factor))
+                faint = ~(ratios >= _TINY).all(dim=1)
+                logarithms = ratios.log_().add_(self._log_factor)
+                if bool(faint.any()):
+                    logarithms[faint] = self._in_blocks(momenta[faint], assignments, polarised, as_log=True)
+                return logarithms
         self._check(momenta, any_leg=any_leg)
+        return self._in_blocks(momenta, assignments, polarised, as_log=as_log)
+
+    def _in_blocks(self, momenta: Tensor, assignments: Tensor, polarised: Polarised | None, *, as_log: bool) -> Tensor:
         blocks = self._fillings_of(assignments)
         return torch.cat([self._eager(momenta, block, polarised, as_log=as_log) for block in blocks], dim=1)
 
@@ -239,12 +253,12 @@ class MatrixElement:
         """The logarithm of the constant factors of squared amplitudes: averages and units."""
         return 2 * (4 - len(self.pdg_ids)) * math.log(_UNIT) - math.log(self.process.averaging_factor)
 
-    def _runs(self, assignments: Tensor, polarised: Polarised | None) -> Runs:
-        """The compiled code for assignments; that of the last call is cached."""
-        kept, kept_polarised, runs = self._kept_runs
-        if runs is None or kept is None or kept_polarised != polarised or not torch.equal(kept, assignments):
+    def _runs(self, assignments: Tensor, polarised: Polarised | None, *, any_leg: bool) -> Runs:
+        """The compiled code for assignments; that of the last call of each kind is cached."""
+        kept, runs = self._kept_runs.get((polarised, any_leg), (None, None))
+        if kept is None or runs is None or not torch.equal(kept, assignments):
             runs = prepare_runs(self.process, self._graph, self.model, assignments, polarised)
-            self._kept_runs = (assignments.clone(), polarised, runs)
+            self._kept_runs[polarised, any_leg] = (assignments.clone(), runs)
         return runs
 
     def _fillings_of(self, assignments: Tensor) -> tuple[Fillings, ...]:

@@ -3,7 +3,7 @@
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from threading import local
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hepreco.amplitudes.compiled.objects import Library
 from hepreco.amplitudes.compiled.parameters import parameter_values
+from hepreco.amplitudes.compiled.plan import CHECKS, FAULTS, GIVEN, MOMENTA
 from hepreco.amplitudes.compiled.program import UNIT, Program
 from hepreco.amplitudes.fillings import Fillings, Slots
 from hepreco.amplitudes.model import StandardModel
@@ -50,48 +51,60 @@ class Layout:
 
 def lay_out(program: Program, fillings: Fillings) -> Layout:
     """Where the quantities of a program are."""
-    order = [0, 1, 2, *program.cleared]
-    order += [number for number in range(len(program.places)) if number not in order and number != program.result]
+    index = _Indices(fillings)
+    first = (GIVEN, MOMENTA, FAULTS, *program.cleared)
+    others = (number for number in range(len(program.places)) if number not in {*first, program.result})
     starts, top = {}, 0
-    cleared = []
-    for number in (*order, program.result):
+    for number in (*first, *others, program.result):
         place = program.places[number]
         starts[number] = top
-        if number in program.cleared:
-            cleared.append(top)
-        top += place.stride * (len(fillings) if number == program.result else len(fillings.table(place.slots)))
-        if number in program.cleared:
-            cleared.append(top)
-    rows, calls, position = [], [], 0
+        top += place.stride * index.count(None if number == program.result else place.slots)
+    tables, calls, position = [], [], 0
     for call in program.calls:
-        count = len(fillings) if call.slots is None else len(fillings.table(call.slots))
-        table = np.empty((count, len(call.sources)), dtype=np.int32)
+        table = np.empty((index.count(call.slots), len(call.sources)), dtype=np.int32)
         for column, source in enumerate(call.sources):
-            place, start = program.places[source.quantity], starts[source.quantity]
+            place = program.places[source.quantity]
+            table[:, column] = starts[source.quantity]
             if source.final is not None:
-                assert call.slots is not None
-                index = fillings.momenta(call.slots)[:, source.final].numpy()
-                table[:, column] = start + 4 * program.incoming + 4 * index
+                table[:, column] += 4 * (program.incoming + index.momenta(call.slots or ())[:, source.final])
             elif source.quantity == program.result:
-                table[:, column] = start + place.stride * np.arange(count)
-            else:
-                index = _index(fillings, place.slots, call.slots)
-                table[:, column] = start + place.stride * index
-        rows.append(table.ravel())
-        calls += [position, count]
+                table[:, column] += place.stride * np.arange(len(table), dtype=np.int32)
+            elif index.count(place.slots) > 1:
+                table[:, column] += place.stride * index.of(place.slots, call.slots)
+        tables.append(table.ravel())
+        calls += [position, len(table)]
         position += table.size
-    results = (starts[program.result], top - starts[program.result])
-    span = (min(cleared), max(cleared)) if cleared else (0, 0)
-    return Layout(top, np.concatenate(rows), np.array(calls, dtype=np.int64), span, results, starts[2])
+    cleared = starts[FAULTS] + program.places[FAULTS].stride
+    end = cleared + sum(program.places[one].stride * index.count(program.places[one].slots) for one in program.cleared)
+    return Layout(
+        size=top,
+        tables=np.concatenate(tables),
+        calls=np.array(calls, dtype=np.int64),
+        cleared=(cleared, end),
+        results=(starts[program.result], top - starts[program.result]),
+        faults=starts[FAULTS],
+    )
 
 
-def _index(fillings: Fillings, source: Slots, target: Slots | None) -> np.ndarray | int:
-    if target is None:
-        return fillings.table(source).of_assignment.numpy()
-    if len(fillings.table(source)) == 1:
-        return 0
-    index = fillings.transfer(source, target)
-    return np.arange(len(fillings.table(target))) if index is None else index.numpy()
+class _Indices:
+    """Fillings as arrays, each looked up once. No slots stand for all assignments, in order."""
+
+    def __init__(self, fillings: Fillings) -> None:
+        self._fillings = fillings
+        self.count, self.of, self.momenta = map(cache, (self._count, self._of, self._momenta))
+
+    def _count(self, slots: Slots | None) -> int:
+        return len(self._fillings) if slots is None else len(self._fillings.table(slots))
+
+    def _momenta(self, slots: Slots) -> np.ndarray:
+        return self._fillings.momenta(slots).to(torch.int32).numpy()
+
+    def _of(self, source: Slots, target: Slots | None) -> np.ndarray:
+        """The filling of ``source`` in each filling of ``target``."""
+        if target is None:
+            return self._fillings.table(source).of_assignment.to(torch.int32).numpy()
+        found = self._fillings.transfer(source, target)
+        return np.arange(self.count(target), dtype=np.int32) if found is None else found.to(torch.int32).numpy()
 
 
 class Engine:
@@ -104,20 +117,19 @@ class Engine:
 
     def __call__(self, momenta: Tensor, layout: Layout, *, model: StandardModel, any_leg: bool) -> Tensor | None:
         """The results (event, result) for momenta (event, leg, 4) in GeV; None if a check of theirs failed."""
-        program, momenta = self.program, momenta.contiguous()
+        program, given = self.program, momenta.detach().double().contiguous()
         parameters = np.array(_values(model, program.parameters))
         uniforms = np.empty(program.uniforms + 1)
         results = torch.empty((len(momenta), layout.results[1]), dtype=torch.float64)
         memory = _aligned(layout.size * program.lanes)
-        faults = memory[layout.faults * program.lanes :][: 2 * program.lanes]
+        faults = memory[layout.faults * program.lanes :][: len(CHECKS) * program.lanes].reshape(len(CHECKS), -1)
         faults[:] = 0
         self._prepare(parameters.ctypes.data, uniforms.ctypes.data)
         self._run(
-            momenta.data_ptr(), len(momenta), results.data_ptr(), memory.ctypes.data, uniforms.ctypes.data,
+            given.data_ptr(), len(given), results.data_ptr(), memory.ctypes.data, uniforms.ctypes.data,
             layout.tables.ctypes.data, layout.calls.ctypes.data, *layout.cleared, *layout.results,
         )  # fmt: skip
-        some, own = faults.reshape(2, -1).any(axis=1)
-        return None if some or (own and not any_leg) else results
+        return None if faults[CHECKS.index((momenta.dtype, any_leg))].any() else results
 
 
 @lru_cache

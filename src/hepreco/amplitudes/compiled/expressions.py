@@ -66,56 +66,52 @@ class Expressions:
         """A product."""
         if not a or not b:
             return 0
-        if (a < 0) != (b < 0):
-            return -self.mul(abs(a), abs(b))
-        a, b = abs(a), abs(b)
+        # A constant comes first.
+        one, other = sorted((abs(a), abs(b)), key=lambda number: (number not in self._values, number))
+        number = self._product(one, other)
+        return number if (a < 0) == (b < 0) else -number
+
+    def _product(self, a: int, b: int) -> int:
         if a == 1:
             return b
-        if b == 1:
-            return a
-        if b in self._values:
-            a, b = b, a
         if a in self._values:
+            name, *factors = self.nodes[b]
             if b in self._values:
                 return self.constant(self._values[a] * self._values[b])
-            name, *rest = self.nodes[b]
-            if name == "mul" and rest[0] in self._values:
-                return self.mul(self.constant(self._values[a] * self._values[int(rest[0])]), int(rest[1]))
-            return self._op("mul", a, b)
-        return self._op("mul", a, b) if a < b else self._op("mul", b, a)
+            if name == "mul" and factors[0] in self._values:
+                return self._product(self.constant(self._values[a] * self._values[int(factors[0])]), int(factors[1]))
+        return self._op("mul", a, b)
 
     def add(self, a: int, b: int) -> int:
         """A sum."""
-        if not a:
-            return b
-        if not b:
-            return a
-        if a == -b:
-            return 0
-        if a == b:
-            return self.mul(self.constant(2.0), a)
-        if abs(a) in self._values and abs(b) in self._values:
-            return self.constant(float(self.value(a) or 0) + float(self.value(b) or 0))
-        if a < 0:
-            a, b = b, a
-        if a < 0:
-            return -self.add(-a, -b)
-        if b < 0:
-            return self._op("sub", a, -b) if a < -b else -self._op("sub", -b, a)
-        return self._op("add", a, b) if a < b else self._op("add", b, a)
+        if not a or not b:
+            return a or b
+        if abs(a) == abs(b):
+            return self.mul(self.constant(2.0), a) if a == b else 0
+        one, other = self.value(a), self.value(b)
+        if one is not None and other is not None:
+            return self.constant(one + other)
+        return self._sum(a, b)
+
+    def _sum(self, a: int, b: int) -> int:
+        if (a < 0) == (b < 0):
+            number = self._op("add", *sorted((abs(a), abs(b))))
+            return number if a > 0 else -number
+        plus, minus = (a, -b) if a > 0 else (b, -a)
+        return self._op("sub", plus, minus) if plus < minus else -self._op("sub", minus, plus)
 
     def div(self, a: int, b: int) -> int:
-        """A ratio."""
+        """A ratio; uniform denominators are inverted once."""
         if not a:
             return 0
-        if (a < 0) != (b < 0):
-            return -self.div(abs(a), abs(b))
-        a, b = abs(a), abs(b)
-        if b in self._values or (self.uniform[b] and a != 1):
-            return self.mul(a, self.div(1, b) if b not in self._values else self.constant(1 / self._values[b]))
-        if a in self._values and a != 1:
-            return self.mul(a, self.div(1, b))
-        return self._op("div", a, b)
+        one, other = abs(a), abs(b)
+        if other in self._values:
+            number = self.mul(one, self.constant(1 / self._values[other]))
+        elif one != 1 and (self.uniform[other] or one in self._values):
+            number = self.mul(one, self._op("div", 1, other))
+        else:
+            number = self._op("div", one, other)
+        return number if (a < 0) == (b < 0) else -number
 
     def apply(self, name: str, a: int) -> int:
         """A function of one number."""
@@ -137,15 +133,15 @@ class Expressions:
 
     def both(self, a: int, b: int) -> int:
         """And."""
-        if a == b or b == TRUE:
-            return a
-        return b if a == TRUE else self._op("and", *sorted((a, b))) if a and b else 0
+        if not a or not b:
+            return 0
+        return max(a, b) if a == b or TRUE in {a, b} else self._op("and", *sorted((a, b)))
 
     def either(self, a: int, b: int) -> int:
         """Or."""
-        if a == b or not b:
-            return a
-        return b if not a else TRUE if TRUE in (a, b) else self._op("or", *sorted((a, b)))
+        if a == b or not a or not b:
+            return a or b
+        return TRUE if TRUE in {a, b} else self._op("or", *sorted((a, b)))
 
     def select(self, condition: int, a: int, b: int) -> int:
         """The first number where a condition holds, the second elsewhere."""

@@ -48,7 +48,7 @@ class Body:
 
     def literal(self, value: float) -> str:
         """A constant."""
-        text = "0x%016X" % struct.unpack("<Q", struct.pack("<d", value))
+        text = f"0x{int.from_bytes(struct.pack('>d', value), 'big'):016X}"
         return f"<{', '.join([f'double {text}'] * self._lanes)}>" if self._lanes else text
 
     def name(self, number: int) -> str:
@@ -61,7 +61,7 @@ class Body:
             self.lines.append(f"%n{-number} = fneg {self.type} {positive}")
         return self._negative[-number]
 
-    def compute(self, numbers: Iterable[int], load: "Load | LoadParameters") -> None:
+    def compute(self, numbers: Iterable[int], load: "LoadVectors | LoadParameters") -> None:
         """Compute expressions, each after those that it needs."""
         for number in self._ordered(numbers, load):
             node = self.expressions.nodes[number]
@@ -74,7 +74,19 @@ class Body:
                 self._known[number] = f"%v{number}"
                 self.lines.append(f"%v{number} = {self._instruction(node)}")
 
-    def _ordered(self, numbers: Iterable[int], load: "Load | LoadParameters") -> Iterator[int]:
+    def store(self, number: int, *, group: int, position: int, accumulate: bool) -> None:
+        """Store an expression at a position of a group, or add it to what is there."""
+        value, address = self.name(number), f"%t{group}_{position}"
+        self.lines.append(f"{address} = getelementptr {self.type}, ptr %g{group}, i64 {position}")
+        if accumulate:
+            self.lines += [
+                f"{address}l = load {self.type}, ptr {address}",
+                f"{address}s = fadd {self.type} {address}l, {value}",
+            ]
+            value = f"{address}s"
+        self.lines.append(f"store {self.type} {value}, ptr {address}")
+
+    def _ordered(self, numbers: Iterable[int], load: "LoadVectors | LoadParameters") -> Iterator[int]:
         """What is not computed yet of what these expressions need, each after its own arguments, depth first."""
         for root in numbers:
             stack = [(abs(root), False)]
@@ -118,7 +130,7 @@ class Body:
         return f"v{self._lanes}f64" if self._lanes else "f64"
 
 
-class Load:
+class LoadVectors:
     """How a kernel loads its leaves: numbers of groups, and uniform expressions."""
 
     def __init__(self, body: Body, uniforms: Uniforms) -> None:
@@ -129,37 +141,73 @@ class Load:
         node = self.body.expressions.nodes[number]
         return node[0] == "input" or (self.body.expressions.uniform[number] and node[0] != "constant")
 
-    def lines(self, number: int, node: Node) -> Iterator[str]:
+    def lines(self, number: int, node: Node) -> list[str]:
         """The instructions that load a leaf."""
+        vector = self.body.type
         if node[0] == "input":
             _, group, position = node
-            yield f"%q{number} = getelementptr {self.body.type}, ptr %g{group}, i64 {position}"
-            yield f"%v{number} = load {self.body.type}, ptr %q{number}"
-        else:
-            place = self.uniforms.place(number)
-            lanes = self.body.type
-            yield f"%q{number} = getelementptr double, ptr %u, i64 {place}"
-            yield f"%s{number} = load double, ptr %q{number}, !invariant.load !0"
-            yield f"%i{number} = insertelement {lanes} poison, double %s{number}, i64 0"
-            count = lanes.split()[0][1:]
-            yield f"%v{number} = shufflevector {lanes} %i{number}, {lanes} poison, <{count} x i32> zeroinitializer"
+            return [
+                f"%q{number} = getelementptr {vector}, ptr %g{group}, i64 {position}",
+                f"%v{number} = load {vector}, ptr %q{number}",
+            ]
+        lanes = vector.split()[0][1:]
+        return [
+            f"%q{number} = getelementptr double, ptr %u, i64 {self.uniforms.place(number)}",
+            f"%s{number} = load double, ptr %q{number}, !invariant.load !0",
+            f"%i{number} = insertelement {vector} poison, double %s{number}, i64 0",
+            f"%v{number} = shufflevector {vector} %i{number}, {vector} poison, <{lanes} x i32> zeroinitializer",
+        ]
 
 
 class LoadParameters:
-    """How the uniform expressions load their leaves: parameters of the model, and constants."""
+    """How the uniform expressions load their leaves: the parameters of the model."""
 
-    def __init__(self, expressions: Expressions, parameters: dict[str, int]) -> None:
-        self.expressions, self.parameters = expressions, parameters
+    def __init__(self, expressions: Expressions) -> None:
+        self.expressions = expressions
+        self.places: dict[str, int] = {}
 
     def is_leaf(self, number: int) -> bool:
         """Whether an expression is a parameter."""
         return self.expressions.nodes[number][0] == "parameter"
 
-    def lines(self, number: int, node: Node) -> Iterator[str]:
+    def lines(self, number: int, node: Node) -> list[str]:
         """The instructions that load a parameter."""
-        place = self.parameters.setdefault(str(node[1]), len(self.parameters))
-        yield f"%q{number} = getelementptr double, ptr %p, i64 {place}"
-        yield f"%v{number} = load double, ptr %q{number}"
+        place = self.places.setdefault(str(node[1]), len(self.places))
+        return [f"%q{number} = getelementptr double, ptr %p, i64 {place}", f"%v{number} = load double, ptr %q{number}"]
+
+
+_HEAD = """(ptr noalias %b, ptr noalias %u, ptr noalias %F, i64 %nf, ptr noalias %H, i64 %nh) #0 {{
+entry:
+  br label %outer
+outer:
+  %f = phi i64 [0, %entry], [%f1, %next]
+  %fi = mul i64 %f, {groups}
+  br label %inner
+inner:
+  %h = phi i64 [0, %outer], [%h1, %inner]
+  %hi = mul i64 %h, {groups}"""
+_GROUP = """
+  %fa{group} = add i64 %fi, {group}
+  %fp{group} = getelementptr i32, ptr %F, i64 %fa{group}
+  %fo{group} = load i32, ptr %fp{group}
+  %ha{group} = add i64 %hi, {group}
+  %hp{group} = getelementptr i32, ptr %H, i64 %ha{group}
+  %ho{group} = load i32, ptr %hp{group}
+  %o{group} = add i32 %fo{group}, %ho{group}
+  %x{group} = sext i32 %o{group} to i64
+  %g{group} = getelementptr {vector}, ptr %b, i64 %x{group}"""
+_TAIL = """
+  %h1 = add i64 %h, 1
+  %hc = icmp slt i64 %h1, %nh
+  br i1 %hc, label %inner, label %next
+next:
+  %f1 = add i64 %f, 1
+  %fc = icmp slt i64 %f1, %nf
+  br i1 %fc, label %outer, label %exit
+exit:
+  ret void
+}
+"""
 
 
 def kernel(expressions: Expressions, outputs: Sequence[Output], uniforms: Uniforms, *, inputs: int, lanes: int) -> str:
@@ -168,60 +216,25 @@ def kernel(expressions: Expressions, outputs: Sequence[Output], uniforms: Unifor
     A row has an offset for each group of inputs and then of outputs; those of both tables are added.
     """
     body = Body(expressions, lanes=lanes)
-    load = Load(body, uniforms)
-    groups = inputs + len(outputs)
-    head = [
-        "(ptr noalias %b, ptr noalias %u, ptr noalias %F, i64 %nf, ptr noalias %H, i64 %nh) #0 {",
-        "entry: br label %outer",
-        f"outer: %f = phi i64 [0, %entry], [%f1, %next]\n%fi = mul i64 %f, {groups}",
-        "br label %inner",
-        f"inner: %h = phi i64 [0, %outer], [%h1, %inner]\n%hi = mul i64 %h, {groups}",
-    ]
-    for group in range(groups):
-        for table, row in (("F", "f"), ("H", "h")):
-            head += [
-                f"%{row}a{group} = add i64 %{row}i, {group}",
-                f"%{row}p{group} = getelementptr i32, ptr %{table}, i64 %{row}a{group}",
-                f"%{row}o{group} = load i32, ptr %{row}p{group}",
-            ]
-        head += [
-            f"%o{group} = add i32 %fo{group}, %ho{group}",
-            f"%x{group} = sext i32 %o{group} to i64",
-            f"%g{group} = getelementptr {body.type}, ptr %b, i64 %x{group}",
-        ]
-    for place, output in enumerate(outputs, start=inputs):
+    load = LoadVectors(body, uniforms)
+    for group, output in enumerate(outputs, start=inputs):
         for position, number in enumerate(output.numbers):
             body.compute([number], load)
-            value, address = body.name(number), f"%t{place}_{position}"
-            body.lines.append(f"{address} = getelementptr {body.type}, ptr %g{place}, i64 {position}")
-            if output.accumulate:
-                body.lines += [
-                    f"{address}l = load {body.type}, ptr {address}",
-                    f"{address}s = fadd {body.type} {address}l, {value}",
-                ]
-                value = f"{address}s"
-            body.lines.append(f"store {body.type} {value}, ptr {address}")
-    tail = [
-        "%h1 = add i64 %h, 1",
-        "%hc = icmp slt i64 %h1, %nh",
-        "br i1 %hc, label %inner, label %next",
-        "next: %f1 = add i64 %f, 1",
-        "%fc = icmp slt i64 %f1, %nf",
-        "br i1 %fc, label %outer, label %exit",
-        "exit: ret void",
-        "}",
-    ]
-    return "\n".join((*head, *body.lines, *tail))
+            body.store(number, group=group, position=position, accumulate=output.accumulate)
+    groups = inputs + len(outputs)
+    addresses = (_GROUP.format(group=group, vector=body.type) for group in range(groups))
+    return "".join((_HEAD.format(groups=groups), *addresses, "\n", "\n".join(body.lines), _TAIL))
 
 
-def preparation(expressions: Expressions, uniforms: Uniforms, parameters: dict[str, int]) -> str:
-    """The function that computes the uniform expressions from the parameters; it adds to ``parameters``."""
+def preparation(expressions: Expressions, uniforms: Uniforms) -> tuple[str, tuple[str, ...]]:
+    """The function that computes the uniform expressions from parameters, and the names of these in order."""
     body = Body(expressions, lanes=0)
-    load = LoadParameters(expressions, parameters)
+    load = LoadParameters(expressions)
     body.compute(uniforms.places, load)
     for number, place in uniforms.places.items():
         body.lines += [
             f"%t{place} = getelementptr double, ptr %u, i64 {place}",
             f"store double {body.name(number)}, ptr %t{place}",
         ]
-    return "\n".join(("define void @prepare(ptr noalias %p, ptr noalias %u) {", *body.lines, "ret void", "}"))
+    lines = ("define void @prepare(ptr noalias %p, ptr noalias %u) {", *body.lines, "ret void", "}")
+    return "\n".join(lines), tuple(load.places)

@@ -2,15 +2,13 @@
 
 import ctypes
 from collections.abc import Callable
-from functools import cache
 
 import llvmlite
 import llvmlite.binding as llvm
 
 
-@cache
 def target() -> llvm.TargetMachine:
-    """LLVM's description of this machine."""
+    """LLVM's description of this machine; a library owns its own."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple().create_target_machine(

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import product
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -13,11 +13,16 @@ from hepreco.amplitudes.compiled.assembly import Assembly
 from hepreco.amplitudes.compiled.expressions import Expressions
 from hepreco.amplitudes.compiled.kernels import Output
 from hepreco.amplitudes.compiled.parameters import SymbolicModel
-from hepreco.amplitudes.compiled.symbols import Symbols, numbers, symbols
+from hepreco.amplitudes.compiled.symbols import Symbols, entries_of, symbols
 from hepreco.amplitudes.evaluation import EventBlock
 from hepreco.amplitudes.fillings import Fillings, Slots
 from hepreco.amplitudes.lorentz import Current, Fermion, Momentum
 from hepreco.amplitudes.model import Zeros
+
+#: The first quantities of every plan: the momenta as given, those in the partonic centre of mass, and the faults.
+GIVEN, MOMENTA, FAULTS = range(3)
+#: The faults: counts of events that fail a check, by the type of momenta and whether they may fit any leg.
+CHECKS = [(dtype, any_leg) for dtype in (torch.float64, torch.float32) for any_leg in (True, False)]
 
 
 @dataclass(frozen=True)
@@ -59,10 +64,6 @@ class Call:
     sources: tuple[Source, ...]
 
 
-#: The shape of the tensor, or of both parts of a fermion, of a quantity.
-Layout = tuple[int, ...] | tuple[tuple[int, ...] | None, tuple[int, ...] | None]
-
-
 class Inputs:
     """The quantities that a kernel reads, in the order in which it asks for them first."""
 
@@ -101,7 +102,7 @@ class Inputs:
 def flat(value: Current, expressions: Expressions) -> tuple[int, ...]:
     """The expressions in a current or a tensor, real and imaginary parts of its entries one after the other."""
     parts = [part for part in value if part is not None] if isinstance(value, Fermion) else [value]
-    return tuple(number for part in parts for number in numbers(part, expressions))
+    return tuple(number for part in parts for number in entries_of(part, expressions))
 
 
 @dataclass
@@ -112,6 +113,12 @@ class Plan:
     ----------
     incoming, final
         The number of momenta.
+    zeros
+        What vanishes in the model.
+    lanes
+        Events in a vector.
+    states
+        The number of states of each leg of the production.
     """
 
     incoming: int
@@ -121,14 +128,14 @@ class Plan:
     expressions: Expressions = field(default_factory=Expressions)
     quantities: list[Quantity] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
-    #: The number of states of each leg of the production.
     states: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.assembly = Assembly(self.expressions, self.lanes)
         components = 4 * (self.incoming + self.final)
-        self.raw, self.momenta = (self.quantity((), size=components) for _ in range(2))
-        self.faults = self.quantity((), size=2)
+        self.given, self.momenta, self.faults = (
+            self.quantity((), size=size) for size in (components, components, len(CHECKS))
+        )
         self.result = self.faults
         self.cleared: list[int] = []
         self.one_filling = Fillings(torch.arange(self.final)[None])
@@ -158,20 +165,31 @@ class Plan:
         offset: Callable[[Mapping[int, int]], int] = lambda _: 0,
     ) -> None:
         """Add a kernel, which runs for all states of ``legs``; ``offset`` is added to the places of the outputs."""
-        outputs = [*outputs, *self._faulty()]
+        faulty = self._count_faults()
+        written = [quantity for quantity, _ in outputs]
         table = [
             [
                 *(self._place(quantity, chosen) for quantity in inputs.quantities),
-                *(self._place(quantity, chosen) + offset(chosen) for quantity, _ in outputs),
+                *(self._place(quantity, chosen) + offset(chosen) for quantity in written),
+                *(0 for _ in faulty),
             ]
-            for chosen in self.choices(legs)
+            for chosen in self._choices(legs)
         ]
-        self.assembly.call([output for _, output in outputs], inputs=len(inputs.sources), table=table)
-        written = (Source(quantity.number) for quantity, _ in outputs)
-        self.calls.append(Call(slots, (*inputs.sources, *written)))
+        every = (*outputs, *faulty)
+        self.assembly.call([output for _, output in every], inputs=len(inputs.sources), table=table)
+        self.calls.append(Call(slots, (*inputs.sources, *(Source(quantity.number) for quantity, _ in every))))
 
-    def choices(self, legs: Sequence[int]) -> Iterator[dict[int, int]]:
-        """All choices of the states of some legs."""
+    def fault(self) -> int:
+        """Whether one of the guards that were recorded since the last call holds."""
+        guards, self.expressions.guards = self.expressions.guards, []
+        return reduce(self.expressions.either, guards, 0)
+
+    def _count_faults(self) -> list[tuple[Quantity, Output]]:
+        """The output that counts guards that hold, if there are any; they hold for momenta of any type."""
+        number = self.expressions.select(self.fault(), 1, 0)
+        return [(self.faults, Output((number,) * len(CHECKS), accumulate=True))] if number else []
+
+    def _choices(self, legs: Sequence[int]) -> Iterator[dict[int, int]]:
         for states in product(*(range(self.states[leg]) for leg in legs)):
             yield dict(zip(legs, states, strict=True))
 
@@ -181,39 +199,29 @@ class Plan:
             index = index * self.states[leg] + chosen.get(leg, 0)
         return quantity.size * index
 
-    def _faulty(self) -> list[tuple[Quantity, Output]]:
-        """The output that counts guards that hold."""
-        guards, self.expressions.guards = self.expressions.guards, []
-        fault = 0
-        for guard in guards:
-            fault = self.expressions.either(fault, guard)
-        number = self.expressions.select(fault, 1, 0)
-        return [(self.faults, Output((number,), accumulate=True))] if number else []
-
 
 class RowBlock(EventBlock):
-    """A block of one event and one filling, whose momenta are read from memory."""
+    """A block of one event and one filling, whose momenta are read from memory.
+
+    Parameters
+    ----------
+    momentum
+        The sum of the final momenta on some slots.
+    """
 
     def __init__(self, plan: Plan, momentum: Callable[[Slots], Quantity]) -> None:
-        self.inputs, self._quantity, self._plan = Inputs(plan.expressions), momentum, plan
-        nothing = torch.empty(0)
-        super().__init__(nothing, nothing, fillings=plan.one_filling, model=plan.model, dtype=torch.complex128)
-        del self.incoming
-
-    def __getattr__(self, name: str) -> Tensor:
-        if name != "incoming":
-            raise AttributeError(name)
-        plan = self._plan
-        self.incoming = self.inputs.tensor(plan.momenta, (plan.incoming, 4, 1), is_complex=False).transpose(0, 1)
-        return self.incoming
+        self.inputs, self._sum = Inputs(plan.expressions), momentum
+        incoming = self.inputs.tensor(plan.momenta, (plan.incoming, 4, 1), is_complex=False).transpose(0, 1)
+        super().__init__(incoming, torch.empty(0), fillings=plan.one_filling, model=plan.model, dtype=torch.complex128)
 
     def momentum(self, slots: Slots) -> Momentum:
         """The sum of the final momenta on these slots."""
         if slots not in self._momenta:
             shape = (4, 1, 1)
-            if slots:
-                total = self.inputs.tensor(self._quantity(slots), shape, is_complex=False)
-            else:
-                total = symbols([0] * 4, self._plan.expressions, shape=shape, is_complex=False)
+            total = (
+                self.inputs.tensor(self._sum(slots), shape, is_complex=False)
+                if slots
+                else symbols([0] * 4, self.inputs.expressions, shape=shape, is_complex=False)
+            )
             self._momenta[slots] = Momentum(total, self.dtype)
         return self._momenta[slots]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 
 from hepreco.amplitudes.compiled.kernels import Output
-from hepreco.amplitudes.compiled.plan import Call, Inputs, Plan, Source, flat
+from hepreco.amplitudes.compiled.plan import CHECKS, Call, Inputs, Plan, Source, flat
 from hepreco.amplitudes.compiled.rolled import Polarised, Rolled
+from hepreco.amplitudes.compiled.symbols import Symbols
 from hepreco.amplitudes.diagrams import ProcessGraph
 from hepreco.amplitudes.fillings import Slots
 from hepreco.amplitudes.model import Zeros
@@ -42,7 +43,7 @@ class Program:
     incoming, components
         How many momenta come first, and how many components they all have.
     places
-        The quantities; the first are the momenta as given, those in the partonic centre of mass, and the faults.
+        The quantities, of which the first are those of :mod:`hepreco.amplitudes.compiled.plan`.
     cleared
         The quantities that are set to zero before a vector of events.
     calls
@@ -119,28 +120,22 @@ def write_program(
 
 
 def _add_start(plan: Plan, process: Process) -> None:
-    """The kernel that checks momenta and boosts them to the partonic centre of mass.
-
-    It counts events with momenta that fit no leg, and those with momenta that do not fit their own leg.
-    """
-    inputs, given = Inputs(plan.expressions), plan.expressions
-    momenta = inputs.tensor(plan.raw, (1, plan.incoming + plan.final, 4), is_complex=False) / UNIT
+    """The kernel that checks momenta and boosts them to the partonic centre of mass."""
+    inputs, expressions = Inputs(plan.expressions), plan.expressions
+    momenta = inputs.tensor(plan.given, (1, plan.incoming + plan.final, 4), is_complex=False) / UNIT
     particles = (*process.incoming, *process.final)
     masses = [torch.as_tensor(plan.model.mass(particle), dtype=torch.float64) for particle in particles]
     final = masses[plan.incoming :]
-    own = [[mass] for mass in masses]
-    any_leg = [[mass] * len(final) for mass in masses[: plan.incoming]] + [final] * len(final)
+    of_any_leg = [[mass] * len(final) for mass in masses[: plan.incoming]] + [final] * len(final)
     faults = []
-    for allowed in (any_leg, own):
-        table = torch.stack([torch.stack(row) for row in allowed])
-        check_values(momenta, incoming=plan.incoming, masses=table, names=[particle.name for particle in particles])
-        guards, given.guards = given.guards, []
-        fault = 0
-        for guard in guards:
-            fault = given.either(fault, guard)
-        faults.append(given.select(fault, 1, 0))
+    for dtype, any_leg in CHECKS:
+        allowed = torch.stack([torch.stack(row) for row in (of_any_leg if any_leg else [[mass] for mass in masses])])
+        given = Symbols(momenta.numbers, expressions, dtype)
+        check_values(given, incoming=plan.incoming, masses=allowed, names=[particle.name for particle in particles])
+        faults.append(expressions.select(plan.fault(), 1, 0))
+    boosted = to_centre_of_mass(momenta, incoming=plan.incoming)
     outputs = [
-        (plan.momenta, Output(flat(to_centre_of_mass(momenta, incoming=plan.incoming), given))),
+        (plan.momenta, Output(flat(boosted, expressions))),
         (plan.faults, Output(tuple(faults), accumulate=True)),
     ]
     plan.call(inputs, outputs, slots=())

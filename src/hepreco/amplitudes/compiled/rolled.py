@@ -105,7 +105,7 @@ class Rolled:
             return self.momentum(self._slots(members))
         if members not in self._quantities:
             row = RowGraph(self)
-            total = GraphEvaluation._momentum(row, members).four_vector  # noqa: SLF001
+            total = GraphEvaluation._momentum(row, members).four_vector
             self._quantities[members] = self._simple(row.inputs, total, self._slots(members))
         return self._quantities[members]
 
@@ -114,7 +114,7 @@ class Rolled:
         key = (members, particle)
         if key not in self._quantities:
             row = RowGraph(self)
-            value = GraphEvaluation._factor(row, members, particle)  # noqa: SLF001
+            value = GraphEvaluation._factor(row, members, particle)
             self._quantities[key] = self._simple(row.inputs, value, self._slots(members))
         return self._quantities[key]
 
@@ -236,7 +236,12 @@ class Rolled:
         counts = [self.plan.states[leg] for leg in opened]
         whole = inputs.tensor(made, (*counts, amplitude.colours, 1, 1)).movedim(len(counts), 0)
         value = production_density(whole, tuple(range(1, 1 + len(counts))))
-        self.plan.call(inputs, [(density, Output(flat(value, self.plan.expressions), accumulate=True))], slots=made.slots, legs=closed)
+        self.plan.call(
+            inputs,
+            [(density, Output(flat(value, self.plan.expressions), accumulate=True))],
+            slots=made.slots,
+            legs=closed,
+        )
 
 
 class RowGraph(GraphEvaluation):

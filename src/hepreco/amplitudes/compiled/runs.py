@@ -56,13 +56,12 @@ def prepare_runs(
 
 
 def is_covered(momenta: Tensor, model: StandardModel) -> bool:
-    """Whether compiled code may evaluate momenta: float64 on a CPU, and nothing is to be differentiated."""
+    """Whether compiled code may evaluate momenta: they are on a CPU, and nothing is to be differentiated."""
     return (
         type(momenta) is Tensor
-        and momenta.dtype == torch.float64
         and momenta.device.type == "cpu"
         and not (momenta.requires_grad and torch.is_grad_enabled())
-        and not torch._C._functorch.is_functorch_wrapped_tensor(momenta)  # noqa: SLF001  nothing public says so
+        and not torch._C._functorch.is_functorch_wrapped_tensor(momenta)
         and torch.autograd.forward_ad.unpack_dual(momenta).tangent is None
         and not torch.compiler.is_compiling()
         and model.is_constant
