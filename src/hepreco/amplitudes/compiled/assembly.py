@@ -105,10 +105,13 @@ class Assembly:
     _tables: dict[str, str] = field(default_factory=dict)
     _calls: list[tuple[str, str, int]] = field(default_factory=list)
 
-    def call(self, outputs: Sequence[Output], *, inputs: int, table: Sequence[Sequence[int]]) -> None:
-        """Run a kernel for all rows of a constant table (row, group), beside a table of the run."""
+    def kernel(self, outputs: Sequence[Output], *, inputs: int) -> str:
+        """The name of a kernel; equal ones are one."""
         body = kernel(self.expressions, outputs, self.uniforms, inputs=inputs, lanes=self.lanes)
-        name = self._names.setdefault(body, f"@k{len(self._names)}")
+        return self._names.setdefault(body, f"@k{len(self._names)}")
+
+    def call(self, name: str, table: Sequence[Sequence[int]]) -> None:
+        """Run a kernel for all rows of a constant table (row, group), beside a table of the run."""
         offsets = [f"i32 {offset}" for row in table for offset in row]
         text = f"constant [{len(offsets)} x i32] [{', '.join(offsets)}]"
         self._calls.append((name, self._tables.setdefault(text, f"@h{len(self._tables)}"), len(table)))

@@ -1,7 +1,7 @@
 """What a program computes: quantities in memory, and the kernels that compute them from each other."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import product
@@ -67,10 +67,10 @@ class Call:
 class Inputs:
     """The quantities that a kernel reads, in the order in which it asks for them first."""
 
-    def __init__(self, expressions: Expressions) -> None:
+    def __init__(self, expressions: Expressions, quantities: Iterable[Quantity] = ()) -> None:
         self.expressions = expressions
-        self.sources: list[Source] = []
-        self.quantities: list[Quantity] = []
+        self.quantities = list(quantities)
+        self.sources = [Source(quantity.number) for quantity in self.quantities]
 
     def numbers(self, quantity: Quantity, *, size: int | None = None, final: int | None = None) -> list[int]:
         """The expressions that stand for the numbers of a quantity."""
@@ -163,31 +163,41 @@ class Plan:
         slots: Slots | None,
         legs: Sequence[int] = (),
         offset: Callable[[Mapping[int, int]], int] = lambda _: 0,
+    ) -> str:
+        """Add a kernel, run it as :meth:`repeat` does, and return its name."""
+        number = self.expressions.select(self.fault(), 1, 0)
+        faulty = [(self.faults, Output((number,) * len(CHECKS), accumulate=True))] if number else []
+        name = self.assembly.kernel([output for _, output in (*outputs, *faulty)], inputs=len(inputs.sources))
+        written = [quantity for quantity, _ in (*outputs, *faulty)]
+        self.repeat(name, inputs, written, slots=slots, legs=legs, offset=offset)
+        return name
+
+    def repeat(
+        self,
+        name: str,
+        inputs: Inputs,
+        written: Sequence[Quantity],
+        *,
+        slots: Slots | None,
+        legs: Sequence[int] = (),
+        offset: Callable[[Mapping[int, int]], int] = lambda _: 0,
     ) -> None:
-        """Add a kernel, which runs for all states of ``legs``; ``offset`` is added to the places of the outputs."""
-        faulty = self._count_faults()
-        written = [quantity for quantity, _ in outputs]
+        """Run a kernel for all states of ``legs``; ``offset`` is added to the place of the first quantity written."""
         table = [
             [
                 *(self._place(quantity, chosen) for quantity in inputs.quantities),
-                *(self._place(quantity, chosen) + offset(chosen) for quantity in written),
-                *(0 for _ in faulty),
+                self._place(written[0], chosen) + offset(chosen),
+                *(self._place(quantity, chosen) for quantity in written[1:]),
             ]
             for chosen in self._choices(legs)
         ]
-        every = (*outputs, *faulty)
-        self.assembly.call([output for _, output in every], inputs=len(inputs.sources), table=table)
-        self.calls.append(Call(slots, (*inputs.sources, *(Source(quantity.number) for quantity, _ in every))))
+        self.assembly.call(name, table)
+        self.calls.append(Call(slots, (*inputs.sources, *(Source(quantity.number) for quantity in written))))
 
     def fault(self) -> int:
         """Whether one of the guards that were recorded since the last call holds."""
         guards, self.expressions.guards = self.expressions.guards, []
         return reduce(self.expressions.either, guards, 0)
-
-    def _count_faults(self) -> list[tuple[Quantity, Output]]:
-        """The output that counts guards that hold, if there are any; they hold for momenta of any type."""
-        number = self.expressions.select(self.fault(), 1, 0)
-        return [(self.faults, Output((number,) * len(CHECKS), accumulate=True))] if number else []
 
     def _choices(self, legs: Sequence[int]) -> Iterator[dict[int, int]]:
         for states in product(*(range(self.states[leg]) for leg in legs)):

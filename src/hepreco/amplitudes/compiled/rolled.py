@@ -48,6 +48,28 @@ class Stored:
     like: Current
 
 
+#: What the kernel of a current asks for: the current of a node, the momentum of legs, or a denominator.
+Asked = Node | tuple[int, ...] | tuple[tuple[int, ...], Particle]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A kernel of a current.
+
+    Parameters
+    ----------
+    current
+        A current of its shape.
+    roles, order
+        What it asks for, by role, and the group of each.
+    """
+
+    name: str
+    current: Current
+    roles: list[int]
+    order: list[int]
+
+
 class Rolled:
     """Plans the kernels of a graph; every quantity is planned when it is needed first.
 
@@ -70,6 +92,7 @@ class Rolled:
         self.slots = [leg.open_slots if opened else leg.slots for leg, opened in zip(graph.legs, is_open, strict=True)]
         self._quantities: dict[object, Quantity] = {}
         self._stored: dict[Node | Dual, Stored] = {}
+        self._recorded: dict[object, Recorded] = {}
         self._densities: dict[int, Quantity] = {}
         self._legs = [self._leg(number) for number in range(len(graph.legs))]
 
@@ -123,16 +146,61 @@ class Rolled:
         if node.dual is None:
             return self._legs[node.legs[0]]
         if node not in self._stored:
-            row = RowGraph(self)
-            self._stored[node] = self._row(row, row.propagated(node), node.legs)
+            self._stored[node] = self._joined(node.dual, node)
         return self._stored[node]
 
     def dual(self, dual: Dual) -> Stored:
         """A dual that closes diagrams."""
         if dual not in self._stored:
-            row = RowGraph(self)
-            self._stored[dual] = self._row(row, row.dual(dual), dual.legs)
+            self._stored[dual] = self._joined(dual, None)
         return self._stored[dual]
+
+    def _joined(self, dual: Dual, node: Node | None) -> Stored:
+        """A dual, or the current of its node; kernels that would be recorded alike are recorded once."""
+        blobs = [blob for joint in dual.joints for blob in joint.blobs]
+        roles: list[Asked] = [*blobs, *(blob.legs for blob in blobs), dual.legs, (dual.legs, dual.parent)]
+        key = (
+            node and node.particle,
+            dual.is_conserved,
+            dual.mixing.factors,
+            tuple(block.numpy().tobytes() for block in dual.mixing.blocks or ()),
+            tuple((joint.attachment.vertex, joint.attachment.slots, joint.attachment.missing) for joint in dual.joints),
+            tuple((blob.parts if blob.dual is None else (), shapes(self.current(blob).like)) for blob in blobs),
+        )
+        if key in self._recorded:
+            known = self._recorded[key]
+            inputs = Inputs(self.plan.expressions, self._read(roles[role] for role in known.roles))
+            if self._order(inputs, roles, known.roles) == known.order:
+                made = self._made(known.current, dual.legs)
+                self.plan.repeat(known.name, inputs, [made], slots=made.slots, legs=dual.legs)
+                return Stored(made, known.current)
+        row = RowGraph(self)
+        current = row.propagated(node) if node else row.dual(dual)
+        made = self._made(current, dual.legs)
+        output = Output(flat(current, self.plan.expressions))
+        name = self.plan.call(row.inputs, [(made, output)], slots=made.slots, legs=dual.legs)
+        asked = [roles.index(one) for one in row.asked]
+        self._recorded[key] = Recorded(name, current, asked, self._order(row.inputs, roles, asked))
+        return Stored(made, current)
+
+    def _made(self, current: Current, legs: tuple[int, ...]) -> Quantity:
+        parts = current if isinstance(current, Fermion) else (current,)
+        size = sum(2 * part.numel() for part in parts if part is not None)
+        return self.plan.quantity(self._slots(legs), size=size, legs=legs)
+
+    def _read(self, asked: Iterable[Asked]) -> dict[Quantity, None]:
+        """The quantities that a kernel reads, in order."""
+        return dict.fromkeys((self.plan.momenta, *map(self.quantity, asked)))
+
+    def _order(self, inputs: Inputs, roles: Sequence[Asked], asked: Iterable[int]) -> list[int]:
+        return [inputs.quantities.index(self.quantity(roles[role])) for role in asked]
+
+    def quantity(self, asked: Asked) -> Quantity:
+        """The current of a node, the momentum of some legs, or the denominator of a propagator."""
+        if isinstance(asked, Node):
+            return self.current(asked).quantity
+        legs, *particle = asked
+        return self.factor(legs, particle[0]) if isinstance(legs, tuple) else self.momentum_of(asked)
 
     def _slots(self, members: Iterable[int]) -> Slots:
         return join_slots(self.slots[leg] for leg in members)
@@ -143,13 +211,6 @@ class Rolled:
         made = self.plan.quantity(slots, size=len(numbers))
         self.plan.call(inputs, [(made, Output(numbers))], slots=slots)
         return made
-
-    def _row(self, row: "RowGraph", current: Current, legs: tuple[int, ...]) -> Stored:
-        """A current for all states of some legs."""
-        numbers, slots = flat(current, self.plan.expressions), self._slots(legs)
-        made = self.plan.quantity(slots, size=len(numbers), legs=legs)
-        self.plan.call(row.inputs, [(made, Output(numbers))], slots=slots, legs=legs)
-        return Stored(made, current)
 
     def _leg(self, number: int) -> Stored:
         """The states of a leg."""
@@ -251,6 +312,7 @@ class RowGraph(GraphEvaluation):
         self._rolled = rolled
         block = RowBlock(rolled.plan, rolled.momentum)
         self.inputs = block.inputs
+        self.asked: list[Asked] = []
         super().__init__(rolled.graph.legs, [States(slots, 1, torch.empty(1)) for slots in rolled.slots], block)
 
     def propagated(self, node: Node) -> Current:
@@ -258,6 +320,7 @@ class RowGraph(GraphEvaluation):
         return self._propagated(node)
 
     def _current(self, node: Node) -> Current:
+        self.asked.append(node)
         stored = self._rolled.current(node)
         current = self.inputs.current(stored.quantity, stored.like)
         if node.dual is None and isinstance(current, Fermion):
@@ -266,10 +329,12 @@ class RowGraph(GraphEvaluation):
         return current
 
     def _momentum(self, members: tuple[int, ...]) -> Momentum:
+        self.asked.append(members)
         momentum = self.inputs.tensor(self._rolled.momentum_of(members), (4, 1, 1), is_complex=False)
         return Momentum(momentum, self.block.dtype)
 
     def _factor(self, members: tuple[int, ...], particle: Particle) -> Tensor:
+        self.asked.append((members, particle))
         return self.inputs.tensor(self._rolled.factor(members, particle), (1, 1))
 
 
@@ -289,3 +354,9 @@ def _inverse_propagators(leg: DecayedLeg, block: RowBlock) -> Tensor:
         if isinstance(one, DecayedLeg):
             product = product * _inverse_propagators(one, block)
     return product
+
+
+def shapes(current: Current) -> tuple[tuple[int, ...] | None, ...]:
+    """The shapes of the parts of a current."""
+    parts = current if isinstance(current, Fermion) else (current,)
+    return tuple(None if part is None else tuple(part.shape) for part in parts)
