@@ -12,7 +12,7 @@ vectors, and what is computed for one does not depend on the others.
 Masses, widths and couplings are inputs.
 """
 
-from hepreco.amplitudes.compiled.rolled import Polarised
+from hepreco.amplitudes.compiled.currents import Polarised
 from hepreco.amplitudes.compiled.runs import Runs, is_covered, prepare_runs
 
 __all__ = ["Polarised", "Runs", "is_covered", "prepare_runs"]

@@ -12,10 +12,10 @@ from typing import Final
 
 import torch
 
+from hepreco.amplitudes.compiled.currents import Polarised
 from hepreco.amplitudes.compiled.engine import Engine
 from hepreco.amplitudes.compiled.objects import describe, lanes, translate
 from hepreco.amplitudes.compiled.program import Program, write_program
-from hepreco.amplitudes.compiled.rolled import Polarised
 from hepreco.amplitudes.diagrams import build_graph
 from hepreco.amplitudes.model import Zeros
 from hepreco.amplitudes.process import Process

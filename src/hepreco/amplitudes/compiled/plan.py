@@ -76,6 +76,7 @@ class Inputs:
         """The expressions that stand for the numbers of a quantity."""
         source = Source(quantity.number, final)
         if source not in self.sources:
+            assert not self.expressions.guards, "a function reads memory after it tested a condition"
             self.sources.append(source)
             self.quantities.append(quantity)
         group = self.sources.index(source)

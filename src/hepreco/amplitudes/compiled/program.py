@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import torch
 
+from hepreco.amplitudes.compiled.currents import Currents, Polarised
 from hepreco.amplitudes.compiled.kernels import Output
 from hepreco.amplitudes.compiled.plan import CHECKS, Call, Inputs, Plan, Source, flat
-from hepreco.amplitudes.compiled.rolled import Polarised, Rolled
 from hepreco.amplitudes.compiled.symbols import Symbols
+from hepreco.amplitudes.compiled.totals import add_ratio
 from hepreco.amplitudes.diagrams import ProcessGraph
 from hepreco.amplitudes.fillings import Slots
 from hepreco.amplitudes.model import Zeros
@@ -107,7 +108,7 @@ def write_program(
     """The program of a process, and its code in LLVM's language."""
     plan = Plan(len(process.incoming), len(process.final), zeros, lanes)
     _add_start(plan, process)
-    Rolled(plan, graph, is_open=is_open, polarised=polarised).ratio()
+    add_ratio(Currents(plan, graph, is_open=is_open, polarised=polarised))
     components = 4 * (plan.incoming + plan.final)
     text, names = plan.assembly.text(components=components)
     places = tuple(Place(quantity.slots, quantity.stride) for quantity in plan.quantities)

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from hepreco.amplitudes.compiled.cache import load_engine
+from hepreco.amplitudes.compiled.currents import Polarised
 from hepreco.amplitudes.compiled.engine import Engine, Layout, lay_out
-from hepreco.amplitudes.compiled.rolled import Polarised
 from hepreco.amplitudes.diagrams import ProcessGraph
 from hepreco.amplitudes.fillings import Fillings, canonical
 from hepreco.amplitudes.model import StandardModel

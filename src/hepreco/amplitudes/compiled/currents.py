@@ -1,7 +1,6 @@
-"""Programs of graphs: one kernel for each current, run for all states and fillings of its legs."""
+"""The currents of a graph in memory: one kernel for each, run for all states and fillings of its legs."""
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import chain
@@ -18,17 +17,13 @@ from hepreco.amplitudes.evaluation import GraphEvaluation, States
 from hepreco.amplitudes.fillings import Slots, join_slots
 from hepreco.amplitudes.lorentz import Current, Fermion, Momentum, transform
 from hepreco.amplitudes.particles import Particle
-from hepreco.amplitudes.recursion import Amplitude, Dual, Node, Part
+from hepreco.amplitudes.recursion import Dual, Node, Part
 from hepreco.amplitudes.spin_density import (
-    Density,
-    contract_densities,
     decay_density,
-    production_density,
     spin_basis,
-    square,
 )
 from hepreco.amplitudes.squares import POLARISATIONS, Frame
-from hepreco.amplitudes.states import breit_wigner, decay_rows, leg_states, polarised_states, resonance_states
+from hepreco.amplitudes.states import decay_rows, leg_states, polarised_states, resonance_states
 from hepreco.amplitudes.wavefunctions import four_velocity
 
 
@@ -70,8 +65,8 @@ class Recorded:
     order: list[int]
 
 
-class Rolled:
-    """Plans the kernels of a graph; every quantity is planned when it is needed first.
+class Currents:
+    """Plans the currents of a graph; every quantity is planned when it is needed first.
 
     Parameters
     ----------
@@ -93,22 +88,8 @@ class Rolled:
         self._quantities: dict[object, Quantity] = {}
         self._stored: dict[Node | Dual, Stored] = {}
         self._recorded: dict[object, Recorded] = {}
-        self._densities: dict[int, Quantity] = {}
+        self.densities: dict[int, Quantity] = {}
         self._legs = [self._leg(number) for number in range(len(graph.legs))]
-
-    def ratio(self) -> None:
-        """Σ |amplitude|² over the denominators of resonances, for each assignment."""
-        total = self._polarised() if self.polarised else self._contracted() if any(self.is_open) else self._squared()
-        inputs = Inputs(self.plan.expressions)
-        factor, mul = 1, self.plan.expressions.mul
-        for leg in self.graph.legs:
-            if isinstance(leg, DecayedLeg):
-                block = RowBlock(self.plan, self.momentum)
-                (number,) = inputs.numbers(self._simple(block.inputs, _inverse_propagators(leg, block), leg.slots))
-                factor = mul(factor, number)
-        numbers = tuple(mul(number, factor) for number in inputs.numbers(total))
-        results = self.plan.results(size=len(numbers))
-        self.plan.call(inputs, [(results, Output(numbers))], slots=None)
 
     def momentum(self, slots: Slots) -> Quantity:
         """The sum of the final momenta on some slots."""
@@ -118,18 +99,18 @@ class Rolled:
             each = (inputs.numbers(self.plan.momenta, size=4, final=leg) for leg in legs)
             total = [reduce(self.plan.expressions.add, column) for column in zip(*each, strict=True)]
             momentum = symbols(total, self.plan.expressions, shape=(4,), is_complex=False)
-            self._quantities[slots] = self._simple(inputs, momentum, slots)
+            self._quantities[slots] = self.simple(inputs, momentum, slots)
         return self._quantities[slots]
 
     def momentum_of(self, members: tuple[int, ...]) -> Quantity:
         """The outgoing momentum of some legs."""
         legs = [self.graph.legs[member] for member in members]
         if not any(isinstance(leg, External) and leg.incoming for leg in legs):
-            return self.momentum(self._slots(members))
+            return self.momentum(self.slots_of(members))
         if members not in self._quantities:
             row = RowGraph(self)
             total = GraphEvaluation._momentum(row, members).four_vector
-            self._quantities[members] = self._simple(row.inputs, total, self._slots(members))
+            self._quantities[members] = self.simple(row.inputs, total, self.slots_of(members))
         return self._quantities[members]
 
     def factor(self, members: tuple[int, ...], particle: Particle) -> Quantity:
@@ -138,7 +119,7 @@ class Rolled:
         if key not in self._quantities:
             row = RowGraph(self)
             value = GraphEvaluation._factor(row, members, particle)
-            self._quantities[key] = self._simple(row.inputs, value, self._slots(members))
+            self._quantities[key] = self.simple(row.inputs, value, self.slots_of(members))
         return self._quantities[key]
 
     def current(self, node: Node) -> Stored:
@@ -186,7 +167,7 @@ class Rolled:
     def _made(self, current: Current, legs: tuple[int, ...]) -> Quantity:
         parts = current if isinstance(current, Fermion) else (current,)
         size = sum(2 * part.numel() for part in parts if part is not None)
-        return self.plan.quantity(self._slots(legs), size=size, legs=legs)
+        return self.plan.quantity(self.slots_of(legs), size=size, legs=legs)
 
     def _read(self, asked: Iterable[Asked]) -> dict[Quantity, None]:
         """The quantities that a kernel reads, in order."""
@@ -202,10 +183,11 @@ class Rolled:
         legs, *particle = asked
         return self.factor(legs, particle[0]) if isinstance(legs, tuple) else self.momentum_of(asked)
 
-    def _slots(self, members: Iterable[int]) -> Slots:
+    def slots_of(self, members: Iterable[int]) -> Slots:
+        """The slots of some legs."""
         return join_slots(self.slots[leg] for leg in members)
 
-    def _simple(self, inputs: Inputs, value: Tensor, slots: Slots) -> Quantity:
+    def simple(self, inputs: Inputs, value: Tensor, slots: Slots) -> Quantity:
         """A quantity that does not depend on states."""
         numbers = flat(value, self.plan.expressions)
         made = self.plan.quantity(slots, size=len(numbers))
@@ -219,7 +201,7 @@ class Rolled:
         if isinstance(leg, DecayedLeg) and self.is_open[number]:
             rows = decay_rows(leg, block)
             density = decay_density(rows, leg.slots).coordinates
-            self._densities[number] = self._simple(block.inputs, density, leg.slots)
+            self.densities[number] = self.simple(block.inputs, density, leg.slots)
             block = RowBlock(self.plan, self.momentum)
             like = transform(rows, lambda part: torch.zeros(part.shape, dtype=part.dtype))
             states = resonance_states(leg, spin_basis(like), block, is_open=True)
@@ -241,79 +223,16 @@ class Rolled:
         frame = None if partonic else four_velocity(block.momentum(pair).four_vector)
         return polarised_states(states, block, polarisations=POLARISATIONS, frame=frame)
 
-    def _squared(self) -> Quantity:
-        """Σ |amplitude|² for every filling of all legs."""
-        everything = range(len(self.graph.legs))
-        total = self.plan.quantity(self._slots(everything), size=1, cleared=True)
-        for amplitude in self.graph.amplitudes:
-            self._add_square(amplitude, total, lambda _: 0)
-        return total
-
-    def _polarised(self) -> Quantity:
-        """The same, for each choice of polarisations."""
-        assert self.polarised
-        bosons, choices = self.polarised.bosons, len(POLARISATIONS)
-        slots = self._slots(range(len(self.graph.legs)))
-        total = self.plan.quantity(slots, size=choices ** len(bosons), cleared=True)
-
-        def choice(chosen: Mapping[int, int]) -> int:
-            digits = (chosen[boson] * choices // self.plan.states[boson] for boson in bosons)
-            return reduce(lambda number, digit: number * choices + digit, digits)
-
-        for amplitude in self.graph.amplitudes:
-            self._add_square(amplitude, total, choice)
-        return total
-
-    def _add_square(self, amplitude: Amplitude, total: Quantity, offset: Callable[[Mapping[int, int]], int]) -> None:
-        row = ClosingGraph(self)
-        output = Output(flat(square(row.amplitude(amplitude)).sum(), self.plan.expressions), accumulate=True)
-        self.plan.call(row.inputs, [(total, output)], slots=total.slots, legs=range(len(self._legs)), offset=offset)
-
-    def _contracted(self) -> Quantity:
-        """Σ ρ Π D for every filling of all legs."""
-        slots = self._slots(range(len(self._legs)))
-        opened = [leg for leg, is_open in enumerate(self.is_open) if is_open]
-        counts = [self.plan.states[leg] for leg in opened]
-        shape = (*(count**2 for count in counts), 1, 1)
-        density = self.plan.quantity(slots, size=math.prod(shape), cleared=True)
-        for amplitude in self.graph.amplitudes:
-            self._add_density(amplitude, density, opened)
-        for leg in opened:
-            inputs, decay = Inputs(self.plan.expressions), self._densities[leg]
-            before = inputs.tensor(density, shape, is_complex=False)
-            coordinates = inputs.tensor(decay, (decay.size, 1, 1), is_complex=False)
-            one = {self.graph.legs[leg].open_slots: Density(decay.slots, coordinates)}
-            value, slots = contract_densities(before, slots, one, self.plan.one_filling)
-            density, shape = self._simple(inputs, value, slots), tuple(value.shape)
-        return density
-
-    def _add_density(self, amplitude: Amplitude, density: Quantity, opened: Sequence[int]) -> None:
-        closed = [leg for leg in range(len(self._legs)) if leg not in opened]
-        row = ClosingGraph(self)
-        numbers = flat(row.amplitude(amplitude), self.plan.expressions)
-        made = self.plan.quantity(density.slots, size=len(numbers), legs=(*closed, *opened))
-        self.plan.call(row.inputs, [(made, Output(numbers))], slots=made.slots, legs=made.legs)
-        inputs = Inputs(self.plan.expressions)
-        counts = [self.plan.states[leg] for leg in opened]
-        whole = inputs.tensor(made, (*counts, amplitude.colours, 1, 1)).movedim(len(counts), 0)
-        value = production_density(whole, tuple(range(1, 1 + len(counts))))
-        self.plan.call(
-            inputs,
-            [(density, Output(flat(value, self.plan.expressions), accumulate=True))],
-            slots=made.slots,
-            legs=closed,
-        )
-
 
 class RowGraph(GraphEvaluation):
     """The currents of a graph for one choice of states, read from memory."""
 
-    def __init__(self, rolled: Rolled) -> None:
-        self._rolled = rolled
-        block = RowBlock(rolled.plan, rolled.momentum)
+    def __init__(self, currents: Currents) -> None:
+        self._in_memory = currents
+        block = RowBlock(currents.plan, currents.momentum)
         self.inputs = block.inputs
         self.asked: list[Asked] = []
-        super().__init__(rolled.graph.legs, [States(slots, 1, torch.empty(1)) for slots in rolled.slots], block)
+        super().__init__(currents.graph.legs, [States(slots, 1, torch.empty(1)) for slots in currents.slots], block)
 
     def propagated(self, node: Node) -> Current:
         """The current of a node from its dual."""
@@ -321,7 +240,7 @@ class RowGraph(GraphEvaluation):
 
     def _current(self, node: Node) -> Current:
         self.asked.append(node)
-        stored = self._rolled.current(node)
+        stored = self._in_memory.current(node)
         current = self.inputs.current(stored.quantity, stored.like)
         if node.dual is None and isinstance(current, Fermion):
             of_parts = zip(get_args(Part), current, strict=True)
@@ -330,12 +249,12 @@ class RowGraph(GraphEvaluation):
 
     def _momentum(self, members: tuple[int, ...]) -> Momentum:
         self.asked.append(members)
-        momentum = self.inputs.tensor(self._rolled.momentum_of(members), (4, 1, 1), is_complex=False)
+        momentum = self.inputs.tensor(self._in_memory.momentum_of(members), (4, 1, 1), is_complex=False)
         return Momentum(momentum, self.block.dtype)
 
     def _factor(self, members: tuple[int, ...], particle: Particle) -> Tensor:
         self.asked.append((members, particle))
-        return self.inputs.tensor(self._rolled.factor(members, particle), (1, 1))
+        return self.inputs.tensor(self._in_memory.factor(members, particle), (1, 1))
 
 
 class ClosingGraph(RowGraph):
@@ -343,17 +262,8 @@ class ClosingGraph(RowGraph):
 
     def dual(self, dual: Dual) -> Current:
         """The sum over joints."""
-        stored = self._rolled.dual(dual)
+        stored = self._in_memory.dual(dual)
         return self.inputs.current(stored.quantity, stored.like)
-
-
-def _inverse_propagators(leg: DecayedLeg, block: RowBlock) -> Tensor:
-    """1 / Π [(p² − m²)² + m²Γ²] of a resonance and of those that it decays to."""
-    product = 1 / breit_wigner(leg, block)
-    for one in leg.legs:
-        if isinstance(one, DecayedLeg):
-            product = product * _inverse_propagators(one, block)
-    return product
 
 
 def shapes(current: Current) -> tuple[tuple[int, ...] | None, ...]:
