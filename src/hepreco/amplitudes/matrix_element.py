@@ -205,7 +205,7 @@ class MatrixElement:
             if ratios is not None and not as_log:
                 return ratios.mul_(math.exp(self._log_factor))
             if ratios is not None:
-                faint = ~(ratios >= _TINY).all(dim=1)
+                faint = ~(ratios.amin(dim=1) >= _TINY)
                 logarithms = ratios.log_().add_(self._log_factor)
                 if bool(faint.any()):
                     logarithms[faint] = self._in_blocks(momenta[faint], assignments, polarised, as_log=True)

@@ -123,6 +123,19 @@ def test_threads_do_not_meet(on_shell):
     assert all(torch.equal(found[i], expected) for i in range(4))
 
 
+def test_the_callers_settings_do_not_matter(on_shell):
+    me = MatrixElement("e- e+ > mu- mu+ z")
+    momenta = on_shell(me, energy=500.0)
+    expected = me(momenta)
+    cache.load_engine.cache_clear()
+    torch.set_default_dtype(torch.float16)
+    try:
+        with torch.device("meta"), torch.inference_mode():
+            assert torch.equal(MatrixElement("e- e+ > mu- mu+ z")(momenta), expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_what_is_not_covered(on_shell):
     me = MatrixElement("g g > t t~")
     momenta = on_shell(me, energy=900.0)

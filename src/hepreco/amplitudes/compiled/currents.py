@@ -43,8 +43,16 @@ class Stored:
     like: Current
 
 
+@dataclass(frozen=True)
+class Denominator:
+    """That of the propagator of a particle that splits into some legs."""
+
+    legs: tuple[int, ...]
+    particle: Particle
+
+
 #: What the kernel of a current asks for: the current of a node, the momentum of legs, or a denominator.
-Asked = Node | tuple[int, ...] | tuple[tuple[int, ...], Particle]
+Asked = Node | tuple[int, ...] | Denominator
 
 
 @dataclass(frozen=True)
@@ -139,7 +147,7 @@ class Currents:
     def _joined(self, dual: Dual, node: Node | None) -> Stored:
         """A dual, or the current of its node; kernels that would be recorded alike are recorded once."""
         blobs = [blob for joint in dual.joints for blob in joint.blobs]
-        roles: list[Asked] = [*blobs, *(blob.legs for blob in blobs), dual.legs, (dual.legs, dual.parent)]
+        roles: list[Asked] = [*blobs, *(blob.legs for blob in blobs), dual.legs, Denominator(dual.legs, dual.parent)]
         key = (
             node and node.particle,
             dual.is_conserved,
@@ -180,8 +188,9 @@ class Currents:
         """The current of a node, the momentum of some legs, or the denominator of a propagator."""
         if isinstance(asked, Node):
             return self.current(asked).quantity
-        legs, *particle = asked
-        return self.factor(legs, particle[0]) if isinstance(legs, tuple) else self.momentum_of(asked)
+        if isinstance(asked, Denominator):
+            return self.factor(asked.legs, asked.particle)
+        return self.momentum_of(asked)
 
     def slots_of(self, members: Iterable[int]) -> Slots:
         """The slots of some legs."""
@@ -210,7 +219,7 @@ class Currents:
         if self.polarised and number in self.polarised.bosons:
             states = self._projected(states, block)
         self.plan.states[number] = states.count
-        each = [transform(states.current, lambda part, i=i: part[i : i + 1]) for i in range(states.count)]
+        each = [_one_state(states.current, state) for state in range(states.count)]
         numbers = [flat(state, self.plan.expressions) for state in each]
         made = self.plan.quantity(states.slots, size=len(numbers[0]), legs=(number,))
         self.plan.call(block.inputs, [(made, Output(tuple(chain(*numbers))))], slots=states.slots)
@@ -253,7 +262,7 @@ class RowGraph(GraphEvaluation):
         return Momentum(momentum, self.block.dtype)
 
     def _factor(self, members: tuple[int, ...], particle: Particle) -> Tensor:
-        self.asked.append((members, particle))
+        self.asked.append(Denominator(members, particle))
         return self.inputs.tensor(self._in_memory.factor(members, particle), (1, 1))
 
 
@@ -270,3 +279,7 @@ def shapes(current: Current) -> tuple[tuple[int, ...] | None, ...]:
     """The shapes of the parts of a current."""
     parts = current if isinstance(current, Fermion) else (current,)
     return tuple(None if part is None else tuple(part.shape) for part in parts)
+
+
+def _one_state(current: Current, state: int) -> Current:
+    return transform(current, lambda part: part[state : state + 1])

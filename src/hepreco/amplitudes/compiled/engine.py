@@ -91,7 +91,7 @@ class _Indices:
 
     def __init__(self, fillings: Fillings) -> None:
         self._fillings = fillings
-        self.count, self.of, self.momenta = map(cache, (self._count, self._of, self._momenta))
+        self.count, self.of, self.momenta = cache(self._count), cache(self._of), cache(self._momenta)
 
     def _count(self, slots: Slots | None) -> int:
         return len(self._fillings) if slots is None else len(self._fillings.table(slots))
@@ -120,7 +120,7 @@ class Engine:
         program, given = self.program, momenta.detach().double().contiguous()
         parameters = np.array(_values(model, program.parameters))
         uniforms = np.empty(program.uniforms + 1)
-        results = torch.empty((len(momenta), layout.results[1]), dtype=torch.float64)
+        results = torch.empty((len(momenta), layout.results[1]), dtype=torch.float64, device=momenta.device)
         memory = _aligned(layout.size * program.lanes)
         faults = memory[layout.faults * program.lanes :][: len(CHECKS) * program.lanes].reshape(len(CHECKS), -1)
         faults[:] = 0

@@ -1,6 +1,7 @@
 """Scalar expressions: a graph in which equal expressions are one node."""
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 #: The operations of two or three numbers whose order does not matter.
@@ -9,7 +10,7 @@ _COMPARE: Final = {
     "lt": float.__lt__, "le": float.__le__, "gt": float.__gt__,
     "ge": float.__ge__, "eq": float.__eq__, "ne": float.__ne__,
 }  # fmt: skip
-_FUNCTIONS: Final = {"sqrt": math.sqrt, "log": math.log, "exp": math.exp, "abs": abs}
+_FUNCTIONS: Final[dict[str, Callable[[float], float]]] = {"sqrt": math.sqrt, "abs": abs}
 
 #: The name of an operation and its arguments: numbers of nodes, a value or the position of an input.
 Node = tuple[str | int | float, ...]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 
@@ -95,7 +96,6 @@ def _slots(read: Sequence[Sequence[int]]) -> Slots:
     return tuple(map(tuple, read))
 
 
-@torch.no_grad()
 def write_program(
     process: Process,
     graph: ProcessGraph,
@@ -106,9 +106,10 @@ def write_program(
     lanes: int,
 ) -> tuple[Program, str]:
     """The program of a process, and its code in LLVM's language."""
-    plan = Plan(len(process.incoming), len(process.final), zeros, lanes)
-    _add_start(plan, process)
-    add_ratio(Currents(plan, graph, is_open=is_open, polarised=polarised))
+    with torch.device("cpu"), torch.inference_mode(mode=False), torch.no_grad():  # whatever the caller's settings
+        plan = Plan(len(process.incoming), len(process.final), zeros, lanes)
+        _add_start(plan, process)
+        add_ratio(Currents(plan, graph, is_open=is_open, polarised=polarised))
     components = 4 * (plan.incoming + plan.final)
     text, names = plan.assembly.text(components=components)
     places = tuple(Place(quantity.slots, quantity.stride) for quantity in plan.quantities)
@@ -123,7 +124,7 @@ def write_program(
 def _add_start(plan: Plan, process: Process) -> None:
     """The kernel that checks momenta and boosts them to the partonic centre of mass."""
     inputs, expressions = Inputs(plan.expressions), plan.expressions
-    momenta = inputs.tensor(plan.given, (1, plan.incoming + plan.final, 4), is_complex=False) / UNIT
+    momenta = cast(Symbols, inputs.tensor(plan.given, (1, plan.incoming + plan.final, 4), is_complex=False) / UNIT)
     particles = (*process.incoming, *process.final)
     masses = [torch.as_tensor(plan.model.mass(particle), dtype=torch.float64) for particle in particles]
     final = masses[plan.incoming :]

@@ -51,7 +51,7 @@ class Symbols(Tensor):
             return _moved(moved, first.expressions, first.dtype)
         raise NotImplementedError(f"{name} of symbols")
 
-    def __iter__(self) -> Iterator["Symbols"]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Tensor]:
         """The tensors along the first axis."""
         return iter(self.unbind(0))
 
@@ -203,7 +203,7 @@ def _rsqrt(given: Expressions, a: Any) -> Symbols:
     return _elementwise(given, lambda x: (given.div(1, given.apply("sqrt", x[0])), 0), a)
 
 
-def _reduced(a: Symbols, dim: Any, combine: Callable[[Any, Any], Any], *, keepdim: bool) -> Symbols:
+def _reduced(a: Tensor, dim: Any, combine: Callable[[Any, Any], Any], *, keepdim: bool) -> Tensor:
     dims = range(a.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
     for one in sorted((number % a.ndim for number in dims), reverse=True):
         parts = a.unbind(one) or (a.new_zeros([*a.shape[:one], *a.shape[one + 1 :]]),)
@@ -219,7 +219,7 @@ def _reduction(record: Recorder) -> Recorder:
     )
 
 
-def _einsum(given: Expressions, equation: str, *operands: Any) -> Symbols:
+def _einsum(given: Expressions, equation: str, *operands: Any) -> Tensor:
     names, output = equation.split("->")
     summed = "".join(dict.fromkeys(letter for letter in names if letter not in f"{output},"))
     order = output + summed
@@ -235,7 +235,7 @@ def _einsum(given: Expressions, equation: str, *operands: Any) -> Symbols:
     return _reduced(product, dims, lambda x, y: _add(given, x, y), keepdim=False)
 
 
-def _tensordot(given: Expressions, a: Any, b: Any, dims: Any, **_: Any) -> Symbols:
+def _tensordot(given: Expressions, a: Any, b: Any, dims: Any, **_: Any) -> Tensor:
     letters = [chr(ord("a") + axis) for axis in range(a.ndim + b.ndim)]
     left, right = letters[: a.ndim], letters[a.ndim :]
     for one, other in zip(*dims, strict=True):
@@ -244,7 +244,7 @@ def _tensordot(given: Expressions, a: Any, b: Any, dims: Any, **_: Any) -> Symbo
     return _einsum(given, f"{''.join(left)},{''.join(right)}->{''.join(output)}", a, b)
 
 
-def _matmul(given: Expressions, a: Any, b: Any) -> Symbols:
+def _matmul(given: Expressions, a: Any, b: Any) -> Tensor:
     return _einsum(given, "ij,jk->ik", a, b)
 
 
