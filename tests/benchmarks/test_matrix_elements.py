@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from hepreco.amplitudes import MatrixElement, StandardModel
+from hepreco.amplitudes.compiled import cache
 
 pytestmark = [
     pytest.mark.bench,
@@ -127,6 +128,64 @@ def test_sweeps(name, process, assignments, events, aim, threads, on_shell, best
             f"\n{process}, m_b = {m_b}, {name} ({len(assignments)} assignments), {threads} thread(s): "
             f"{microseconds:.3f} µs (aim {target}), {MADGRAPH[process] / microseconds:.0f} × MadGraph"
         )
+
+
+@pytest.fixture
+def eager(monkeypatch):
+    """Evaluates a function by tensor code."""
+
+    def evaluate(function, *arguments):
+        with monkeypatch.context() as patch:
+            patch.setattr("hepreco.amplitudes.matrix_element.is_covered", lambda *_: False)
+            return function(*arguments)
+
+    return evaluate
+
+
+@pytest.mark.parametrize(
+    ("process", "events"),
+    [
+        *(("g g > t t~", 8192), ("g g > t t~ g", 4096), ("g g > t t~ g g", 1024), ("g g > g g g g", 1024)),
+        *((TT, 8192), (TTW, 8192), (WWUU, 8192), (TTTT, 2048)),
+    ],
+)
+def test_compiled_beside_tensor_code(process, events, eager, on_shell, best_of, monkeypatch, tmp_path):
+    monkeypatch.setattr(cache, "folder", lambda: tmp_path)
+    me = MatrixElement(process)
+    momenta = on_shell(me, energy=1500.0, events=events)
+    first = []
+    for _ in range(2):  # compiled, then read
+        cache.load_engine.cache_clear()
+        start = time.perf_counter()
+        MatrixElement(process)(momenta[:1])
+        first.append(time.perf_counter() - start)
+    seconds = best_of(lambda: me(momenta), lambda: eager(me, momenta), rounds=6)
+    found, expected = me(momenta), eager(me, momenta)
+    torch.testing.assert_close(found, expected, rtol=1e-8, atol=0.0)
+    deviation = float((found / expected - 1).abs().max())
+    ours, theirs = (1e6 * one / events for one in seconds)
+    print(
+        f"\n{process}: {ours:.3f} µs, tensor code {theirs:.1f} µs, ratio {theirs / ours:.0f}; "
+        f"compiled in {first[0]:.1f} s, read in {first[1]:.2f} s; deviation {deviation:.0e}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("process", "assignments", "events"),
+    [(TT, permutations(6), 64), (TTW, permutations(8), 16), (WWUU, permutations(6), 16), (TTTT, labellings(), 32)],
+    ids=["tt", "ttw", "wwuu", "tttt"],
+)
+@pytest.mark.parametrize("m_b", [4.7, 0.0])
+def test_compiled_sweeps_beside_tensor_code(process, assignments, events, m_b, eager, on_shell, best_of):
+    me = MatrixElement(process, model=StandardModel(m_b=m_b))
+    momenta = on_shell(me, energy=1500.0, events=events)
+    sweep = partial(me.sweep, momenta, assignments)
+    seconds = best_of(sweep, lambda: eager(sweep), rounds=4)
+    torch.testing.assert_close(sweep(), eager(sweep), rtol=0, atol=1e-8)
+    ours, theirs = (1e6 * one / (events * len(assignments)) for one in seconds)
+    print(
+        f"\n{process}, m_b = {m_b}: {ours:.4f} µs per assignment, tensor code {theirs:.3f}, ratio {theirs / ours:.0f}"
+    )
 
 
 @pytest.mark.parametrize(

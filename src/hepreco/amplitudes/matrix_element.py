@@ -1,13 +1,14 @@
 """The squared matrix element of a process."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal, cast, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hepreco.amplitudes.compiled import Polarised, Runs, is_covered, prepare_runs
 from hepreco.amplitudes.diagrams import build_graph, count_diagrams
 from hepreco.amplitudes.evaluation import EventBlock
 from hepreco.amplitudes.fillings import Fillings, Slots, canonical, check_assignments, join_slots
@@ -23,8 +24,10 @@ from hepreco.errors import MomentaError, ProcessError
 _UNIT: Final = 100.0
 #: Approximate limit of complex numbers in the largest tensors of one event; longer lists of assignments are split.
 _MOST: Final = 2**19
+#: The least number of full precision; the logarithm of a smaller one is computed from logarithms of its factors.
+_TINY: Final = 2.3e-308
 #: Approximate number of complex numbers in the largest tensors of a block of events, so that some fit a core's cache.
-_BLOCK: Final = 2**18
+_BLOCK: Final = 3 * 2**18
 
 
 class MatrixElement:
@@ -37,6 +40,9 @@ class MatrixElement:
 
     Momenta are boosted to the partonic centre-of-mass frame, so that results do not depend on their frame. In this
     frame gluon polarisations are transverse; as in MadGraph, this matters if fixed widths break gauge invariance.
+
+    On a CPU, unless gradients are asked for, a process runs as machine code. It is compiled at the first call, within
+    seconds, and kept in the user's directory for caches for all later ones. Otherwise, tensor code runs.
 
     Parameters
     ----------
@@ -67,6 +73,7 @@ class MatrixElement:
         self.model = StandardModel() if model is None else model
         self._graph = build_graph(self.process, self.model.zeros)
         self._kept: tuple[Tensor | None, tuple[Fillings, ...]] = (None, ())
+        self._kept_runs: dict[tuple[Polarised | None, bool], tuple[Tensor, Runs]] = {}
 
     def __repr__(self) -> str:
         return f"MatrixElement({str(self.process)!r})"
@@ -91,8 +98,8 @@ class MatrixElement:
         Parameters
         ----------
         momenta
-            (..., leg, 4): (E, px, py, pz) in GeV in the order of :attr:`pdg_ids`, in any frame. For float32, spinors
-            are computed in single precision, but the result is float64, since |M|² can be below the range of float32.
+            (..., leg, 4): (E, px, py, pz) in GeV in the order of :attr:`pdg_ids`, in any frame. The result is float64
+            for float32 too, since |M|² can be below its range; then only tensor code computes in single precision.
 
         Raises
         ------
@@ -100,14 +107,14 @@ class MatrixElement:
             The momenta have a wrong shape or type, are not finite, off their mass shells or unbalanced (by 1e-6 of the
             energies, in float32 by 1e-5).
         """
-        return self._per_event(momenta, lambda block: squared(self._graph, block) * self._scale(block))
+        return self._per_event(momenta)[..., 0]
 
     def log(self, momenta: Tensor) -> Float[Tensor, "*batch"]:
         """ln|M|², finite even if |M|² would underflow; −∞ if |M|² vanishes.
 
         Parameters and errors are those of :meth:`__call__`.
         """
-        return self._per_event(momenta, self._log_squared)
+        return self._per_event(momenta, as_log=True)[..., 0]
 
     def sweep(
         self, momenta: Tensor, assignments: Tensor | Sequence[Sequence[int]]
@@ -136,11 +143,9 @@ class MatrixElement:
         if momenta.ndim != 3:
             raise MomentaError(f"momenta of shape {tuple(momenta.shape)}", "give (event, leg, 4) for a sweep")
         check_shape(momenta, legs=len(self.pdg_ids))
-        self._check(momenta, any_leg=True)
         assignments = torch.as_tensor(assignments, device=momenta.device)
         check_assignments(assignments, legs=len(self.process.final))
-        blocks = self._fillings_of(assignments.long())
-        return torch.cat([self._evaluate(momenta, self._log_squared, block).mT for block in blocks], dim=1)
+        return self._evaluate(momenta, assignments.long(), as_log=True, any_leg=True)
 
     def polarised(
         self, momenta: Tensor, *, frame: Frame | str = "partonic"
@@ -168,36 +173,70 @@ class MatrixElement:
         """
         if frame not in get_args(Frame):
             raise ProcessError(f"unknown frame {frame!r}", f"choose among {', '.join(get_args(Frame))}")
-        bosons = [self._find_boson(PARTICLES[name]) for name in ("w+", "w-")]
-
-        def evaluate(block: EventBlock) -> Tensor:
-            squares = squared_polarised(self._graph, block, bosons=bosons, frame=cast(Frame, frame))
-            return squares * self._scale(block)
-
+        plus, minus = (self._find_boson(PARTICLES[name]) for name in ("w+", "w-"))
+        polarised = Polarised((plus, minus), cast(Frame, frame))
         names: tuple[Literal["LL", "LT", "TL", "TT"], ...] = ("LL", "LT", "TL", "TT")
-        return dict(zip(names, self._per_event(momenta, evaluate).unbind(0), strict=True))
+        return dict(zip(names, self._per_event(momenta, polarised=polarised).unbind(-1), strict=True))
 
-    def _per_event(self, momenta: Tensor, function: Callable[[EventBlock], Tensor]) -> Tensor:
-        """Evaluate a function for momenta (..., leg, 4) with one assignment, the identity."""
+    def _per_event(self, momenta: Tensor, *, polarised: Polarised | None = None, as_log: bool = False) -> Tensor:
+        """Results (..., result) for momenta (..., leg, 4) with one assignment, the identity."""
         check_shape(momenta, legs=len(self.pdg_ids))
         events = momenta.reshape(-1, *momenta.shape[-2:])
-        self._check(events, any_leg=False)
-        (identity,) = self._fillings_of(torch.arange(len(self.process.final), device=momenta.device)[None])
-        result = self._evaluate(events, function, identity)
-        return result.squeeze(-2).reshape((*result.shape[:-2], *momenta.shape[:-2]))
+        identity = torch.arange(len(self.process.final), device=momenta.device)[None]
+        result = self._evaluate(events, identity, polarised=polarised, as_log=as_log)
+        return result.reshape(*momenta.shape[:-2], result.shape[-1])
 
-    def _evaluate(self, momenta: Tensor, function: Callable[[EventBlock], Tensor], fillings: Fillings) -> Tensor:
-        """Apply a function to blocks of events and join its results (..., assignment, event)."""
+    def _evaluate(
+        self,
+        momenta: Tensor,
+        assignments: Tensor,
+        *,
+        polarised: Polarised | None = None,
+        as_log: bool = False,
+        any_leg: bool = False,
+    ) -> Tensor:
+        """|M|² or its logarithm, (event, assignment), or with one assignment (event, choice of polarisations).
+
+        Compiled code evaluates what it covers. The code that it is compiled from evaluates the rest, and also momenta
+        that fail a check, to say what is wrong.
+        """
+        if momenta.numel() and assignments.numel() and is_covered(momenta, self.model):
+            ratios = self._runs(assignments, polarised, any_leg=any_leg)(momenta, model=self.model, any_leg=any_leg)
+            if ratios is not None and not as_log:
+                return ratios.mul_(math.exp(self._log_factor))
+            if ratios is not None:
+                faint = ~(ratios.amin(dim=1) >= _TINY)
+                logarithms = ratios.log_().add_(self._log_factor)
+                if bool(faint.any()):
+                    logarithms[faint] = self._in_blocks(momenta[faint], assignments, polarised, as_log=True)
+                return logarithms
+        self._check(momenta, any_leg=any_leg)
+        return self._in_blocks(momenta, assignments, polarised, as_log=as_log)
+
+    def _in_blocks(self, momenta: Tensor, assignments: Tensor, polarised: Polarised | None, *, as_log: bool) -> Tensor:
+        blocks = self._fillings_of(assignments)
+        return torch.cat([self._eager(momenta, block, polarised, as_log=as_log) for block in blocks], dim=1)
+
+    def _eager(self, momenta: Tensor, fillings: Fillings, polarised: Polarised | None, *, as_log: bool) -> Tensor:
+        """The same, by tensors of blocks of events."""
+
+        def evaluate(block: EventBlock) -> Tensor:
+            log_scale = log_propagators(self._graph, block) + self._log_factor
+            if polarised:
+                squares = squared_polarised(self._graph, block, bosons=polarised.bosons, frame=polarised.frame)
+                return (squares * torch.exp(log_scale))[:, 0]
+            squares = squared(self._graph, block)
+            return torch.log(squares) + log_scale if as_log else squares * torch.exp(log_scale)
+
         incoming = len(self.process.incoming)
         dtype = torch.complex128 if momenta.dtype == torch.float64 else torch.complex64
         model = self.model.in_units_of(_UNIT)
         results = []
         for some in momenta.split(max(1, _BLOCK // max(1, self._size(fillings)))):
             p = to_centre_of_mass(some.double() / _UNIT, incoming=incoming).permute(2, 1, 0).contiguous()
-            results.append(
-                function(EventBlock(p[:, :incoming], p[:, incoming:], fillings=fillings, model=model, dtype=dtype))
-            )
-        return torch.cat(results, dim=-1)
+            block = EventBlock(p[:, :incoming], p[:, incoming:], fillings=fillings, model=model, dtype=dtype)
+            results.append(evaluate(block))
+        return torch.cat(results, dim=-1).mT
 
     def _check(self, momenta: Tensor, *, any_leg: bool) -> None:
         """Refuse momenta (event, leg, 4) off the mass shell of their leg, or for final ones of any final leg."""
@@ -209,16 +248,18 @@ class MatrixElement:
         allowed = [[mass] * len(final) for mass in masses[:incoming]] + [final] * len(final) if any_leg else own
         check_values(momenta, incoming=incoming, masses=allowed, names=[particle.name for particle in particles])
 
-    def _log_squared(self, block: EventBlock) -> Tensor:
-        return torch.log(squared(self._graph, block)) + self._log_scale(block)
+    @property
+    def _log_factor(self) -> float:
+        """The logarithm of the constant factors of squared amplitudes: averages and units."""
+        return 2 * (4 - len(self.pdg_ids)) * math.log(_UNIT) - math.log(self.process.averaging_factor)
 
-    def _scale(self, block: EventBlock) -> Tensor:
-        return torch.exp(self._log_scale(block))
-
-    def _log_scale(self, block: EventBlock) -> Tensor:
-        """The logarithm of the factors of squared amplitudes: propagators of resonances, averages, units."""
-        constant = 2 * (4 - len(self.pdg_ids)) * math.log(_UNIT) - math.log(self.process.averaging_factor)
-        return log_propagators(self._graph, block) + constant
+    def _runs(self, assignments: Tensor, polarised: Polarised | None, *, any_leg: bool) -> Runs:
+        """The compiled code for assignments; that of the last call of each kind is cached."""
+        kept, runs = self._kept_runs.get((polarised, any_leg), (None, None))
+        if kept is None or runs is None or not torch.equal(kept, assignments):
+            runs = prepare_runs(self.process, self._graph, self.model, assignments, polarised)
+            self._kept_runs[polarised, any_leg] = (assignments.clone(), runs)
+        return runs
 
     def _fillings_of(self, assignments: Tensor) -> tuple[Fillings, ...]:
         """The fillings of assignments, in blocks; those of the last call are cached."""

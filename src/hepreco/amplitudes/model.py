@@ -175,6 +175,11 @@ class StandardModel:
         return self.mass(fermion) if given is None else given
 
     @property
+    def is_constant(self) -> bool:
+        """Whether no parameter is a tensor, so that results are not differentiable with respect to any."""
+        return not any(isinstance(getattr(self, field.name), Tensor) for field in fields(self))
+
+    @property
     def zeros(self) -> "Zeros":
         """The particles without mass, and the fermions without coupling to the Higgs boson."""
         everything = PARTICLES.values()

@@ -25,8 +25,13 @@ def check_shape(momenta: Tensor, *, legs: int) -> None:
         )
 
 
-def check_values(momenta: Tensor, *, incoming: int, masses: Sequence[Sequence[float]], names: Sequence[str]) -> None:
-    """Raise ``MomentaError`` unless momenta are finite, of positive energy, on an allowed mass shell, and balanced."""
+def check_values(
+    momenta: Tensor, *, incoming: int, masses: Tensor | Sequence[Sequence[float]], names: Sequence[str]
+) -> None:
+    """Raise ``MomentaError`` unless momenta are finite, of positive energy, on an allowed mass shell, and balanced.
+
+    ``masses`` (leg, mass) are those that each leg may have.
+    """
     momenta, dtype = momenta.detach(), momenta.dtype
     momenta, tolerance = momenta.double(), _TOLERANCE[dtype]
     energy = momenta[..., 0]
@@ -42,14 +47,14 @@ def check_values(momenta: Tensor, *, incoming: int, masses: Sequence[Sequence[fl
         energy <= 0, "has no positive energy", "components are (E, px, py, pz); incoming momenta have positive energy"
     )
     square = energy**2 - (momenta[..., 1:] ** 2).sum(-1)
-    allowed = torch.tensor(masses, dtype=torch.float64, device=momenta.device) ** 2
+    allowed = masses if isinstance(masses, Tensor) else torch.tensor(masses).to(momenta)
     rounding = torch.finfo(dtype).eps * energy.amax(dim=-1, keepdim=True) ** 2  # of a soft leg after a boost
-    off = ((square[..., None] - allowed).abs() > (tolerance * energy**2 + rounding)[..., None]).all(-1)
+    off = ((square[..., None] - allowed**2).abs() > (tolerance * energy**2 + rounding)[..., None]).all(-1)
     if bool(off.any()):
         event, leg = (int(i) for i in off.nonzero()[0])
         mass = float(square[event, leg])
         found = f"{abs(mass) ** 0.5:.6g} GeV" if mass >= 0 else f"imaginary, {abs(mass) ** 0.5:.6g}i GeV"
-        expected = " or ".join(f"{m:.6g}" for m in sorted(set(masses[leg])))
+        expected = " or ".join(f"{m:.6g}" for m in sorted({float(one) for one in masses[leg]}))
         raise MomentaError(
             f"leg {leg} ({names[leg]}) of event {event} is off its mass shell: mass {found}, expected {expected} GeV",
             "check the order of legs and the masses of the model, or put the momenta on their mass shells",

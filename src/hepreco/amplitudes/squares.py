@@ -32,10 +32,8 @@ def squared(process: ProcessGraph, block: EventBlock) -> Tensor:
     """Σ |amplitude|² (assignment, event) over states and colours, without the denominators of the resonances."""
     states: list[States] = []
     decays: dict[Slots, Density] = {}
-    for number, leg in enumerate(process.legs):
-        before = join_slots(other.slots for other in states)
-        after = join_slots(other.slots for other in process.legs[number + 1 :])
-        if isinstance(leg, DecayedLeg) and _is_cheaper_open(leg, before, after, block.fillings):
+    for leg, is_open in zip(process.legs, open_legs(process, block.fillings), strict=True):
+        if isinstance(leg, DecayedLeg) and is_open:
             rows = decay_rows(leg, block)
             states.append(resonance_states(leg, spin_basis(rows), block, is_open=True))
             decays[leg.open_slots] = decay_density(rows, leg.slots)
@@ -47,6 +45,17 @@ def squared(process: ProcessGraph, block: EventBlock) -> Tensor:
     density = reduce(torch.add, (production_density(amplitude, axes) for amplitude in amplitudes))
     total, slots = contract_densities(density, graph.slots, decays, block.fillings)
     return block.per_assignment(total.double(), slots)
+
+
+def open_legs(process: ProcessGraph, fillings: Fillings) -> tuple[bool, ...]:
+    """For each leg whether the production has fewer states and fillings if it is open, given those before it."""
+    found: list[bool] = []
+    before: Slots = ()
+    for number, leg in enumerate(process.legs):
+        after = join_slots(other.slots for other in process.legs[number + 1 :])
+        found.append(isinstance(leg, DecayedLeg) and _is_cheaper_open(leg, before, after, fillings))
+        before += leg.open_slots if found[-1] else leg.slots
+    return tuple(found)
 
 
 def _is_cheaper_open(leg: DecayedLeg, before: Slots, after: Slots, fillings: Fillings) -> bool:

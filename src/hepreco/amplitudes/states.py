@@ -104,11 +104,15 @@ def polarised_states(
     return States(states.slots, len(projections), projections)
 
 
-def log_breit_wigner(leg: DecayedLeg, block: EventBlock) -> Tensor:
-    """ln[(p² − m²)² + m²Γ²] of a resonance, plus those of the resonances that it decays to, (filling, event)."""
+def breit_wigner(leg: DecayedLeg, block: EventBlock) -> Tensor:
+    """(p² − m²)² + m²Γ² of a resonance, (filling, event)."""
     mass, width = block.model.mass(leg.particle), block.model.width(leg.particle)
-    square = block.momentum(leg.slots).square
-    total = torch.log((square - mass**2) ** 2 + (mass * width) ** 2)
+    return (block.momentum(leg.slots).square - mass**2) ** 2 + (mass * width) ** 2
+
+
+def log_breit_wigner(leg: DecayedLeg, block: EventBlock) -> Tensor:
+    """The logarithm of :func:`breit_wigner`, plus those of the resonances that it decays to, (filling, event)."""
+    total = torch.log(breit_wigner(leg, block))
     for product in leg.legs:
         if isinstance(product, DecayedLeg):
             index = block.fillings.transfer(product.slots, leg.slots)
