@@ -12,7 +12,7 @@ from toy_run import CONFIG, GROUPING, fitted, histogram, small
 from hepreco.errors import ConfigError, StudyError
 from hepreco.inference import Fit, SystematicConfig, channels, datacard, fit, root_histograms, workspace, write_root
 from hepreco.inference.combine import nominal_names
-from hepreco.inference.extra import deprecations_of_pyhf
+from hepreco.inference.extra import quiet_pyhf
 from hepreco.inference.fitting import as_json
 from hepreco.inference.histfactory import split
 from hepreco.inference.shifts import Shift
@@ -38,7 +38,7 @@ def asimov():
     return fit(workspace(channels({"ht": histogram()}, config, GROUPING), config, asimov=True))
 
 
-@deprecations_of_pyhf()
+@quiet_pyhf()
 def model_of(spec):
     return cabinetry.model_utils.model_and_data(spec)
 
@@ -105,7 +105,7 @@ def test_a_workspace_is_the_one_that_is_written_by_hand():
         assert ours.logpdf(point, data) == pytest.approx(theirs.logpdf(point, data), rel=1e-12)
 
 
-@deprecations_of_pyhf()
+@quiet_pyhf()
 def test_a_workspace_fits_the_schema_and_is_read_by_cabinetry(found, tmp_path):
     spec = workspace(found, CONFIG)
     pyhf.schema.validate(spec, "workspace.json")
@@ -114,7 +114,7 @@ def test_a_workspace_fits_the_schema_and_is_read_by_cabinetry(found, tmp_path):
     assert cabinetry.workspace.load(path) == spec
 
 
-@deprecations_of_pyhf()
+@quiet_pyhf()
 def test_yields_of_cabinetry_are_ours(found):
     model, data = model_of(workspace(found, CONFIG))
     prediction = cabinetry.model_utils.prediction(model)

@@ -21,7 +21,7 @@ from prepare import SEED, SIGNAL_STRENGTH
 from hepreco.config import read_config
 from hepreco.histograms import read_histograms
 from hepreco.inference import Fit, FitConfig, channels, fit, workspace
-from hepreco.inference.extra import deprecations_of_pyhf
+from hepreco.inference.extra import quiet_pyhf
 from hepreco.inference.grouping import grouping
 
 #: In pb, to which the simulated tt̄ events are normalised.
@@ -76,7 +76,7 @@ def with_observable(config: FitConfig, histogram: str) -> FitConfig:
     )
 
 
-@deprecations_of_pyhf()
+@quiet_pyhf()
 def pulls(spec: Mapping[str, Any], experiments: int, *, seed: int = SEED) -> NDArray[np.float64]:
     """(fitted − true)/uncertainty of the signal strength in pseudo-experiments.
 

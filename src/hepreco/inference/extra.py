@@ -29,8 +29,22 @@ def cabinetry(module: str) -> Any:
 
 
 @contextmanager
-def deprecations_of_pyhf() -> Iterator[None]:
-    """Silence the deprecation warnings of pyhf 0.7 about jsonschema and numpy, which concern its developers."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        yield
+def quiet_pyhf() -> Iterator[None]:
+    """Silence the deprecation warnings of pyhf 0.7 about jsonschema and numpy, which concern its developers.
+
+    MINUIT's remarks on single steps are silenced too: whether a fit has converged is checked at its end.
+    """
+    optimize = cabinetry("pyhf").optimize
+    optimizer = optimize.minuit_optimizer
+
+    class Quiet(optimizer):  # type: ignore[misc]  # pyhf has no types
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**{**options, "verbose": 0})
+
+    optimize.minuit_optimizer = Quiet
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    finally:
+        optimize.minuit_optimizer = optimizer

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepreco.errors import StudyError, describe
-from hepreco.inference.extra import cabinetry, deprecations_of_pyhf
+from hepreco.inference.extra import cabinetry, quiet_pyhf
 from hepreco.studies import Value
 
 
@@ -80,7 +80,7 @@ class Fit:
         return self.values[self.parameter]
 
 
-@deprecations_of_pyhf()
+@quiet_pyhf()
 def fit(workspace: Mapping[str, Any], *, refit: bool = False) -> Fit:
     """Fit a workspace by maximum likelihood.
 
