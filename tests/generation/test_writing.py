@@ -57,6 +57,15 @@ def test_event_i_of_a_sample_is_event_i_of_a_larger_one(tmp_path):
     assert same(tmp_path / "300.root", tmp_path / "12000.root", 300)
 
 
+def test_events_come_in_blocks_of_any_size(tmp_path):
+    production = produce(light(250), tmp_path)
+    (whole,) = production.blocks(1000)
+    for size, numbers in ((100, [100, 100, 50]), (250, [250]), (125, [125, 125])):
+        blocks = list(production.blocks(size))
+        assert [len(block) for block in blocks] == numbers
+        assert torch.equal(torch.cat([block.momenta for block in blocks]), whole.momenta)
+
+
 def test_a_sample_may_adapt_for_less():
     assert light(1).preset.budget == QUICK
     assert Sample(LIGHT, 1).preset.budget == IntegrationBudget()

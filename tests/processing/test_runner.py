@@ -182,6 +182,13 @@ def test_coffea_does_not_drop_a_plugins_missing_file_in_silence(faulty, hadronic
         runner(to_fileset([hadronic]), processor_instance=build(faulty, fault="raise", event=150))
 
 
+def test_coffeas_runner_tries_a_chunk_once_with_an_executor_of_ours(faulty, hadronic):
+    with make_executor("iterative", file_retries=0) as executor:
+        runner = coffea_processor.Runner(executor=executor, schema=hepreco.NanoAODSchema)
+        with pytest.raises(Exception, match="a file that the plugin wants"):  # and no warning of another attempt
+            runner(to_fileset([hadronic]), processor_instance=build(faulty, fault="raise", event=150))
+
+
 def test_normalised_to_cross_section_and_luminosity(multijet, reference):
     flow = reference["histograms"]["cutflow"][{"variation": "nominal", "cut": "all"}]
     np.testing.assert_allclose(flow[{"dataset": "ttbar"}].value, 380.0 * 1000.0)

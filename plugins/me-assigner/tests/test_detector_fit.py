@@ -24,6 +24,7 @@ from hepreco_me_assigner.detector_fit import JetSample, fit_detector, pair_of_to
 from hepreco_me_assigner.detector_fit.acceptance import _quarks, log_acceptance
 from hepreco_me_assigner.detector_fit.hypotheses import JETS, KINDS, hypotheses
 from hepreco_me_assigner.detector_fit.likelihood import Likelihood, Selection
+from hepreco_me_assigner.detector_fit.parameters import PARAMETERS, UNIT, DetectorModel
 from hepreco_me_assigner.transfer_functions import TransferFunctions
 
 #: Jets with another response than simulated by default, and tags that are not counted in the selection.
@@ -60,6 +61,16 @@ def total(sample: JetSample, detector: Detector) -> Tensor:
         joint, conditional = likelihood(detector).log(sample[sample.number == number].leading(number), SELECTION)
         found.append(0.3 * joint + conditional)
     return torch.cat(found).sum()
+
+
+def test_the_prior_is_normal_in_widths_about_a_response_of_one() -> None:
+    model = DetectorModel()
+    assert model.log_prior().item() == 0
+    assert [model.values()[f"{kind}_response"].item() for kind in ("b", "light")] == [1, 1]
+    with torch.no_grad():
+        model.moved[list(PARAMETERS).index("b_response")] = 2 / UNIT
+    assert model.log_prior().item() == pytest.approx(-2)
+    assert model.values()["b_response"].item() == pytest.approx(math.exp(2 * PARAMETERS["b_response"].width))
 
 
 @pytest.mark.parametrize(
