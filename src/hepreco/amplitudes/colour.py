@@ -152,17 +152,21 @@ class Mixing:
         A real matrix (colour, product) for each term; None if every term has one product and the sum one colour.
     factors
         A factor for each term: its sign, times its coefficient if there are no blocks.
+    root
+        A matrix that maps the sum to an orthonormal basis; apart, since blocks have few entries. None if there is none.
     """
 
     blocks: tuple[Tensor, ...] | None
     factors: tuple[float, ...]
+    root: Tensor | None = None
 
     @classmethod
-    def of(cls, blocks: Sequence[Tensor], *, signs: Sequence[int]) -> "Mixing":
-        """The mixing given by the matrix and the sign of each term."""
+    def of(cls, blocks: Sequence[Tensor], *, signs: Sequence[int], root: Tensor | None = None) -> "Mixing":
+        """The mixing given by the matrix and the sign of each term, and by a matrix for the sum."""
         if all(block.numel() == 1 for block in blocks):
-            return cls(None, tuple(sign * block.item() for sign, block in zip(signs, blocks, strict=True)))
-        return cls(tuple(blocks), tuple(map(float, signs)))
+            scale = 1.0 if root is None else root.item()
+            return cls(None, tuple(scale * sign * block.item() for sign, block in zip(signs, blocks, strict=True)))
+        return cls(tuple(blocks), tuple(map(float, signs)), root)
 
     def total(self, terms: Sequence[Current]) -> Current:
         """The sum (colour, ...) of terms (product, ...) that already have their ``factors``."""
@@ -182,6 +186,7 @@ class Mixing:
         # Multiply real by complex as real numbers, which is half the work, and all terms at once.
         pairs = torch.view_as_real(products.flatten(1)).flatten(1)
         mixed = torch.cat([block for block, _ in present], dim=1).to(pairs) @ pairs
+        mixed = mixed if self.root is None else self.root.to(pairs) @ mixed
         return torch.view_as_complex(mixed.unflatten(1, (-1, 2))).unflatten(1, rest)
 
 

@@ -287,10 +287,10 @@ class DiagramBuilder:
                     worked_out.append((dual, node, close_colours(dual, node, basis)))
             worked_out = [term for term in worked_out if any(term[-1])]
             if worked_out:
-                root = basis.root()
                 mixing = Mixing.of(
-                    [root @ columns_to_matrix(columns, rows=len(basis)) for *_, columns in worked_out],
+                    [columns_to_matrix(columns, rows=len(basis)) for *_, columns in worked_out],
                     signs=[self._closing_sign(dual, node) for dual, node, _ in worked_out],
+                    root=basis.root(),
                 )
                 yield Amplitude(tuple(Closing(dual, node) for dual, node, _ in worked_out), mixing, len(basis))
 
