@@ -153,8 +153,9 @@ def test_it_beats_least_squares(b_tag: str | None, measured: EventBatch) -> None
 
 
 @pytest.mark.parametrize("process", ["ttbar", "ttbar-lepton-jets"])
-def test_parallel_jets_are_assigned_too(process: str, written: Callable[[str, int], Path]) -> None:
-    """Also two of the same momentum, which no W can decay to."""
+@pytest.mark.parametrize("angle", [0.0, 1e-9, 1e-7])
+def test_parallel_jets_are_assigned_too(process: str, angle: float, written: Callable[[str, int], Path]) -> None:
+    """Also two of the same momentum, which no W can decay to, or only with more energy than the protons have."""
     plugin = MatrixElementAssigner(process=process, solver="marginal", resolution=(0.8, 0.05), where=("pt > 20",))
     sample = "ttbar-hadronic" if process == "ttbar" else process
     batch = read_batch(Dataset("test", (str(written(sample, 300)),)), plugin.inputs)[:20]
@@ -162,7 +163,7 @@ def test_parallel_jets_are_assigned_too(process: str, written: Callable[[str, in
     same = batch.momenta.clone()
     for event in range(len(batch)):
         one, other = (jets[event] & batch.mask[event]).nonzero()[:2, 0]
-        same[event, other] = same[event, one]
+        same[event, other] = same[event, one] + angle * same[event, one, 0] * torch.eye(4)[3]
     found = plugin.reconstruct(replace(batch, momenta=same))
     answered = found["leg_index"][:, 0] >= 0
     assert answered.sum() > 10

@@ -76,7 +76,8 @@ class TransferFunctions:
         in_tail, log_probability = self._tails(branch.kinds)
         width = torch.sqrt(variance + in_tail.view(-1, *(1,) * (energy.dim() - 1), energy.shape[-1]))
         shift, weight = self._fit(branch, massless, width)
-        is_found = shift.isfinite().all(dim=-1) & weight.isfinite()  # not if jets are parallel
+        # Not if jets are parallel, or nearly, so that their energies would exceed those of the protons.
+        is_found = (energy.log() + shift < math.log(self.collision_energy / 2)).all(dim=-1) & weight.isfinite()
         shift, weight = torch.where(is_found[..., None], shift, 0.0), torch.where(is_found, weight, -torch.inf)
         weight = weight + log_probability.view(-1, *(1,) * (energy.dim() - 1))
         weight = weight + 2 * (_sum(energy.log(), jets) + _sum(shift, jets))
