@@ -287,4 +287,4 @@ def _sum(entries: Entries, terms: NDArray[np.float64], *, bins: int) -> Sums:
     """
     if terms.ndim:
         return np.bincount(entries.bins, weights=terms[entries.event], minlength=bins)
-    return np.bincount(entries.bins, minlength=bins) * terms
+    return np.asarray(np.bincount(entries.bins, minlength=bins) * terms, np.float64)

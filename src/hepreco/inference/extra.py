@@ -37,11 +37,10 @@ def quiet_pyhf() -> Iterator[None]:
     optimize = cabinetry("pyhf").optimize
     optimizer = optimize.minuit_optimizer
 
-    class Quiet(optimizer):  # type: ignore[misc]  # pyhf has no types
-        def __init__(self, **options: Any) -> None:
-            super().__init__(**{**options, "verbose": 0})
+    def silent(self: Any, **options: Any) -> None:
+        optimizer.__init__(self, **{**options, "verbose": 0})
 
-    optimize.minuit_optimizer = Quiet
+    optimize.minuit_optimizer = type("Silent", (optimizer,), {"__init__": silent})
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
