@@ -286,5 +286,5 @@ def _sum(entries: Entries, terms: NDArray[np.float64], *, bins: int) -> Sums:
     exact.
     """
     if terms.ndim:
-        return np.bincount(entries.bins, weights=terms[entries.event], minlength=bins)
+        return np.asarray(np.bincount(entries.bins, terms[entries.event], bins), np.float64)
     return np.asarray(np.bincount(entries.bins, minlength=bins) * terms, np.float64)

@@ -15,7 +15,7 @@ from torch import Tensor
 from hepreco.detector import Detector
 from hepreco.errors import ConfigError
 from hepreco.kinematics import eta, minkowski_dot, pt
-from hepreco_me_assigner.detector_fit.acceptance import SPECTRA, log_acceptance, log_within
+from hepreco_me_assigner.detector_fit.acceptance import SPECTRA, log_relative_acceptance, log_within
 from hepreco_me_assigner.detector_fit.hypotheses import JETS, KINDS, LEPTONIC, Hypotheses, hypotheses
 from hepreco_me_assigner.process import Branch, Hypothesis
 from hepreco_me_assigner.transfer_functions import TransferFunctions, log_radiation, log_single
@@ -164,7 +164,7 @@ class Likelihood:
         if not kind:
             return momenta.new_zeros(momenta.shape[:2])
         top, boson = (resonance.mass for resonance in self.branches[0].resonances)
-        found = log_acceptance(kind, self.detector, top=top, boson=boson, pt_min=pt_min)
+        found = log_relative_acceptance(kind, self.detector, top=top, boson=boson, pt_min=pt_min)
         return self._density_of_all(kind, momenta, pt_min) - found
 
     def _density_of_all(
