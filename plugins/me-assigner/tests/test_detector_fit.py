@@ -23,7 +23,7 @@ from hepreco_me_assigner import MatrixElementAssigner
 from hepreco_me_assigner.detector_fit import JetSample, fit_detector, pair_of_tops, read_detector
 from hepreco_me_assigner.detector_fit.acceptance import _quarks, log_acceptance
 from hepreco_me_assigner.detector_fit.hypotheses import JETS, KINDS, hypotheses
-from hepreco_me_assigner.detector_fit.likelihood import Likelihood, Selection
+from hepreco_me_assigner.detector_fit.likelihood import Likelihood, Selection, _log_spectrum
 from hepreco_me_assigner.detector_fit.parameters import PARAMETERS, UNIT, DetectorModel
 from hepreco_me_assigner.transfer_functions import TransferFunctions
 
@@ -167,6 +167,19 @@ def test_the_probability_of_tags_is_that_of_a_simulation(least: int) -> None:
     expected = (tags >= least).double().mean()
     found = likelihood()._log_tags(7, least).exp()[KINDS.index(("b", "q", "q")), KINDS.index(("q", "q"))]
     assert float(found) == pytest.approx(float(expected), abs=0.004)
+
+
+def test_the_spectrum_of_a_system_of_jets_is_normalised() -> None:
+    """Over d³p/(2E), which is π pt dpt dy."""
+    across, y = torch.meshgrid(
+        torch.linspace(0.5, 1500, 3000, dtype=torch.float64),
+        torch.linspace(-7, 7, 141, dtype=torch.float64),
+        indexing="ij",
+    )
+    momenta = torch.stack((across * y.cosh(), across, 0 * y, across * y.sinh()), dim=-1)
+    density = _log_spectrum(momenta, slope=60.0, spread=1.2).exp() * torch.pi * across
+    total = torch.trapezoid(torch.trapezoid(density, y[0], dim=1), across[:, 0])
+    assert total.item() == pytest.approx(1, abs=1e-3)
 
 
 def test_tails_are_a_sum_of_resolutions() -> None:
