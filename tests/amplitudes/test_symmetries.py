@@ -79,6 +79,7 @@ def test_gauge_invariance(process, stable, on_shell, monkeypatch):
     typical = (
         me(momenta) * (momenta[:, 0, 0] / 100.0) ** 2
     )  # polarisations of the size of the momentum, in units inside
+    monkeypatch.setattr("hepreco.amplitudes.matrix_element.is_covered", lambda *_: False)  # compiled before
     monkeypatch.setattr(states, "transverse_vectors", longitudinal_for_the_first(states.transverse_vectors))
     assert float((me(momenta) / typical).abs().max()) < GAUGE_TOLERANCE**2 * 1e4
     monkeypatch.undo()
@@ -90,6 +91,7 @@ def test_the_gauge_test_can_fail(on_shell, monkeypatch):
     me = MatrixElement("g g > t t~ h", model=StandardModel(width_t=100.0))
     momenta = on_shell(me, energy=1200.0)
     typical = me(momenta) * (momenta[:, 0, 0] / 100.0) ** 2
+    monkeypatch.setattr("hepreco.amplitudes.matrix_element.is_covered", lambda *_: False)  # compiled before
     monkeypatch.setattr(states, "transverse_vectors", longitudinal_for_the_first(states.transverse_vectors))
     assert float((me(momenta) / typical).max()) > 1e-6
 

@@ -42,7 +42,8 @@ class MatrixElement:
     frame gluon polarisations are transverse; as in MadGraph, this matters if fixed widths break gauge invariance.
 
     On a CPU, unless gradients are asked for, a process runs as machine code. It is compiled at the first call, within
-    seconds, and kept in the user's directory for caches for all later ones. Otherwise, tensor code runs.
+    seconds, and kept in the user's directory for caches for all later ones. This does not depend on the number of
+    events, since an event must give the same bits in any batch. Otherwise, tensor code runs.
 
     Parameters
     ----------

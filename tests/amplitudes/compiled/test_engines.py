@@ -96,6 +96,15 @@ def test_an_event_does_not_know_its_place(events, on_shell):
         assert torch.equal(torch.cat(parts), evaluate(momenta))
 
 
+def test_blocks_of_assignments_do_not_matter(on_shell, monkeypatch):
+    momenta = on_shell(MatrixElement(TT), energy=900.0)
+    assignments = torch.tensor(list(itertools.permutations(range(6))))[::10]
+    expected = MatrixElement(TT).sweep(momenta, assignments)
+    monkeypatch.setattr("hepreco.amplitudes.compiled.runs._MOST", 2**16)
+    found = MatrixElement(TT).sweep(momenta, assignments)
+    torch.testing.assert_close(found, expected, rtol=0.0, atol=TOLERANCE)
+
+
 def test_parameters_are_not_compiled_in(eager, on_shell):
     first, second = (MatrixElement("g g > t t~ h", model=StandardModel(m_t=m_t, alpha_s=0.1)) for m_t in (170.0, 175.0))
     cache.load_engine.cache_clear()
