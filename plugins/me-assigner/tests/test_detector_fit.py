@@ -24,7 +24,7 @@ from hepreco_me_assigner.detector_fit import JetSample, fit_detector, pair_of_to
 from hepreco_me_assigner.detector_fit.acceptance import _quarks, log_acceptance
 from hepreco_me_assigner.detector_fit.hypotheses import JETS, KINDS, hypotheses
 from hepreco_me_assigner.detector_fit.likelihood import Likelihood, Selection, _log_spectrum
-from hepreco_me_assigner.detector_fit.parameters import PARAMETERS, UNIT, DetectorModel
+from hepreco_me_assigner.detector_fit.parameters import PARAMETERS, UNIT, DetectorModel, variable
 from hepreco_me_assigner.transfer_functions import TransferFunctions
 
 #: Jets with another response than simulated by default, and tags that are not counted in the selection.
@@ -107,6 +107,23 @@ def test_acceptance_of_top_quarks_is_that_of_a_generator() -> None:
     exact = Detector(jet_stochastic=0.0, jet_constant=1e-3, jet_eta_max=2.4)
     found = log_acceptance(("b", "q", "q"), exact, top=173.0, boson=80.4, pt_min=22.0).exp()
     assert float(found) == pytest.approx(0.538, abs=0.03)
+
+
+@pytest.mark.parametrize("angle", [0.0, 1e-9])
+def test_parallel_jets_leave_the_likelihood_a_derivative(jets: JetSample, angle: float) -> None:
+    six = jets[(jets.number == 6).nonzero()[:20, 0]].leading(6)
+    momenta = six.momenta.clone()
+    momenta[:, 1] = momenta[:, 0] * (1 + angle * torch.tensor([0.0, 0.0, 0.0, 1.0]))
+    values = {
+        name: torch.tensor(0.95, dtype=torch.float64, requires_grad=True) for name in ("b_response", "light_response")
+    }
+    detector = variable(values, asdict(SIMULATED))
+    joint, conditional = Likelihood(detector, LOST, pair_of_tops(ASSIGNER.hypothesis)).log(
+        replace(six, momenta=momenta), SELECTION
+    )
+    (joint + conditional).sum().backward()
+    assert joint.isfinite().all()
+    assert all(value.grad is not None and value.grad.isfinite() for value in values.values())
 
 
 def test_hypotheses_are_all_choices_of_jets() -> None:

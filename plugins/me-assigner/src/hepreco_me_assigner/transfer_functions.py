@@ -77,14 +77,17 @@ class TransferFunctions:
         width = torch.sqrt(variance + in_tail.view(-1, *(1,) * (energy.dim() - 1), energy.shape[-1]))
         shift, weight = self._fit(branch, massless, width)
         # Not if jets are parallel, or nearly, so that their energies would exceed those of the protons.
-        is_found = (energy.log() + shift < math.log(self.collision_energy / 2)).all(dim=-1) & weight.isfinite()
+        is_possible = shift.isfinite() & (energy.log() + shift < math.log(self.collision_energy / 2))
+        is_found = is_possible.all(dim=-1) & weight.isfinite()
         shift, weight = torch.where(is_found[..., None], shift, 0.0), torch.where(is_found, weight, -torch.inf)
         weight = weight + log_probability.view(-1, *(1,) * (energy.dim() - 1))
         weight = weight + 2 * (_sum(energy.log(), jets) + _sum(shift, jets))
         order = torch.arange(len(weight), dtype=weight.dtype).view(-1, *(1,) * (weight.dim() - 1))
         likeliest = (weight - _TIE * order).argmax(dim=0)
         shift = shift.gather(0, likeliest[None, ..., None].expand_as(shift[:1]))[0]
-        return massless * shift.exp()[..., None], weight.logsumexp(dim=0)
+        possible = is_found.any(dim=0)  # where none is, ln Σ is −∞ and has no derivative
+        total = torch.where(possible, weight, 0.0).logsumexp(dim=0)
+        return massless * shift.exp()[..., None], torch.where(possible, total, -torch.inf)
 
     def _response(self, kind: Kind, particle: Particle) -> Float[Tensor, ""]:
         if kind != "jet":
