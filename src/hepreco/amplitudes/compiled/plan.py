@@ -106,7 +106,7 @@ def flat(value: Current, expressions: Expressions) -> tuple[int, ...]:
     return tuple(number for part in parts for number in entries_of(part, expressions))
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Plan:
     """Collects the quantities and kernels of a program.
 
