@@ -13,8 +13,12 @@ ROOMS = {
     path.parent.name: f"hepreco.{path.parent.name}" for path in sorted((ROOT / "src/hepreco").glob("*/__init__.py"))
 }
 PLUGINS = {path.parents[1].name: path.name for path in (ROOT / "plugins").glob("*/src/hepreco_*")}
-#: What changes by its nature: sums that grow while a run is merged, and executors that hold a pool of workers.
-GROWING = {"DaskExecutor", "FuturesExecutor", "IterativeExecutor", "Reply", "RunReport", "_Seen"}
+#: What changes by its nature: sums that grow while a run is merged, executors that hold a pool of workers, and what a
+#: compiler collects.
+GROWING = {
+    "Assembly", "DaskExecutor", "FuturesExecutor", "IterativeExecutor", "ProgramBuilder", "Reply", "RunReport",
+    "Uniforms", "_Seen",
+}  # fmt: skip
 
 
 def dataclasses_of(package):

@@ -86,7 +86,7 @@ attributes #0 = { "min-legal-vector-width"="512" "prefer-vector-width"="512" }
 """
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass
 class Assembly:
     """Collects kernels, each with a constant table of offsets.
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hepreco.amplitudes.compiled.kernels import Output
-from hepreco.amplitudes.compiled.plan import Inputs, Plan, Quantity, RowBlock, flat
+from hepreco.amplitudes.compiled.plan import Inputs, ProgramBuilder, Quantity, RowBlock, flat
 from hepreco.amplitudes.compiled.symbols import symbols
 from hepreco.amplitudes.diagrams import DecayedLeg, External, ProcessGraph
 from hepreco.amplitudes.evaluation import GraphEvaluation, States
@@ -89,7 +89,7 @@ class Currents:
     """
 
     def __init__(
-        self, plan: Plan, graph: ProcessGraph, *, is_open: Sequence[bool], polarised: Polarised | None = None
+        self, plan: ProgramBuilder, graph: ProcessGraph, *, is_open: Sequence[bool], polarised: Polarised | None = None
     ) -> None:
         self.plan, self.graph, self.is_open, self.polarised = plan, graph, is_open, polarised
         self.slots = [leg.open_slots if opened else leg.slots for leg, opened in zip(graph.legs, is_open, strict=True)]

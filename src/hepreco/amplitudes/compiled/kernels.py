@@ -23,7 +23,7 @@ class Output:
     accumulate: bool = False
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass
 class Uniforms:
     """The places in memory of expressions that are the same for all events."""
 

@@ -106,8 +106,8 @@ def flat(value: Current, expressions: Expressions) -> tuple[int, ...]:
     return tuple(number for part in parts for number in entries_of(part, expressions))
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
+@dataclass
+class ProgramBuilder:
     """Collects the quantities and kernels of a program.
 
     Parameters
@@ -220,7 +220,7 @@ class RowBlock(EventBlock):
         The sum of the final momenta on some slots.
     """
 
-    def __init__(self, plan: Plan, momentum: Callable[[Slots], Quantity]) -> None:
+    def __init__(self, plan: ProgramBuilder, momentum: Callable[[Slots], Quantity]) -> None:
         self.inputs, self._sum = Inputs(plan.expressions), momentum
         incoming = self.inputs.tensor(plan.momenta, (plan.incoming, 4, 1), is_complex=False).transpose(0, 1)
         super().__init__(incoming, torch.empty(0), fillings=plan.one_filling, model=plan.model, dtype=torch.complex128)

@@ -9,7 +9,7 @@ import torch
 
 from hepreco.amplitudes.compiled.currents import Currents, Polarised
 from hepreco.amplitudes.compiled.kernels import Output
-from hepreco.amplitudes.compiled.plan import CHECKS, Call, Inputs, Plan, Source, flat
+from hepreco.amplitudes.compiled.plan import CHECKS, Call, Inputs, ProgramBuilder, Source, flat
 from hepreco.amplitudes.compiled.symbols import Symbols
 from hepreco.amplitudes.compiled.totals import add_ratio
 from hepreco.amplitudes.diagrams import ProcessGraph
@@ -107,7 +107,7 @@ def write_program(
 ) -> tuple[Program, str]:
     """The program of a process, and its code in LLVM's language."""
     with torch.device("cpu"), torch.inference_mode(mode=False), torch.no_grad():  # whatever the caller's settings
-        plan = Plan(len(process.incoming), len(process.final), zeros, lanes)
+        plan = ProgramBuilder(len(process.incoming), len(process.final), zeros, lanes)
         _add_start(plan, process)
         add_ratio(Currents(plan, graph, is_open=is_open, polarised=polarised))
     components = 4 * (plan.incoming + plan.final)
@@ -121,7 +121,7 @@ def write_program(
     return program, text
 
 
-def _add_start(plan: Plan, process: Process) -> None:
+def _add_start(plan: ProgramBuilder, process: Process) -> None:
     """The kernel that checks momenta and boosts them to the partonic centre of mass."""
     inputs, expressions = Inputs(plan.expressions), plan.expressions
     momenta = cast(Symbols, inputs.tensor(plan.given, (1, plan.incoming + plan.final, 4), is_complex=False) / UNIT)
