@@ -76,6 +76,7 @@ def megabytes():
 
 
 @pytest.mark.bench
+@pytest.mark.filterwarnings("ignore:Sending large graph")  # 15 MiB for 100 000 chunks
 @pytest.mark.parametrize("name", ["iterative", "futures", "dask"])
 @pytest.mark.parametrize("chunks", [1_000, 10_000, 100_000])
 def test_chunks_through_the_driver(monkeypatch, name, chunks):
