@@ -27,9 +27,13 @@ TRUE: Final = Detector(
     b_efficiency=0.7, c_efficiency=0.15, light_efficiency=0.02, jet_pt_min=25.0, jet_eta_max=2.4,
 )  # fmt: skip
 ASSIGNER: Final = MatrixElementAssigner(
-    solver="marginal", b_tag="btagDeepFlavB", where=("pt > 25", "|eta| < 2.4"), at_most=9
+    process="ttbar-lepton-jets",  # of which W bosons decay to charm too
+    solver="marginal",
+    b_tag="btagDeepFlavB",
+    where=("pt > 25", "|eta| < 2.4"),
+    at_most=9,
 )
-EVENTS: Final = 2400
+EVENTS: Final = 3000
 
 
 def main() -> None:
@@ -54,7 +58,7 @@ def pulls(directory: Path, number: int, *, epochs: int) -> dict[str, float]:
     """(fitted − true)/uncertainty of every parameter on one sample."""
     file = directory / f"sample-{number}.root"
     if not file.exists():
-        write_sample(Sample("ttbar-hadronic", EVENTS, seed=1000 + number, detector=TRUE), file)
+        write_sample(Sample("ttbar-lepton-jets", EVENTS, seed=1000 + number, detector=TRUE), file)
     torch.set_num_threads(1)
     batch = read_batch(Dataset("ttbar", (str(file),)), ASSIGNER.inputs)
     options = TrainingOptions(epochs=epochs, schedule="cosine")

@@ -13,15 +13,13 @@ from hepreco.amplitudes.diagrams import build_graph, count_diagrams
 from hepreco.amplitudes.evaluation import EventBlock
 from hepreco.amplitudes.fillings import Fillings, Slots, canonical, check_assignments, join_slots
 from hepreco.amplitudes.model import StandardModel, as_float
-from hepreco.amplitudes.momenta import check_shape, check_values, to_centre_of_mass
+from hepreco.amplitudes.momenta import UNIT, check_shape, check_values, to_centre_of_mass
 from hepreco.amplitudes.multiparticles import expand_process, has_multiparticles
 from hepreco.amplitudes.particles import PARTICLES, Particle
 from hepreco.amplitudes.process import Process, parse_process
 from hepreco.amplitudes.squares import Frame, log_propagators, squared, squared_polarised
 from hepreco.errors import MomentaError, ProcessError
 
-#: Internal unit of energy in GeV: numbers near 1 stay in the range of single precision.
-_UNIT: Final = 100.0
 #: Approximate limit of complex numbers in the largest tensors of one event; longer lists of assignments are split.
 _MOST: Final = 2**19
 #: The least number of full precision; the logarithm of a smaller one is computed from logarithms of its factors.
@@ -231,10 +229,10 @@ class MatrixElement:
 
         incoming = len(self.process.incoming)
         dtype = torch.complex128 if momenta.dtype == torch.float64 else torch.complex64
-        model = self.model.in_units_of(_UNIT)
+        model = self.model.in_units_of(UNIT)
         results = []
         for some in momenta.split(max(1, _BLOCK // max(1, self._size(fillings)))):
-            p = to_centre_of_mass(some.double() / _UNIT, incoming=incoming).permute(2, 1, 0).contiguous()
+            p = to_centre_of_mass(some.double() / UNIT, incoming=incoming).permute(2, 1, 0).contiguous()
             block = EventBlock(p[:, :incoming], p[:, incoming:], fillings=fillings, model=model, dtype=dtype)
             results.append(evaluate(block))
         return torch.cat(results, dim=-1).mT
@@ -252,7 +250,7 @@ class MatrixElement:
     @property
     def _log_factor(self) -> float:
         """The logarithm of the constant factors of squared amplitudes: averages and units."""
-        return 2 * (4 - len(self.pdg_ids)) * math.log(_UNIT) - math.log(self.process.averaging_factor)
+        return 2 * (4 - len(self.pdg_ids)) * math.log(UNIT) - math.log(self.process.averaging_factor)
 
     def _runs(self, assignments: Tensor, polarised: Polarised | None, *, any_leg: bool) -> Runs:
         """The compiled code for assignments; that of the last call of each kind is cached."""

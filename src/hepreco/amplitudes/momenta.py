@@ -1,6 +1,7 @@
 """Checks momenta against a process, and boosts them to the partonic centre of mass."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -12,6 +13,8 @@ from hepreco.kinematics import boost
 _AT_LIGHT_SPEED = 1e-14
 #: Tolerances, relative to the energies, of mass shells ((E² − p² − m²)/E²) and of four-momentum conservation.
 _TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-5}
+#: Internal unit of energy in GeV: numbers near 1 stay in the range of single precision.
+UNIT: Final = 100.0
 
 
 def check_shape(momenta: Tensor, *, legs: int) -> None:

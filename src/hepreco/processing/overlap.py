@@ -14,11 +14,10 @@ from hepreco.events import Columns, Dataset
 from hepreco.events.columns import EVENT_ID
 from hepreco.events.event_ids import identifiers
 from hepreco.events.filters import OVERLAP, filters
-from hepreco.events.reading import ChunkReader, attempt, first_readable, read_events
-from hepreco.events.sources import open_source
+from hepreco.events.reading import ChunkReader, first_readable, read_events
 from hepreco.plugin.options import closest
 from hepreco.processing.report import Chunk
-from hepreco.processing.tasks import FileOfEvents, tried
+from hepreco.processing.tasks import FileOfEvents, opened, tried
 
 _NONE: Final = np.empty(0, np.uint64)
 
@@ -64,10 +63,7 @@ class ReadNumbers:
     def _read(self, file: FileOfEvents, address: str) -> Numbers:
         conditions = self.conditions[file.dataset]
         columns = Columns((*EVENT_ID, *conditions["triggers"], *conditions["veto_triggers"]), weighted=False)
-        opened = attempt(
-            lambda: open_source(address, file.tree, wanted=columns.wanted), path=address, timeout=self.timeout
-        )
-        with opened as source:
+        with opened(file, address, columns, timeout=self.timeout) as source:
             reader = ChunkReader(source, path=file.path, start=0, stop=source.entries, timeout=self.timeout)
             rows = [name for name in conditions["filters"] if name != OVERLAP]
             events = read_events(reader, columns, metadata={**conditions, "dataset": file.dataset, "filters": rows})

@@ -18,7 +18,7 @@ from hepreco.events.columns import EVENT_ID
 from hepreco.events.datasets import Kind
 from hepreco.events.luminosity import LumiSections
 from hepreco.events.reading import ChunkReader, attempt, first_readable, read_events
-from hepreco.events.sources import open_source
+from hepreco.events.sources import Source, open_source
 from hepreco.processing import identity
 from hepreco.processing.processor import Output, ReconstructionProcessor
 from hepreco.processing.report import Chunk, Failure, RunReport
@@ -178,10 +178,7 @@ class Processing:
     def _process_at(self, task: Task, address: str) -> Output:
         reconstruction = _unpickled(self.pickled)
         chunk, file = task.chunk, task.file
-        opened = attempt(
-            lambda: open_source(address, file.tree, wanted=file.columns.wanted), path=address, timeout=self.timeout
-        )
-        with opened as source:
+        with opened(file, address, file.columns, timeout=self.timeout) as source:
             if source.uuid != file.uuid or source.entries < chunk.stop:
                 raise UnreadableError(f"{address} has changed since the run was prepared", "run it again")
             reader = ChunkReader(source, path=chunk.file, start=chunk.start, stop=chunk.stop, timeout=self.timeout)
@@ -213,6 +210,11 @@ class Processing:
         elif file.kind == "skim":
             generated = file.generated if chunk.start == 0 else Generated(0.0, 0)
         return write(reader, selected, chunk, generated=generated, sections=sections)
+
+
+def opened(file: FileOfEvents, address: str, columns: Columns, *, timeout: float) -> Source:
+    """One of a file's addresses, opened within a time limit to read these columns."""
+    return attempt(lambda: open_source(address, file.tree, wanted=columns.wanted), path=address, timeout=timeout)
 
 
 def _found(file: FileOfEvents, address: str) -> FileOfEvents:

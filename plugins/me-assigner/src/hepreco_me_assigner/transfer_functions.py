@@ -22,7 +22,7 @@ _STEPS = 4
 _SMALLEST = 1e-12
 #: Differences of ln of an integral that decide nothing.
 _TIE = 1e-9
-_NORMAL = math.log(2 * math.pi) / 2
+HALF_LOG_2PI = math.log(2 * math.pi) / 2
 
 
 @dataclass(frozen=True)
@@ -183,9 +183,9 @@ class TransferFunctions:
 
 def log_radiation(detector: Detector, momenta: Float[Tensor, "*batch 4"], *, pt_min: float) -> Float[Tensor, "*batch"]:
     """The same above a threshold, for a detector whose fields may be tensors."""
-    hard, slope = _t(detector.radiation_hard_fraction), _t(detector.radiation_slope)
-    slopes = ((1 - hard, slope), (hard, _t(detector.radiation_hard_slope)))
-    return log_single(momenta, slopes, _t(detector.radiation_eta), pt_min)
+    hard, slope = double(detector.radiation_hard_fraction), double(detector.radiation_slope)
+    slopes = ((1 - hard, slope), (hard, double(detector.radiation_hard_slope)))
+    return log_single(momenta, slopes, double(detector.radiation_eta), pt_min)
 
 
 def log_single(
@@ -194,11 +194,12 @@ def log_single(
     """Ln of the density in ln E and solid angle of a jet: pt above a threshold a sum of exponentials, η normal."""
     transverse, pseudorapidity = pt(momenta), eta(momenta)
     terms = [torch.log(share / slope) - (transverse - pt_min) / slope for share, slope in slopes]
-    angular = -(pseudorapidity**2) / (2 * spread**2) - torch.log(spread) - 3 * _NORMAL
+    angular = -(pseudorapidity**2) / (2 * spread**2) - torch.log(spread) - 3 * HALF_LOG_2PI
     return torch.stack(terms).logsumexp(dim=0) + angular + transverse.log() + 2 * torch.cosh(pseudorapidity).log()
 
 
-def _t(value: float | Tensor) -> Tensor:
+def double(value: float | Tensor) -> Tensor:
+    """A field of a detector, in double precision."""
     return torch.as_tensor(value, dtype=torch.float64)
 
 

@@ -13,9 +13,10 @@ from torch import Tensor
 from hepreco.amplitudes.compiled.objects import Library
 from hepreco.amplitudes.compiled.parameters import parameter_values
 from hepreco.amplitudes.compiled.plan import CHECKS, FAULTS, GIVEN, MOMENTA
-from hepreco.amplitudes.compiled.program import UNIT, Program
+from hepreco.amplitudes.compiled.program import Program
 from hepreco.amplitudes.fillings import Fillings, Slots
 from hepreco.amplitudes.model import StandardModel
+from hepreco.amplitudes.momenta import UNIT
 
 _POINTER, _NUMBER = ctypes.c_void_p, ctypes.c_int64
 #: Memory is aligned to this many bytes, the largest vector.

@@ -15,11 +15,8 @@ from hepreco.amplitudes.compiled.totals import add_ratio
 from hepreco.amplitudes.diagrams import ProcessGraph
 from hepreco.amplitudes.fillings import Slots
 from hepreco.amplitudes.model import Zeros
-from hepreco.amplitudes.momenta import check_values, to_centre_of_mass
+from hepreco.amplitudes.momenta import UNIT, check_values, to_centre_of_mass
 from hepreco.amplitudes.process import Process
-
-#: The unit of energy in GeV of momenta in programs: numbers near 1 stay in the range of single precision.
-UNIT = 100.0
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,14 @@ def log_relative_acceptance(
     """Ln of the acceptance of a detector relative to that of the jets of the spectra, in the same range of η."""
     if len(kind) < 2:  # the spectra of single jets begin at the threshold
         return torch.zeros((), dtype=torch.float64)
-    reference = Detector(jet_eta_max=float(detector.jet_eta_max))
     own = log_acceptance(kind, detector, top=top, boson=boson, pt_min=pt_min)
-    return own - log_acceptance(kind, reference, top=top, boson=boson, pt_min=THRESHOLD)
+    return own - _log_reference(kind, top, boson, float(detector.jet_eta_max))
+
+
+@lru_cache(maxsize=16)
+def _log_reference(kind: tuple[str, ...], top: float, boson: float, eta_max: float) -> Float[Tensor, ""]:
+    """That of the jets of the spectra, which no parameter changes."""
+    return log_acceptance(kind, Detector(jet_eta_max=eta_max), top=top, boson=boson, pt_min=THRESHOLD)
 
 
 def log_acceptance(

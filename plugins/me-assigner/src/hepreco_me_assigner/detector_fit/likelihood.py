@@ -18,13 +18,18 @@ from hepreco.kinematics import eta, minkowski_dot, pt
 from hepreco_me_assigner.detector_fit.acceptance import SPECTRA, log_relative_acceptance, log_within
 from hepreco_me_assigner.detector_fit.hypotheses import JETS, KINDS, LEPTONIC, Hypotheses, hypotheses
 from hepreco_me_assigner.process import Branch, Hypothesis
-from hepreco_me_assigner.transfer_functions import TransferFunctions, log_radiation, log_single
+from hepreco_me_assigner.transfer_functions import (
+    HALF_LOG_2PI,
+    TransferFunctions,
+    double,
+    log_radiation,
+    log_single,
+)
 
 #: Width in ln m² of the upper end of the mass of a b jet with one jet of the W.
 _EDGE: Final = 0.08
 #: Events of one number of jets that are evaluated together.
 _AT_A_TIME: Final = 128
-_NORMAL: Final = math.log(2 * math.pi) / 2
 #: Phase space of a decay to two massless particles, ∫ d³p₁/(2E₁) d³p₂/(2E₂) δ⁴.
 _PHASE_SPACE: Final = math.pi / 2
 
@@ -114,7 +119,7 @@ class Likelihood:
         joint = total + radiated + number * torch.log(self._mean) - self._log_selected(selection)
         if sample.tagged is None:
             return joint, torch.zeros_like(joint)
-        light = self._log_tag(sample, _t(self.detector.light_efficiency)).sum(dim=1)
+        light = self._log_tag(sample, double(self.detector.light_efficiency)).sum(dim=1)
         pass_tags = self._log_tags(number, selection.tags).exp()[among.kind][:, among.kind]
         blind = _log_sum(jets + one[among.kind], allowed * pass_tags, jets + other[among.kind])
         return joint + light, total + light - blind
@@ -132,7 +137,7 @@ class Likelihood:
 
     @property
     def _mean(self) -> Tensor:
-        return _t(self.detector.radiation)
+        return double(self.detector.radiation)
 
     @property
     def _log_kinds(self) -> tuple[Float[Tensor, " kind"], Float[Tensor, " kind"]]:
@@ -148,7 +153,7 @@ class Likelihood:
     def _hypotheses(self, sample: JetSample, among: Hypotheses, pt_min: float) -> tuple[Tensor, Tensor]:
         """Ln of the density of jets, and of their tags, for every hypothesis, both over those of radiated jets."""
         radiated = self._radiated(sample.momenta, pt_min)
-        rates = torch.stack([_t(getattr(self.detector, f"{x}_efficiency")) for x in ("b", "c", "light")])
+        rates = torch.stack([double(getattr(self.detector, f"{x}_efficiency")) for x in ("b", "c", "light")])
         densities, tags = [], []
         for kind, jets in zip(KINDS, among.jets, strict=True):
             chosen = sample.momenta[:, jets]
@@ -173,7 +178,7 @@ class Likelihood:
         """The same without the condition that they are found."""
         slope, spread = SPECTRA[kind]
         if len(kind) == 1:
-            return log_single(momenta[..., 0, :], ((_t(1.0), _t(slope)),), _t(spread), pt_min)
+            return log_single(momenta[..., 0, :], ((double(1.0), double(slope)),), double(spread), pt_min)
         if kind == ("b", "q"):
             return self._pair_with_b(momenta) + _log_spectrum(momenta.sum(dim=-2), slope, spread)
         fit = self._top if "b" in kind else self._w_alone
@@ -187,20 +192,20 @@ class Likelihood:
         inverse = [places.index(place) for place in range(3)]
         fitted, weight = TransferFunctions(self.detector).fit(branch, momenta[..., inverse, :])
         constant = math.log(_PHASE_SPACE * boson) + math.log(_PHASE_SPACE * (1 - boson / top) * (top - boson))
-        return fitted, weight - constant - 2 * _NORMAL + _log_decay(fitted[..., places, :], top, boson)
+        return fitted, weight - constant - 2 * HALF_LOG_2PI + _log_decay(fitted[..., places, :], top, boson)
 
     def _w_alone(self, momenta: Float[Tensor, "event hypothesis 2 4"]) -> tuple[Tensor, Tensor]:
         """The same of a W. Either of its two jets may be that of either quark, hence a factor of two."""
         branch = _without_b(self.branches[0])
         fitted, weight = TransferFunctions(self.detector).fit(branch, momenta)
         boson = branch.resonances[0].mass ** 2
-        return fitted, weight - math.log(_PHASE_SPACE * boson) - _NORMAL + math.log(2)
+        return fitted, weight - math.log(_PHASE_SPACE * boson) - HALF_LOG_2PI + math.log(2)
 
     def _pair_with_b(self, momenta: Float[Tensor, "event hypothesis 2 4"]) -> Tensor:
         """A b jet and one jet of the W: their m² is flat up to m_t² − m_W²."""
         top, boson = (resonance.mass**2 for resonance in self.branches[0].resonances)
         one, other = momenta.unbind(dim=-2)
-        response = torch.log(_t(self.detector.b_response) * self.detector.light_response)
+        response = torch.log(double(self.detector.b_response) * self.detector.light_response)
         log_m2 = (2 * minkowski_dot(one, other)).clamp(min=1e-6).log() - response
         inside = torch.nn.functional.logsigmoid((math.log(top - boson) - log_m2) / _EDGE)
         measure = 2 * (one[..., 1:].norm(dim=-1) * other[..., 1:].norm(dim=-1)).log() - 2 * response
@@ -235,7 +240,7 @@ class Likelihood:
 
     def _log_tags(self, number: int, least: int) -> Float[Tensor, "kind kind"]:
         """Ln of the probability of at least so many tags, for every pair of kinds among a number of jets."""
-        b, charm, light = (_t(getattr(self.detector, f"{x}_efficiency")) for x in ("b", "c", "light"))
+        b, charm, light = (double(getattr(self.detector, f"{x}_efficiency")) for x in ("b", "c", "light"))
         rate = {"b": b, "q": (charm + 3 * light) / 4}
         none = torch.stack([sum((torch.log1p(-rate[x]) for x in kind), 0 * b) for kind in KINDS])
         odds = torch.stack([sum((rate[x] / (1 - rate[x]) for x in kind), 0 * b) for kind in KINDS])
@@ -251,7 +256,7 @@ class Likelihood:
         one, other = self._log_kinds
         count = torch.tensor(JETS, dtype=torch.float64)
         used = count[:, None] + count
-        log_mean = torch.log(self._mean) + log_within(_t(self.detector.radiation_eta), self.detector.jet_eta_max)
+        log_mean = torch.log(self._mean) + log_within(double(self.detector.radiation_eta), self.detector.jet_eta_max)
         terms = []
         for number in range(selection.least, selection.most + 1):
             radiated = (number - used) * log_mean - torch.lgamma((number - used).clamp(min=0) + 1)
@@ -302,7 +307,7 @@ def _log_spectrum(momenta: Float[Tensor, "*event 4"], slope: float, spread: floa
     """Ln of the density in d³p/(2E) of a system of jets: exponential in pt (two-dimensional), normal in rapidity."""
     y = torch.atanh(momenta[..., 3] / momenta[..., 0])
     transverse = -pt(momenta) / slope - math.log(2 * math.pi * slope**2)
-    return transverse - y**2 / (2 * spread**2) - math.log(spread) - _NORMAL + math.log(2)
+    return transverse - y**2 / (2 * spread**2) - math.log(spread) - HALF_LOG_2PI + math.log(2)
 
 
 def _log_decay(momenta: Float[Tensor, "*event 3 4"], top: float, boson: float) -> Float[Tensor, "*event"]:
@@ -312,10 +317,6 @@ def _log_decay(momenta: Float[Tensor, "*event 3 4"], top: float, boson: float) -
     orders = with_one * (boson + with_other) + with_other * (boson + with_one)
     edge = top - boson
     return (orders / (edge**2 / 6 + boson * edge / 2)).clamp(min=1e-9).log()
-
-
-def _t(value: float | Tensor) -> Tensor:
-    return torch.as_tensor(value, dtype=torch.float64)
 
 
 def _without_b(branch: Branch) -> Branch:
